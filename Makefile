@@ -1,0 +1,47 @@
+# Every target sets up .venv by itself, once, and again only when what it is made from has changed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+export HF_HUB_OFFLINE ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+
+.PHONY: run test check format gallery bench docs wheel clean
+.DEFAULT_GOAL := run
+
+run: $(READY)
+	$(BIN)/recipe run horizon_low.yaml
+
+test: check docs
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+gallery: $(READY)
+	$(BIN)/recipe run recipes/*.yaml
+
+bench: $(READY)
+	$(BIN)/python tests/bench/bench.py
+
+docs: $(READY)
+	$(BIN)/python docs/build.py
+
+wheel: $(READY)
+	$(BIN)/python -m pip wheel --no-deps --no-build-isolation --wheel-dir build/dist .
+
+clean:
+	rm -rf build .coverage .pytest_cache .ruff_cache
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or later is needed: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@

@@ -1,0 +1,39 @@
+"""Control recipes: a YAML recipe of questions becomes a named LoRA, taught by a vision-language model's gradients.
+
+    recipe = read(Path("horizon_low.yaml"))
+    plan = resolve(recipe)
+    trained = train(plan, Path("runs/horizon_low"), listen=print)
+    evaluation = evaluate(plan, trained.adapter, Path("runs/horizon_low"))
+
+Importing this package imports nothing else: each name is looked up when it is first used, and `read` and `resolve`
+never import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .engine import errors
+    from .engine.evaluate import evaluate
+    from .engine.recipe import read
+    from .engine.resolve import resolve
+    from .engine.run import train
+
+__all__ = ["errors", "evaluate", "read", "resolve", "train"]
+__version__ = "0.1.0"
+
+_HOMES = {"read": "recipe", "resolve": "resolve", "train": "run", "evaluate": "evaluate"}
+
+
+def __getattr__(name: str) -> object:
+    if name == "errors":
+        return import_module(".engine.errors", __name__)
+    if name in _HOMES:
+        return getattr(import_module(f".engine.{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""The engine: from a recipe to an adapter, a lock and a report, one function per arrow."""
