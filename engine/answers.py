@@ -1,0 +1,105 @@
+"""Answers that a critic can tell apart: what its tokenizer and its limits say before any weight is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import document as yaml
+from .errors import InputError
+from .plan import Model
+from .problems import Problems
+from .rendering import Asked
+
+if TYPE_CHECKING:
+    from ..critics.chat import Chat
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A critic or judge that reads questions about pictures of one size, in pixels."""
+
+    name: str
+    chat: Chat
+    width: int
+    height: int
+
+
+@cache
+def chat(model: Model) -> Chat:
+    """The torch-free part of a critic: its tokenizer, chat template and limits."""
+    load: Callable[[Path], Chat] = import_module(f"...critics.{model.family}", __name__).chat
+    return load(Path(model.folder))
+
+
+def check(name: str, asked: Asked, references: int, readers: Iterable[Reader], problems: Problems) -> None:
+    """Adds a problem where a reader would not tell the answers apart, or cannot read as much as it is asked."""
+    for reader in readers:
+        try:
+            _check(name, asked, references, reader, problems)
+        except InputError as error:  # the chat template refuses the question or the answer
+            found = error.problems[0]
+            problems.add(
+                ("questions", name, "answer"), f"{reader.name} cannot be asked this: {found.message}", found.hint
+            )
+
+
+def _check(name: str, asked: Asked, references: int, reader: Reader, problems: Problems) -> None:
+    question = asked.wordings[0]
+    answers = [reader.chat.answer_tokens(question, answer, False) for answer in asked.answers]
+    against = [reader.chat.answer_tokens(question, answer, False) for answer in asked.against]
+    _against_each_other(name, asked, answers, against, reader, problems)
+    longest = max(len(tokens) for tokens in (*answers, *against)) + 1  # the end of the turn
+    for at, wording in enumerate(asked.wordings):
+        length = reader.chat.prompt_length(wording, 1 + references, reader.width, reader.height) + longest
+        if length > reader.chat.limit():
+            path: yaml.Path = ("questions", name, "ask", at)
+            path = path if problems.document.has(path) else path[:-1]
+            problems.add(
+                path, f"is too long: {length} tokens with its pictures, {reader.name} reads {reader.chat.limit()}"
+            )
+
+
+def _against_each_other(
+    name: str,
+    asked: Asked,
+    answers: Sequence[list[int]],
+    against: Sequence[list[int]],
+    reader: Reader,
+    problems: Problems,
+) -> None:
+    for i, left in enumerate(answers):
+        for j, right in enumerate(against):
+            if said := _clash(left, right, asked.answers[i], asked.against[j]):
+                message = f"clashes with the answer: {said}"
+                problems.add(
+                    _place(name, "against", j, problems),
+                    message,
+                    f"as {reader.name} reads them; opposites must differ before one ends",
+                )
+        for j, right in enumerate(answers[:i]):
+            if said := _clash(left, right, asked.answers[i], asked.answers[j]):
+                message = f"accepted answers clash: {said}"
+                problems.add(
+                    _place(name, "answer", i, problems), message, f"as {reader.name} reads them; keep one of them"
+                )
+
+
+def _place(name: str, key: str, at: int, problems: Problems) -> yaml.Path:
+    path: yaml.Path = ("questions", name, key, at)
+    return path if problems.document.has(path) else path[:-1]
+
+
+def _clash(left: list[int], right: list[int], left_text: str, right_text: str) -> str:
+    """What is wrong with two answers of these tokens; empty where neither begins the other."""
+    if left == right:
+        return f"{left_text!r} and {right_text!r} are the same tokens"
+    if left == right[: len(left)]:
+        return f"{left_text!r} begins {right_text!r}"
+    if right == left[: len(right)]:
+        return f"{right_text!r} begins {left_text!r}"
+    return ""

@@ -1,0 +1,123 @@
+"""Strict YAML: text becomes plain data that knows the place of every value and every key.
+
+The core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema) over libyaml's events: `Yes`, `on` and
+dates are text, `5e-5` is a number. Tags, duplicate keys, a second document and aliases that unfold without bound are
+errors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .errors import InputError, Place, Problem
+from .nodes import Builder, Data, Node, Path, Scalar, dotted, events, scalar
+
+__all__ = ["Data", "Document", "Node", "Path", "Scalar", "dotted", "override", "parse", "plain", "scalar"]
+
+_UNPRINTABLE = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed file. `problems` are those that did not keep it from being read to its end."""
+
+    file: str
+    root: Node
+    problems: tuple[Problem, ...] = ()
+    unreadable: tuple[Path, ...] = ()  # where a problem left something out: what is missing there was not forgotten
+
+    @property
+    def data(self) -> Data:
+        """The whole file as plain data."""
+        return self.root.data()
+
+    def place(self, path: Path) -> Place:
+        """Where the value at `path` starts; of the nearest value around it where there is none at `path`."""
+        node = self.root
+        for step in path:
+            found = node.child(step)
+            if found is None:
+                break
+            node = found
+        return node.place
+
+    def key_place(self, path: Path) -> Place:
+        """Where the last key of `path` stands; where its value starts if it is no key of a mapping."""
+        node: Node | None = self.root
+        for step in path[:-1]:
+            node = node.child(step) if node is not None else None
+        if node is not None and path and str(path[-1]) in node.keys:
+            return node.keys[str(path[-1])]
+        return self.place(path)
+
+    def has(self, path: Path) -> bool:
+        """Whether there is a value at `path`."""
+        node: Node | None = self.root
+        for step in path:
+            node = node.child(step) if node is not None else None
+        return node is not None
+
+
+def parse(text: str, file: str) -> Document:
+    """Read one YAML document. Raises InputError where the text is no YAML at all, is empty, or nests too deeply."""
+    text = text.removeprefix("\ufeff")
+    if bad := _UNPRINTABLE.search(text):
+        line, column = text.count("\n", 0, bad.start()) + 1, bad.start() - text.rfind("\n", 0, bad.start())
+        raise InputError([Problem(Place(file, line, column), "", f"the character {bad[0]!r} cannot stand in YAML")])
+    builder = Builder(file, events(text, file))
+    try:
+        root = builder.document()
+    except InputError as error:
+        raise InputError([*builder.problems, *(p for p in error.problems if p not in builder.problems)]) from error
+    if root is None:
+        raise InputError([Problem(Place(file), "", "the file is empty", "a recipe starts with `recipe: 1`")])
+    return Document(file, root, tuple(builder.problems), tuple(builder.unreadable))
+
+
+def override(document: Document, assignment: str) -> Document:
+    """The document with `a.b=V` applied: V is YAML, a step of digits picks from a list, missing mappings are made.
+
+    Raises InputError, placed in the assignment itself.
+    """
+    name, equals, text = assignment.partition("=")
+    file = f"--set {assignment}"
+    steps = name.split(".")
+    if not equals or not all(steps):
+        raise InputError([Problem(Place(file), "", "is no assignment", "write --set train.steps=200")])
+    # keeps columns true: V starts behind the name and the equals sign
+    padded = " " * (len(name) + 1) + text
+    builder = Builder(file, events(padded, file))
+    value = builder.document() or Node(Place(file, 1, len(name) + 2))
+    root = _assigned(document.root, steps, value, Place(file), name)
+    unreadable = (*document.unreadable, *builder.unreadable)
+    return Document(document.file, root, (*document.problems, *builder.problems), unreadable)
+
+
+def _assigned(node: Node | None, steps: list[str], value: Node, place: Place, name: str) -> Node:
+    """A copy of `node` with `value` at `steps`; what is not on the way is shared."""
+    if not steps:
+        return value
+    step, rest = steps[0], steps[1:]
+    if node is not None and node.items is not None:
+        if not step.isdecimal() or int(step) >= len(node.items):
+            raise InputError(
+                [Problem(place, name, f"{step} is no place in a list of {len(node.items)}", "they count from 0")]
+            )
+        items = list(node.items)
+        items[int(step)] = _assigned(items[int(step)], rest, value, place, name)
+        return Node(node.place, items=items)
+    if node is not None and node.children is None and node.value is not None:
+        raise InputError([Problem(place, name, f"`{step}` has nowhere to go: {node.value!r} is no mapping")])
+    children = dict(node.children or {}) if node is not None else {}
+    keys = dict(node.keys) if node is not None else {}
+    children[step] = _assigned(children.get(step), rest, value, place, name)
+    # a value that is replaced gets its new place, a key that was there keeps its own
+    keys.setdefault(step, place)
+    return Node(node.place if node is not None else place, children=children, keys=keys)
+
+
+def plain(data: Data) -> Mapping[str, Data]:
+    """The data as a mapping, empty where it is none."""
+    return data if isinstance(data, dict) else {}

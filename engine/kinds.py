@@ -1,0 +1,163 @@
+"""Visual prompts and measures: the words of each kind, their ranges and defaults."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+
+from .values import FACTORS, Color, Fraction, Keys, Name, Positive, Size, Text, kind_of
+
+# --- visual prompts -------------------------------------------------------------------------------------------------
+
+
+class Line(Keys):
+    """A straight line across the picture: `y` for a level one, `x` for an upright one."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["y"]}, {"required": ["x"]}]})
+
+    y: Fraction | None = Field(default=None, description="fraction of the height, from the top")
+    x: Fraction | None = Field(default=None, description="fraction of the width, from the left")
+    thickness: Size = Field(default=0.02, description="fraction of the height (of the width for an upright line)")
+    color: Color = Field(default="#ff0000ff", description="CSS name or #rrggbb[aa]")
+
+    @model_validator(mode="after")
+    def _one(self) -> Line:
+        if (self.y is None) == (self.x is None):
+            raise ValueError("needs one of `y` (a level line) and `x` (an upright one)")
+        return self
+
+
+Pair = Annotated[list[Fraction], Field(min_length=2, max_length=2)]
+
+
+class Region(Keys):
+    x: Pair = Field(description="from, to; fractions of the width")
+    y: Pair = Field(description="from, to; fractions of the height")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Region:
+        for axis, (start, end) in (("x", self.x), ("y", self.y)):
+            if not isinstance(start, str) and not isinstance(end, str) and start >= end:
+                raise ValueError(f"`{axis}` must go from a smaller to a larger number")
+        return self
+
+
+class LineVisual(Keys):
+    line: Line = Field(description="a straight line across the picture")
+
+
+class PointsVisual(Keys):
+    points: dict[Name, Pair] = Field(min_length=1, description="label: [x, y]")
+    radius: Size = Field(default=0.03, description="fraction of the picture's shorter side")
+    color: Color = Field(default="#ff0000ff", description="CSS name or #rrggbb[aa]")
+
+
+class RegionVisual(Keys):
+    region: Region = Field(description="a filled rectangle")
+    color: Color = Field(default="#ff0000ff", description="CSS name or #rrggbb[aa]")
+
+
+class PaletteVisual(Keys):
+    palette: list[Color] = Field(min_length=1, description="colours, from left to right")
+    at: Literal["top", "bottom"] = Field(default="bottom", description="edge of the picture")
+    height: Size = Field(default=0.15, description="fraction of the picture's height")
+
+
+class ImageVisual(Keys):
+    image: Text = Field(description="a picture file, relative to the recipe")
+    at: Literal["top", "bottom"] = Field(default="bottom", description="edge of the picture")
+    height: Size = Field(default=1.0, description="fraction of the picture's height")
+    opacity: Size = Field(default=1.0, description="of the picture that is laid over")
+
+
+class TextVisual(Keys):
+    text: Text = Field(description="what is written into the picture")
+    at: Pair = Field(description="x and y of its middle")
+    height: Size = Field(default=0.12, description="fraction of the picture's height")
+    color: Color = Field(default="#ff0000ff", description="CSS name or #rrggbb[aa]")
+
+
+class ReferenceVisual(Keys):
+    reference: Text = Field(description="a picture file, shown beside the generated picture")
+
+
+VISUALS: dict[str, type[Keys]] = {
+    "line": LineVisual, "points": PointsVisual, "region": RegionVisual, "palette": PaletteVisual, "image": ImageVisual,
+    "text": TextVisual, "reference": ReferenceVisual,
+}  # fmt: skip
+
+
+Visual = Annotated[
+    Annotated[LineVisual, Tag("<line>")]
+    | Annotated[PointsVisual, Tag("<points>")]
+    | Annotated[RegionVisual, Tag("<region>")]
+    | Annotated[PaletteVisual, Tag("<palette>")]
+    | Annotated[ImageVisual, Tag("<image>")]
+    | Annotated[TextVisual, Tag("<text>")]
+    | Annotated[ReferenceVisual, Tag("<reference>")],
+    Discriminator(lambda value: kind_of(value, VISUALS)),
+]
+
+
+# --- measures -------------------------------------------------------------------------------------------------------
+
+
+class HorizonRow(Keys):
+    near: Fraction = Field(description="fraction of the height, from the top")
+    within: Size = Field(description="fraction of the height, to either side")
+
+
+class Factors(Keys):
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["keep"]}, {"required": ["is"]}]})
+
+    keep: Annotated[list[Literal[FACTORS]], Field(min_length=1)] = Field(  # pyright: ignore[reportInvalidTypeForm]
+        default=[], description="factors that must read as the prompt names them"
+    )
+    words: Annotated[dict[Literal[FACTORS], Text], Field(min_length=1)] = Field(  # pyright: ignore[reportInvalidTypeForm]
+        default={}, alias="is", description="factor: the word it must read as"
+    )
+
+    @model_validator(mode="after")
+    def _some(self) -> Factors:
+        if not self.keep and not self.words:
+            raise ValueError("needs `keep` or `is`")
+        return self
+
+
+class Sharpness(Keys):
+    at_least: Positive = Field(description="ratio of sharpness")
+    relative_to: Literal["base"] = Field(default="base", description="the bare generator's picture")
+
+
+class Drift(Keys):
+    at_most: Fraction = Field(description="mean absolute difference, of [0, 1]")
+
+
+class HorizonRowMeasure(Keys):
+    horizon_row: HorizonRow = Field(description="the horizon's row is near a fraction of the height (embedded world)")
+
+
+class FactorsMeasure(Keys):
+    factors: Factors = Field(description="factors of the scene read as they should (embedded world)")
+
+
+class SharpnessMeasure(Keys):
+    sharpness: Sharpness = Field(description="as sharp as the bare generator's picture")
+
+
+class DriftMeasure(Keys):
+    drift: Drift = Field(description="mean difference from the bare generator's picture, of [0, 1]")
+
+
+MEASURES: dict[str, type[Keys]] = {
+    "horizon_row": HorizonRowMeasure, "factors": FactorsMeasure, "sharpness": SharpnessMeasure, "drift": DriftMeasure,
+}  # fmt: skip
+
+Measure = Annotated[
+    Annotated[HorizonRowMeasure, Tag("<horizon_row>")]
+    | Annotated[FactorsMeasure, Tag("<factors>")]
+    | Annotated[SharpnessMeasure, Tag("<sharpness>")]
+    | Annotated[DriftMeasure, Tag("<drift>")],
+    Discriminator(lambda value: kind_of(value, MEASURES)),
+]

@@ -1,0 +1,175 @@
+"""Model folders: from an address to a folder whose every file is named by its digest, without torch.
+
+An address is `builtin:NAME` (comes with the package), `org/name@revision` (of the hub, from its local cache where it is
+there), `./folder` (relative to the recipe) or `/folder`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from .. import critics
+from . import generators
+from .errors import InputError, Place, Problem
+from .plan import Model
+
+CHECKPOINTS = Path(__file__).parent / "world" / "checkpoints"
+
+# what a model is made of; cards, pictures and other frameworks' weights are not part of it
+_PARTS = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
+_LIGHT = ("*.json", "*.jinja", "*.txt", "*.model")  # what `check` and `plan` need
+_PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def builtin() -> list[str]:
+    """Names of the models that come with the package, sorted."""
+    return sorted(entry.name for entry in CHECKPOINTS.iterdir() if _is_model(entry)) if CHECKPOINTS.is_dir() else []
+
+
+def locate(address: str, folder: Path, place: Place | None = None, key: str = "") -> Model:
+    """The model that `address` means in a recipe of `folder`: family, revision, files with digests, local folder.
+
+    Raises InputError, at `place` and `key`, where there is none, where nothing here knows its family, and where its
+    weights are pickled.
+    """
+    try:
+        return _located(address, folder)
+    except ValueError as error:
+        message, _, hint = str(error).partition("; ")
+        raise InputError([Problem(place or Place(address), key, message, hint)]) from error
+
+
+def _located(address: str, folder: Path) -> Model:
+    revision = ""
+    if address.startswith("builtin:"):
+        name = address.removeprefix("builtin:")
+        at = CHECKPOINTS / name
+        if name not in builtin():
+            raise ValueError(f"there is no builtin model `{name}`; there are {', '.join(builtin()) or 'none'}")
+    elif address.startswith((".", "/")):
+        at = (folder / address).resolve()
+        if not at.is_dir():
+            raise ValueError(f"there is no folder {address}")
+    else:
+        at = _snapshot(address, _LIGHT)
+        revision = at.name
+    if not _is_model(at):
+        raise ValueError(f"{address} holds no model: neither model_index.json nor config.json")
+    # a hub commit names the content already, and check must not wait for gigabytes
+    files = () if revision else _digests(at, address)
+    return Model(address, _family(at, address), revision, files, str(at))
+
+
+def complete(model: Model) -> Model:
+    """The same model with its weights on this machine: downloads those of a hub model that are not there yet."""
+    if model.revision:
+        _snapshot(f"{model.address.partition('@')[0]}@{model.revision}", _PARTS)
+        _refuse_pickles(Path(model.folder), model.address)
+    return model
+
+
+def _snapshot(address: str, patterns: tuple[str, ...]) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    name, _, revision = address.partition("@")
+    chosen: dict[str, Any] = {"repo_id": name, "revision": revision or None, "allow_patterns": list(patterns)}
+    try:
+        if _COMMIT.fullmatch(revision):
+            try:
+                return Path(snapshot_download(**chosen, local_files_only=patterns == _LIGHT))
+            except LocalEntryNotFoundError:
+                pass
+        return Path(snapshot_download(**chosen))
+    except (HfHubHTTPError, LocalEntryNotFoundError) as error:
+        raise ValueError(f"{address} cannot be had from the hub: {str(error).splitlines()[0]}") from error
+
+
+def _is_model(folder: Path) -> bool:
+    return (folder / "model_index.json").is_file() or (folder / "config.json").is_file()
+
+
+def _family(folder: Path, address: str) -> str:
+    """The word that says which file of ours knows this model."""
+    index = folder / "model_index.json"
+    if index.is_file():
+        word, known, kind = str(_json(index).get("_class_name", "")), generators.FAMILIES, "generators"
+    else:
+        word, known, kind = str(_json(folder / "config.json").get("model_type", "")), critics.FAMILIES, "critics"
+    if word not in known:
+        raise ValueError(f"{address} is of a family of {kind} not known here: `{word}`; known are {', '.join(known)}")
+    return known[word]
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    try:
+        data: object = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path.name} cannot be read: {error}") from error
+    if not isinstance(data, dict):
+        raise ValueError(f"{path.name} holds no JSON object")
+    return cast(Mapping[str, Any], data)
+
+
+def _refuse_pickles(folder: Path, address: str) -> None:
+    """Raises ValueError for a folder whose weights are there as pickles alone: loading those runs their code."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in _PICKLES and not any(path.parent.glob("*.safetensors")):
+            name = path.relative_to(folder).as_posix()
+            raise ValueError(f"{address} holds pickled weights: {name}; only safetensors are read")
+
+
+def _digests(folder: Path, address: str) -> tuple[tuple[str, str], ...]:
+    _refuse_pickles(folder, address)
+    paths = {path for pattern in _PARTS for path in folder.rglob(pattern) if path.is_file()}
+    names = {path.relative_to(folder).as_posix(): path for path in paths}
+    visible = {name: path for name, path in names.items() if not any(part[0] == "." for part in name.split("/"))}
+    if not any(name.endswith(".safetensors") for name in visible):
+        raise ValueError(f"{address} holds no weights; safetensors are expected")
+    return tuple((name, sha256(visible[name])) for name in sorted(visible))
+
+
+def sha256(path: Path) -> str:
+    """Digest of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_generator(model: Model) -> bool:
+    """Whether a model makes pictures; otherwise it answers questions about them."""
+    return model.family in generators.FAMILIES.values()
+
+
+def text_length(model: Model) -> int:
+    """Tokens that the sequence encoder of a generator pads to; 0 where it has no second tokenizer.
+
+    What the tokenizer says, but never more than 512, the stock pipelines' own limit: many say 10^30.
+    """
+    path = Path(model.folder) / "tokenizer_2" / "tokenizer_config.json"
+    if not path.is_file():
+        return 0
+    longest = _json(path).get("model_max_length")
+    return int(longest) if isinstance(longest, (int, float)) and 1 <= longest <= 512 else 512
+
+
+def picture_size(model: Model) -> int | None:
+    """The side, in pixels, of the pictures that a generator's decoder was made for; None where it does not say."""
+    size = _decoder(model).get("sample_size")
+    return size if isinstance(size, int) and size > 0 else None
+
+
+def grid(model: Model) -> int:
+    """Pixels that width and height must be a multiple of: the decoder's factor, and 2 × 2 latents to a token."""
+    channels = _decoder(model).get("block_out_channels")
+    return 2 ** len(cast(list[object], channels)) if isinstance(channels, list) else 8
+
+
+def _decoder(model: Model) -> Mapping[str, Any]:
+    path = Path(model.folder) / "vae" / "config.json"
+    return _json(path) if path.is_file() else {}

@@ -1,0 +1,108 @@
+"""Names that must exist: what a recipe's parts call each other, checked on the plain data.
+
+On the data, not on the model, so that one wrong part does not hide what is wrong with the names of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from .document import Data, Path, plain
+from .problems import Problems, meant
+from .values import FACTORS
+
+
+def check_names(problems: Problems) -> None:
+    """Adds a problem for every name that nothing has, that two things share, or that may not stand where it does."""
+    data = plain(problems.document.data)
+    parts = {part: list(plain(data.get(part))) for part in ("critics", "judges", "visuals", "questions", "measures")}
+    _shared(parts, problems)
+    for name in parts["questions"]:
+        _question(name, plain(plain(data["questions"])[name]), parts, problems)
+    _loss(plain(data.get("questions")), problems)
+    for part, kind in (("measures", "measure"), ("questions", "question")):
+        wanted = plain(data.get("goal")).get(kind)
+        if isinstance(wanted, str) and wanted not in parts[part]:
+            problems.unknown(("goal", kind), kind, wanted, parts[part])
+    stop = plain(plain(data.get("train")).get("stop"))
+    _stop(stop, parts, problems)
+    for name, expected in plain(data.get("expect")).items():
+        _expected(name, plain(expected), parts, list(plain(stop.get("judge"))), problems)
+    for name, measure in plain(data.get("measures")).items():
+        _words(("measures", name, "factors", "is"), plain(plain(plain(measure).get("factors")).get("is")), problems)
+
+
+def _shared(parts: dict[str, list[str]], problems: Problems) -> None:
+    for first, second in (("questions", "measures"), ("critics", "judges")):
+        for name in parts[second]:
+            if name in parts[first]:
+                message = f"`{name}` stands in {first} too"
+                problems.add((second, name), message, "each needs a name of its own", at_key=True)
+
+
+def _listed(path: Path, value: Data) -> Iterator[tuple[Path, str]]:
+    """The names of a list, or the one that stands for a list of one."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, list):
+        for at, name in enumerate(value):
+            if isinstance(name, str):
+                yield (*path, at), name
+
+
+def _question(name: str, question: Mapping[str, Data], parts: dict[str, list[str]], problems: Problems) -> None:
+    for key, part, kind in (("see", "visuals", "visual"), ("critics", "critics", "critic")):
+        for path, wanted in _listed(("questions", name, key), question.get(key)):
+            if wanted not in parts[part]:
+                problems.unknown(path, kind, wanted, parts[part])
+
+
+def _loss(questions: Mapping[str, Data], problems: Problems) -> None:
+    if questions and all(plain(question).get("watch") is True for question in questions.values()):
+        problems.add(("questions",), "every question is only watched: there is nothing to learn from", at_key=True)
+
+
+def _stop(stop: Mapping[str, Data], parts: dict[str, list[str]], problems: Problems) -> None:
+    base: Path = ("train", "stop")
+    for name in plain(stop.get("p")):
+        if name not in parts["questions"]:
+            problems.unknown((*base, "p", name), "question", name, parts["questions"], at_key=True)
+    for judge, thresholds in plain(stop.get("judge")).items():
+        if judge not in parts["judges"]:
+            problems.unknown((*base, "judge", judge), "judge", judge, parts["judges"], at_key=True)
+        for name in plain(thresholds):
+            if name not in parts["questions"]:
+                path = (*base, "judge", judge, name)
+                problems.unknown(path, "question", name, parts["questions"], at_key=True)
+
+
+def _expected(
+    name: str, expected: Mapping[str, Data], parts: dict[str, list[str]], stopping: list[str], problems: Problems
+) -> None:
+    path: Path = ("expect", name)
+    judge = expected.get("judge")
+    if name in parts["measures"]:
+        if judge is not None:
+            problems.add((*path, "judge"), f"`{name}` is a measure: no one judges it", "leave `judge` out", at_key=True)
+    elif name not in parts["questions"]:
+        known = parts["measures"] + parts["questions"]
+        problems.unknown(path, "measure or question", name, known, at_key=True)
+    elif judge is None:
+        hint = f"judges: {', '.join(parts['judges'])}" if parts["judges"] else "name one under `judges`"
+        problems.add(path, f"`{name}` is a question: it needs a `judge`", hint)
+    elif isinstance(judge, str) and judge in parts["critics"]:
+        message = f"`{judge}` is a critic: what trained the adapter does not judge it"
+        problems.add((*path, "judge"), message, meant(judge, parts["judges"]))
+    elif isinstance(judge, str) and judge not in parts["judges"]:
+        problems.unknown((*path, "judge"), "judge", judge, parts["judges"])
+    elif judge in stopping:
+        message = f"`{judge}` decides when training stops: it cannot judge what came of it"
+        problems.add((*path, "judge"), message, "judge by another, or stop by `p`")
+
+
+def _words(path: Path, wanted: Mapping[str, Data], problems: Problems) -> None:
+    from .world.captions import PHRASES
+
+    for factor, word in wanted.items():
+        if factor in FACTORS and isinstance(word, str) and "{" not in word and word not in PHRASES[factor]:
+            problems.unknown((*path, factor), factor, word, PHRASES[factor])

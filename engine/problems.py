@@ -1,0 +1,191 @@
+"""What is wrong with a recipe, gathered: every problem at its place in the text, said in plain words."""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Union, cast, final, get_args, get_origin
+
+from pydantic import BaseModel, Tag, ValidationError
+from pydantic_core import ErrorDetails
+
+from . import schema as words
+from .document import Document, Path, dotted
+from .errors import InputError, Place, Problem
+
+_TYPES = {
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+}
+_PATTERNS = {
+    words.NAME: "must be a name: letters, digits, `_` and `-`, no digit first",
+    words.VARIABLE: "must be a variable's name: letters, digits and `_`, no digit first",
+    words.ADDRESS: "must name a model: builtin:NAME, org/name@revision, ./folder or /folder",
+    r"\S": "is empty",
+}
+# what pydantic adds to the path of a value: the kind it chose, and that the key is meant
+_STEPS = {"[key]", "<list>", "<sample>", *(f"<{kind}>" for kind in (*words.VISUALS, *words.MEASURES, *words.SOURCES))}
+_QUOTE = "text that looks like a number or a word of YAML needs quotes"
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that is not known: the closest one, or all there are."""
+    names = list(known)
+    close = get_close_matches(name, names, 1)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    return f"there are {', '.join(names)}" if names else "there are none"
+
+
+def shown(value: object) -> str:
+    """A value as messages write it."""
+    if isinstance(value, str):
+        return repr(value if len(value) <= 60 else value[:57] + "...")
+    if isinstance(value, (list, tuple)):
+        return "a list" if value else "an empty list"
+    if isinstance(value, Mapping):
+        return "a mapping" if value else "an empty mapping"
+    if value is None:
+        return "nothing"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@final
+class Problems:
+    """Gathers problems of one document; the same one is kept once."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.found: dict[Problem, None] = dict.fromkeys(document.problems)
+
+    def add(self, path: Path, message: str, hint: str = "", *, at_key: bool = False) -> None:
+        """Something is wrong with the value at `path`, or with its key."""
+        place = self.document.key_place(path) if at_key else self.document.place(path)
+        self.at(place, dotted(path), message, hint)
+
+    def at(self, place: Place, key: str, message: str, hint: str = "") -> None:
+        """Something is wrong in another file than the document."""
+        said = (place, key, message)
+        if not any((one.place, one.key, one.message) == said for one in self.found):
+            self.found[Problem(*said, hint)] = None
+
+    def unknown(self, path: Path, kind: str, name: str, known: Iterable[str], *, at_key: bool = False) -> None:
+        """A name that does not exist."""
+        self.add(path, f"there is no {kind} `{name}`", meant(name, known), at_key=at_key)
+
+    def invalid(self, error: ValidationError, prefix: Path = ()) -> list[Path]:
+        """Every problem of a validation, of the value at `prefix`; returns the paths of the values it spoils."""
+        return [self._invalid(detail, prefix) for detail in error.errors(include_url=False)]
+
+    def raise_if_any(self) -> None:
+        """Raises InputError with everything found."""
+        if self.found:
+            raise InputError(self.found)
+
+    def _invalid(self, detail: ErrorDetails, prefix: Path) -> Path:
+        whole = (*prefix, *detail["loc"])
+        is_key = whole[-1:] == ("[key]",)
+        path = tuple(step for step in whole if step not in _STEPS)
+        kind = detail["type"]
+        if kind == "missing":
+            if path[:-1] not in self.document.unreadable:
+                place = Place(self.document.file) if len(path) == 1 else self.document.place(path[:-1])
+                self.at(place, dotted(path), "is missing")
+            return path[:-1]
+        while not self.document.has(path):  # a text that stands for a list of one has no place 0
+            path = path[:-1]
+        if path in self.document.unreadable:
+            return path
+        if kind == "extra_forbidden" and path:
+            known = _keys(whole[:-1])
+            self.add(path, f"unknown key `{path[-1]}`", meant(str(path[-1]), known), at_key=True)
+        elif kind in {"union_tag_not_found", "union_tag_invalid"}:
+            self._no_kind(path, detail["input"])
+        else:
+            message, hint = _said(detail)
+            self.add(path, message, hint, at_key=is_key)
+        return path
+
+    def _no_kind(self, path: Path, value: object) -> None:
+        """A value that is none of several kinds, or several at once."""
+        kinds = {"visuals": words.VISUALS, "measures": words.MEASURES}.get(str(path[0]), words.SOURCES)
+        lists = "a list of prompts, or " if kinds is words.SOURCES else ""
+        if not isinstance(value, dict):
+            self.add(path, f"must be {lists}a mapping with one of {', '.join(kinds)}, found {shown(value)}")
+            return
+        keys = [str(key) for key in cast(dict[object, object], value)]
+        several = [f"`{key}`" for key in keys if key in kinds]
+        if several:
+            self.add(path, f"is several things at once: {' and '.join(several)}", "keep one of them")
+        elif len(keys) == 1 or (keys and get_close_matches(keys[0], kinds, 1)):
+            self.add((*path, keys[0]), f"unknown key `{keys[0]}`", meant(keys[0], kinds), at_key=True)
+        else:
+            self.add(path, f"must be {lists}a mapping with one of {', '.join(kinds)}")
+
+
+def _said(detail: ErrorDetails) -> tuple[str, str]:
+    """Message and hint of one of pydantic's errors."""
+    kind, value = detail["type"], detail["input"]
+    context: dict[str, Any] = detail.get("ctx", {})
+    found = f", found {shown(value)}"
+    if kind == "value_error":
+        said, _, hint = str(context["error"]).partition("; ")
+        return said + ("" if isinstance(value, dict) or not str(value).strip() else found), hint
+    if kind == "string_pattern_mismatch":
+        message = _PATTERNS.get(str(context["pattern"]), f"must match {context['pattern']}")
+        return (message if message == "is empty" else message + found), ""
+    if kind == "literal_error":
+        expected = str(context["expected"])
+        known = re.findall(r"'([^']*)'", expected)
+        return f"must be {expected}{found}", meant(str(value), known) if get_close_matches(str(value), known, 1) else ""
+    if kind in {"too_short", "too_long"}:
+        fixed = {"too_short": context.get("min_length"), "too_long": context.get("max_length")}[kind]
+        return ("is empty" if fixed == 1 else f"must have {fixed} entries, found {context.get('actual_length')}"), ""
+    if kind in _TYPES:
+        hint = _QUOTE if kind == "string_type" and isinstance(value, (int, float)) else ""
+        return _TYPES[kind] + found, hint
+    return detail["msg"].replace("Input should be", "must be").replace("String should", "text must") + found, ""
+
+
+def _keys(loc: tuple[str | int, ...]) -> list[str]:
+    """The keys that the mapping at a pydantic location may have."""
+    at: Any = words.Schema
+    for step in loc:
+        at = _inner(at, step)
+    model = _bare(at)
+    fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
+    return [field.alias or name for name, field in fields.items()]
+
+
+def _inner(annotation: Any, step: str | int) -> Any:
+    annotation = _bare(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = {field.alias or name: field.annotation for name, field in annotation.model_fields.items()}
+        return fields.get(str(step))
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next((choice for choice in get_args(annotation) if _tag(choice) == step), None)
+    return get_args(annotation)[-1] if get_args(annotation) else None
+
+
+def _bare(annotation: Any) -> Any:
+    """Without `Annotated` and without `| None`."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) in (Union, types.UnionType):
+        choices = [choice for choice in get_args(annotation) if choice is not types.NoneType]
+        return _bare(choices[0]) if len(choices) == 1 else annotation
+    return annotation
+
+
+def _tag(annotation: Any) -> str | None:
+    found = [extra.tag for extra in get_args(annotation)[1:] if isinstance(extra, Tag)]
+    return found[0] if found else None

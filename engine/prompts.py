@@ -1,0 +1,204 @@
+"""Prompts: from lists, templates over products, and files, to one row of variables each."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import math
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from . import document as yaml
+from .errors import InputError, Place
+from .problems import Problems, shown
+from .schema import FilePrompts, HeldBack, Prompt, PromptSets, TemplatePrompts
+from .template import BadTemplate, Value, is_template, render
+from .texts import load
+
+MOST = 100_000  # prompts of one set
+
+Source = list[Prompt] | TemplatePrompts | FilePrompts
+Open = Callable[[yaml.Path, str], Path | None]  # the file that a path of the recipe means, where it may be read
+
+
+@dataclass(frozen=True, slots=True)
+class Prompted:
+    """A prompt and the variables of its row, `prompt` not among them."""
+
+    prompt: str
+    variables: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Sets:
+    train: list[Prompted]
+    validation: list[Prompted]
+    test: list[Prompted]
+
+
+def rows(prompts: PromptSets, variables: Mapping[str, Value], seed: int, opened: Open, problems: Problems) -> Sets:
+    """The three sets of prompts. `seed` draws samples and what is held back; problems go to `problems`."""
+
+    def listed(source: Source, name: str) -> list[Prompted]:
+        path: yaml.Path = ("prompts", name)
+        if isinstance(source, TemplatePrompts):
+            return _from_template(source, path, variables, seed, problems)
+        if isinstance(source, FilePrompts):
+            found = opened((*path, "file"), source.file)
+            return _from_file(found, source.file, (*path, "file"), problems) if found else []
+        return _from_list(source, path, problems)
+
+    train = listed(prompts.train, "train")
+    held = prompts.validation
+    if held is None or isinstance(held, HeldBack):
+        train, validation = _held_back(train, held, seed, problems)
+    else:
+        validation = listed(held, "validate")
+    return Sets(train, validation, validation if prompts.test is None else listed(prompts.test, "test"))
+
+
+def _held_back(
+    train: list[Prompted], held: HeldBack | None, seed: int, problems: Problems
+) -> tuple[list[Prompted], list[Prompted]]:
+    """Split off the rows to validate on, in the order of the text: 10 % and at least one where nothing is said."""
+    count = max(1, len(train) // 10) if held is None else held.sample
+    if held is None and len(train) == 1:
+        return train, train  # one prompt is all there is to look at
+    if held is not None and train and count >= len(train):
+        problems.add(("prompts", "validate", "sample"), f"leaves none of {len(train)} prompts to train on")
+        return train, train
+    if not train:
+        return [], []
+    chosen = set(random.Random(seed).sample(range(len(train)), count))
+    return [row for at, row in enumerate(train) if at not in chosen], [train[at] for at in sorted(chosen)]
+
+
+def _from_list(entries: Iterable[Prompt], path: yaml.Path, problems: Problems) -> list[Prompted]:
+    found: list[Prompted] = []
+    for at, entry in enumerate(entries):
+        if is_template(entry.prompt):
+            problems.add((*path, at), "a prompt of a list is no template", "use `template` with `for`")
+        found.append(Prompted(entry.prompt, dict(entry.__pydantic_extra__ or {})))
+    return found
+
+
+def _from_template(
+    source: TemplatePrompts, path: yaml.Path, variables: Mapping[str, Value], seed: int, problems: Problems
+) -> list[Prompted]:
+    total = math.prod(len(values) for values in source.over.values())
+    if source.sample is not None and source.sample > total:
+        problems.add((*path, "sample"), f"cannot draw {source.sample} of {total} prompts")
+        return []
+    if (source.sample or total) > MOST:
+        problems.add((*path, "for"), f"makes {source.sample or total} prompts, more than {MOST}", "use `sample`")
+        return []
+    chosen = range(total) if source.sample is None else sorted(random.Random(seed).sample(range(total), source.sample))
+    if "prompt" in source.over:
+        problems.add((*path, "for", "prompt"), "`prompt` is the rendered prompt's own name", at_key=True)
+        return []
+    names, lists = list(source.over), list(source.over.values())
+    found: list[Prompted] = []
+    for at in chosen:
+        row: dict[str, Value] = dict(zip(names, _combination(lists, at), strict=True))
+        try:
+            prompt = render(source.template, {**variables, **row}).strip()
+        except BadTemplate as error:
+            problems.add((*path, "template"), error.message, error.hint)
+            return []
+        if not prompt:
+            problems.add((*path, "template"), f"renders to nothing for {', '.join(f'{k}={v}' for k, v in row.items())}")
+            return []
+        found.append(Prompted(prompt, row))
+    return found
+
+
+def _combination(lists: list[list[Any]], at: int) -> list[Any]:
+    """The entry `at` of the product of `lists`, the last one turning fastest, without listing the product."""
+    found: list[Any] = []
+    for values in reversed(lists):
+        at, place = divmod(at, len(values))
+        found.append(values[place])
+    return found[::-1]
+
+
+def _from_file(file: Path, name: str, path: yaml.Path, problems: Problems) -> list[Prompted]:
+    read = _READERS.get(file.suffix.lower())
+    if read is None:
+        problems.add(path, f"is no file of prompts, found {shown(name)}", f"known are {', '.join(_READERS)}")
+        return []
+    try:
+        text = load(file)[0].removeprefix("\ufeff")
+    except InputError as error:
+        problems.add(path, error.problems[0].message)
+        return []
+    found: list[Prompted] = []
+    for line, row in itertools.islice(read(text), MOST):
+        prompt = row.pop("prompt", None) if isinstance(row, dict) else None
+        if isinstance(row, str):
+            problems.at(Place(name, line), "", row)
+        elif not isinstance(prompt, str) or not prompt.strip():
+            problems.at(
+                Place(name, line), "prompt", "is missing" if prompt is None else f"is empty or no text: {prompt!r}"
+            )
+        else:
+            found.append(Prompted(prompt.strip(), row))
+    if not any(True for _ in read(text)):
+        problems.add(path, f"the file is empty: {name}" if not text.strip() else f"the file holds no prompts: {name}")
+    return found
+
+
+Line = tuple[int, dict[str, Value] | str]  # its number, and its variables or what is wrong with it
+
+
+def _txt(text: str) -> Iterable[Line]:
+    return ((at, {"prompt": line}) for at, line in enumerate(text.split("\n"), 1) if line.strip())
+
+
+def _csv(text: str) -> Iterable[Line]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        if "prompt" not in (reader.fieldnames or []):
+            yield 1, "a column `prompt` is missing"
+            return
+        for row in reader:
+            cells: Mapping[Any, Any] = row
+            if None in cells or None in cells.values():
+                yield reader.line_num, f"has not {len(reader.fieldnames or [])} columns"
+            else:
+                yield reader.line_num, dict(row)
+    except csv.Error as error:
+        yield reader.line_num, f"cannot be read as CSV: {error}"
+
+
+def _jsonl(text: str) -> Iterable[Line]:
+    for at, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row: object = json.loads(line, parse_constant=_no_number)
+        except (ValueError, RecursionError) as error:
+            yield at, f"cannot be read as JSON: {error}"
+            continue
+        if not isinstance(row, dict):
+            yield at, f"must be an object, found {shown(row)}"
+        elif wrong := [key for key, value in cast(dict[str, object], row).items() if not _is_value(value)]:
+            yield at, f"`{wrong[0]}` must be text, a number, true or false, or a list of these"
+        else:
+            yield at, cast(dict[str, Value], row)
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no number")
+
+
+def _is_value(value: object) -> bool:
+    listed = cast(list[object], value) if isinstance(value, list) else [value]
+    return all(isinstance(item, (str, int, float)) for item in listed)
+
+
+_READERS: dict[str, Callable[[str], Iterable[Line]]] = {".txt": _txt, ".csv": _csv, ".jsonl": _jsonl}

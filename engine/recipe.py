@@ -1,0 +1,108 @@
+"""A recipe: what a person wrote, read and checked, kept word for word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from . import document as yaml
+from .document import Document
+from .errors import InputError
+from .names import check_names
+from .problems import Problems
+from .schema import Schema, json_schema
+from .texts import load
+
+__all__ = ["Recipe", "json_schema", "read"]
+
+_ROUNDS = 12  # leaving one part out may show that what is around it cannot do without
+
+# what stands in for a missing part while the rest of a wrong recipe is looked through for further mistakes
+_STAND_IN: dict[str, Any] = {
+    "recipe": 1,
+    "name": "recipe",
+    "generator": {"model": "builtin:generator"},
+    "critics": {"critic": {"model": "builtin:critic"}},
+    "prompts": {"train": ["a picture"]},
+    "questions": {"question": {"ask": "?", "answer": "answer"}},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A recipe that is right in itself; whether its files, models and templates are, `resolve` says."""
+
+    text: str  # verbatim
+    file: str  # as it was given
+    folder: Path  # of the file; relative paths start here
+    sha256: str  # of the file's bytes
+    sets: tuple[str, ...]  # overrides, as given: train.steps=200
+    allow_outside: bool  # whether files may lie outside the folder
+    document: Document  # the places of everything, overrides applied
+    schema: Schema
+    lost: tuple[yaml.Path, ...] = ()  # paths left out because they are wrong; only while errors are gathered
+
+
+def read(path: Path, sets: Sequence[str] = (), allow_outside: bool = False) -> Recipe:
+    """Read and check a recipe. Raises InputError with every mistake that can be seen, those `resolve` sees included."""
+    text, sha256 = load(path)
+    document = yaml.parse(text, str(path))
+    problems = Problems(document)
+    for assignment in sets:
+        try:
+            document = yaml.override(document, assignment)
+        except InputError as error:
+            problems.found.update(dict.fromkeys(error.problems))
+    problems.found.update(dict.fromkeys(document.problems))
+    problems.document = document
+    if document.root.children is None:
+        problems.add((), "a recipe is a mapping", "it starts with `recipe: 1`")
+        problems.raise_if_any()
+    schema, lost = _validated(document, problems)
+    check_names(problems)
+    recipe = Recipe(
+        text, str(path), path.absolute().parent, sha256, tuple(sets), allow_outside, document, schema, tuple(lost)
+    )
+    if problems.found:
+        # one look must show everything: what is still sound of a wrong recipe is resolved for its further mistakes
+        from .resolve import gather
+
+        gather(recipe, problems)
+    problems.raise_if_any()
+    return recipe
+
+
+def _validated(document: Document, problems: Problems) -> tuple[Schema, list[yaml.Path]]:
+    """The recipe's model; of a wrong one what remains without its wrong parts, and the paths of those."""
+    data = cast(dict[str, Any], document.data)
+    lost: list[yaml.Path] = []
+    brought_up = Problems(document)  # by leaving parts out: nobody's mistakes
+    for _ in range(_ROUNDS):
+        try:
+            return Schema.model_validate(data), lost
+        except ValidationError as error:
+            wrong = (brought_up if lost else problems).invalid(error)
+        for path in wrong:
+            _leave_out(data, path)
+        lost += wrong
+    return Schema.model_validate(_STAND_IN), [()]
+
+
+def _leave_out(data: dict[str, Any], path: yaml.Path) -> None:
+    """Remove what is at `path`, a list as a whole; what a recipe cannot do without is stood in for."""
+    keys = [str(step) for step in path[: next((at for at, step in enumerate(path) if isinstance(step, int)), None)]]
+    if not keys:
+        data.update({key: deepcopy(value) for key, value in _STAND_IN.items() if key not in data})
+    elif len(keys) == 1 and keys[0] in _STAND_IN:
+        data[keys[0]] = deepcopy(_STAND_IN[keys[0]])
+    else:
+        inner: Any = data
+        for key in keys[:-1]:
+            inner = cast(dict[str, Any], inner).get(key, {}) if isinstance(inner, dict) else {}
+        if isinstance(inner, dict):
+            cast(dict[str, Any], inner).pop(keys[-1], None)

@@ -1,0 +1,214 @@
+"""Rendering: what every question, visual prompt and measure comes to for one row of variables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast, final
+
+from pydantic import ValidationError
+
+from . import document as yaml
+from . import plan, schema
+from .document import Data
+from .models import sha256
+from .problems import Problems, shown
+from .template import BadTemplate, Value, is_template, render
+
+Parameters = tuple[tuple[str, plan.Scalar | tuple[plan.Scalar, ...]], ...]
+Open = Callable[[yaml.Path, str], Path | None]
+
+# how the files that Pillow reads without plug-ins begin
+_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF")
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A visual prompt for one row, before it has its key."""
+
+    kind: str
+    parameters: Parameters
+    asset: str
+    sha256: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question for one row; `see` are names of visuals in place of the keys of drawings."""
+
+    wordings: tuple[str, ...]
+    answers: tuple[str, ...]
+    against: tuple[str, ...]
+
+
+@final
+class Renderer:
+    """Renders the parts of one recipe; a problem of a part is gathered once, and the part is then None."""
+
+    def __init__(self, data: Mapping[str, Data], opened: Open, problems: Problems, complain: bool) -> None:
+        """`complain` is False where variables are missing for a reason that is reported already."""
+        self.data, self.opened, self.problems, self.complain = data, opened, problems, complain
+        self._parts: dict[tuple[str, str], _Part] = {}
+        self._made: dict[tuple[str, str, str], Drawn | Parameters | None] = {}
+
+    def question(self, name: str, question: schema.Question, variables: Mapping[str, Value]) -> Asked | None:
+        """The question as it is asked of a row; None where it renders to nothing but white space, or is wrong."""
+        base: yaml.Path = ("questions", name)
+        suffix = self._text((*base, "suffix"), question.suffix, variables)
+        asks = self._texts((*base, "ask"), question.ask, variables)
+        if suffix is None or asks is None:
+            return None
+        wordings = tuple(f"{ask} {suffix}".strip() for ask in asks if ask)
+        if not wordings:
+            return None
+        answers = self._answers((*base, "answer"), question.answer, variables)
+        against = self._answers((*base, "against"), question.against or [], variables)
+        return None if answers is None or against is None else Asked(wordings, answers, against)
+
+    def visual(self, name: str, variables: Mapping[str, Value]) -> Drawn | None:
+        """A visual prompt with its asset found and digested."""
+        return cast(Drawn | None, self._made_of("visuals", name, variables, schema.VISUALS, self._drawn))
+
+    def measure(self, name: str, variables: Mapping[str, Value]) -> Parameters | None:
+        """A measure's parameters."""
+        return cast(Parameters | None, self._made_of("measures", name, variables, schema.MEASURES, _measured))
+
+    def _made_of(
+        self,
+        section: str,
+        name: str,
+        variables: Mapping[str, Value],
+        kinds: Mapping[str, type[schema.Keys]],
+        make: Callable[[str, Any], Any],
+    ) -> Any:
+        part = self._parts.get((section, name))
+        if part is None:
+            part = self._parts[section, name] = _Part(self.data[section], name)
+        rendered = self._data((section, name), part, variables)
+        if rendered is None:
+            return None
+        key = (section, name, json.dumps(rendered, sort_keys=True) if part.templates else "")
+        if key not in self._made:
+            try:
+                kind = next(kind for kind in kinds if kind in yaml.plain(rendered))
+                self._made[key] = make(name, kinds[kind].model_validate(rendered, context=schema.RENDERED))
+            except ValidationError as error:
+                self.problems.invalid(error, (section, name))
+                self._made[key] = None
+        return self._made[key]
+
+    def _data(self, path: yaml.Path, part: _Part, variables: Mapping[str, Value]) -> Data:
+        if not part.templates:
+            return part.data
+        texts = [self._text((*path, *leaf), text, variables) for leaf, text in part.templates]
+        if None in texts:
+            return None
+        return _replaced(part.data, iter(cast(list[str], texts)))
+
+    def _drawn(self, name: str, model: schema.Keys) -> Drawn | None:
+        kind, parameters = _flat(model)
+        if kind not in {"image", "reference"}:
+            return Drawn(kind, _sorted(parameters), "", "", "")
+        asset = str(parameters.pop(kind))
+        path: yaml.Path = ("visuals", name, kind)
+        found = self.opened(path, asset)
+        if found is None:
+            return None
+        with found.open("rb") as file:
+            if not file.read(16).startswith(_PICTURES):
+                self.problems.add(path, f"is no picture that can be read: {asset}", "use PNG or JPEG")
+                return None
+        return Drawn(kind, _sorted(parameters), asset, sha256(found), str(found))
+
+    def _text(self, path: yaml.Path, text: str, variables: Mapping[str, Value]) -> str | None:
+        try:
+            return render(text, variables).strip()
+        except BadTemplate as error:
+            if self.complain or not error.message.startswith("unknown variable"):
+                hint = f"{error.hint}; for the prompt {shown(variables['prompt'])}" if error.hint else ""
+                self.problems.add(path, error.message, hint)
+            return None
+
+    def _texts(self, path: yaml.Path, texts: list[str], variables: Mapping[str, Value]) -> list[str] | None:
+        listed = self.problems.document.has((*path, 0))
+        found = [self._text((*path, at) if listed else path, text, variables) for at, text in enumerate(texts)]
+        return None if None in found else cast(list[str], found)
+
+    def _answers(self, path: yaml.Path, texts: list[str], variables: Mapping[str, Value]) -> tuple[str, ...] | None:
+        found = self._texts(path, texts, variables)
+        if found is not None and "" in found:
+            at = found.index("")
+            self.problems.add((*path, at), "renders to an empty text", f"for {_row(variables)}")
+            return None
+        return None if found is None else tuple(found)
+
+
+def _row(variables: Mapping[str, Value]) -> str:
+    return ", ".join(f"{name} = {shown(value)}" for name, value in variables.items())
+
+
+class _Part:
+    """One visual or measure as data, and the texts in it that are templates."""
+
+    def __init__(self, section: Data, name: str) -> None:
+        self.data: Data = yaml.plain(section)[name]
+        self.templates = [(path, text) for path, text in _texts(self.data, ()) if is_template(text)]
+
+
+def _texts(data: Data, path: yaml.Path) -> Iterator[tuple[yaml.Path, str]]:
+    if isinstance(data, str):
+        yield path, data
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            yield from _texts(value, (*path, key))
+    elif isinstance(data, list):
+        for at, value in enumerate(data):
+            yield from _texts(value, (*path, at))
+
+
+def _replaced(data: Data, texts: Iterator[str]) -> Data:
+    """The data with its templates replaced by `texts`, in the order of `_texts`."""
+    if isinstance(data, str):
+        return next(texts) if is_template(data) else data
+    if isinstance(data, dict):
+        return {key: _replaced(value, texts) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_replaced(value, texts) for value in data]
+    return data
+
+
+def _flat(model: schema.Keys) -> tuple[str, dict[str, Any]]:
+    """The kind, and its parameters beside each other: a kind's own mapping is opened, coordinates become tuples."""
+    parameters: dict[str, Any] = model.model_dump(by_alias=True, exclude_none=True)
+    kind = next(kind for kind in (*schema.VISUALS, *schema.MEASURES) if kind in parameters)
+    if kind == "points":
+        points = cast(dict[str, list[float]], parameters["points"])
+        parameters["points"] = [item for label, at in points.items() for item in (label, *at)]
+    elif isinstance(parameters[kind], dict):
+        parameters |= parameters.pop(kind)
+    if "is" in parameters:
+        words = cast(dict[str, str], parameters["is"])
+        parameters["is"] = [item for factor in sorted(words) for item in (factor, words[factor])]
+    return kind, parameters
+
+
+def _sorted(parameters: Mapping[str, Any]) -> Parameters:
+    return tuple(
+        (name, tuple(cast(list[plan.Scalar], value)) if isinstance(value, list) else value)
+        for name, value in sorted(parameters.items())
+        if value != []  # what is left out asks nothing
+    )
+
+
+def _measured(name: str, model: schema.Keys) -> Parameters:
+    return _sorted(_flat(model)[1])
+
+
+def key(drawn: Drawn) -> str:
+    """Eight characters that tell apart the drawings of one visual."""
+    said = json.dumps([drawn.kind, drawn.parameters, drawn.asset, drawn.sha256], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()[:8]

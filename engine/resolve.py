@@ -1,0 +1,232 @@
+"""Recipe → Plan: every default filled, every template rendered, every file and model named by digest. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from . import answers, document, models, plan, prompts, rendering, schema
+from .errors import InputError
+from .problems import Problems
+from .recipe import Recipe
+from .rows import Rows
+
+
+def resolve(recipe: Recipe) -> plan.Plan:
+    """The plan of a recipe. Raises InputError with every mistake that shows only now."""
+    problems = Problems(recipe.document)
+    made = gather(recipe, problems)
+    problems.raise_if_any()
+    return made
+
+
+def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
+    """The plan as far as it can be made; what is wrong goes to `problems`, and only without any is the plan good."""
+    chosen = recipe.schema
+    located = _models(recipe, problems)
+    generator = _generator(chosen.generator, located.get(("generator",)), problems)
+    opened = _Files(recipe, problems)
+    if "prompt" in chosen.vars:
+        problems.add(("vars", "prompt"), "`prompt` is the row's own prompt", "take another name", at_key=True)
+    sets = prompts.rows(chosen.prompts, chosen.vars, chosen.train.seed, opened, problems)
+    # variables of prompts that are wrong themselves are no second mistake
+    complain = not any(path[:1] in ((), ("prompts",), ("vars",)) for path in recipe.lost) and bool(sets.train)
+    data = document.plain(recipe.document.data)
+    rows = Rows(
+        chosen, rendering.Renderer(data, opened, problems, complain), _readers(chosen, located, generator), problems
+    )
+    found = {name: [rows.row(row) for row in listed] for name, listed in _named(sets)}
+    drawings, keys = rows.drawings()
+    critics = tuple(
+        plan.Critic(name, located.get(("critics", name), _NOWHERE), critic.weight, critic.dtype, critic.device)
+        for name, critic in sorted(chosen.critics.items())
+    )
+    judges = tuple(
+        plan.Critic(name, located.get(("judges", name), _NOWHERE), 0.0, judge.dtype, judge.device)
+        for name, judge in sorted(chosen.judges.items())
+    )
+    _no_critic_judges(chosen, critics, judges, problems)
+    goal = chosen.goal or schema.Goal.model_construct()
+    return plan.Plan(
+        version=1,
+        name=chosen.name,
+        generator=generator,
+        critics=critics,
+        judges=judges,
+        drawings=drawings,
+        questions=_questions(chosen),
+        measures=tuple(plan.Measure(name, _kind(data, name)) for name in sorted(chosen.measures)),
+        order=(*chosen.questions, *chosen.measures),
+        train_rows=tuple(row.finished(keys) for row in found["train"]),
+        validate_rows=tuple(row.finished(keys) for row in found["validate"]),
+        test_rows=tuple(row.finished(keys) for row in found["test"]),
+        goal_measure=goal.measure or "",
+        goal_question=goal.question or "",
+        train=_train(chosen),
+        adapter=_adapter(chosen.adapter),
+        evaluate=plan.Evaluate(
+            tuple(range(chosen.evaluate.seeds)), tuple(sorted(set(chosen.evaluate.scales))), chosen.evaluate.every
+        ),
+        expect=_expect(chosen),
+    )
+
+
+_NOWHERE = plan.Model("", "", "", (), "")
+
+
+def _named(sets: prompts.Sets) -> list[tuple[str, list[prompts.Prompted]]]:
+    return [("train", sets.train), ("validate", sets.validation), ("test", sets.test)]
+
+
+def _models(recipe: Recipe, problems: Problems) -> dict[document.Path, plan.Model]:
+    """Every model of the recipe, by the path of what names it; those that cannot be had are left out."""
+    chosen = recipe.schema
+    wanted: dict[document.Path, str] = {("generator",): chosen.generator.model}
+    wanted |= {("critics", name): critic.model for name, critic in chosen.critics.items()}
+    wanted |= {("judges", name): judge.model for name, judge in chosen.judges.items()}
+    digested: dict[str, plan.Model] = {}
+    found: dict[document.Path, plan.Model] = {}
+    for path, address in wanted.items():
+        if (*path, "model") in recipe.lost or not recipe.document.has((*path, "model")):
+            continue
+        try:
+            if address not in digested:
+                digested[address] = models.locate(address, recipe.folder)
+        except InputError as error:
+            for problem in error.problems:
+                problems.add((*path, "model"), problem.message, problem.hint)
+            continue
+        model = digested[address]
+        if models.is_generator(model) != (path == ("generator",)):
+            wrong = "a generator, no critic" if models.is_generator(model) else "a critic, no generator"
+            problems.add((*path, "model"), f"{address} is {wrong}")
+        else:
+            found[path] = model
+    return found
+
+
+def _generator(chosen: schema.Generator, model: plan.Model | None, problems: Problems) -> plan.Generator:
+    side = models.picture_size(model) if model else None
+    width, height = (chosen.size.width, chosen.size.height) if chosen.size else (side or 0, side or 0)
+    if model and not width:
+        problems.add(("generator",), "`size` is missing: the model does not say its own")
+    for name, pixels in (("width", width), ("height", height)):
+        if model and chosen.size and pixels % models.grid(model):
+            problems.add(("generator", "size", name), f"must be a multiple of {models.grid(model)}, found {pixels}")
+    return plan.Generator(
+        model=model or _NOWHERE,
+        steps=chosen.steps,
+        width=width,
+        height=height,
+        guidance=chosen.guidance,
+        negative=chosen.negative,
+        dtype=chosen.dtype,
+        device=chosen.device,
+        text_length=models.text_length(model) if model else 0,
+    )
+
+
+class _Files:
+    """The files that a recipe names, where it may read them."""
+
+    def __init__(self, recipe: Recipe, problems: Problems) -> None:
+        self.recipe, self.problems = recipe, problems
+
+    def __call__(self, path: document.Path, name: str) -> Path | None:
+        folder = self.recipe.folder.resolve()
+        try:
+            found = (folder / name).resolve()
+            if not self.recipe.allow_outside and not found.is_relative_to(folder):
+                self.problems.add(path, f"lies outside the recipe's folder: {name}", "allow it with --allow-outside")
+                return None
+            if found.is_file():
+                return found
+        except (OSError, ValueError, RuntimeError) as error:  # too long a name, a zero byte, links in a circle
+            self.problems.add(path, f"is no file's name: {error}")
+            return None
+        self.problems.add(path, f"there is no file {name}", f"it is looked for in {self.recipe.folder}")
+        return None
+
+
+def _readers(
+    chosen: schema.Schema, located: Mapping[document.Path, plan.Model], generator: plan.Generator
+) -> list[answers.Reader]:
+    names: list[tuple[str, str]] = [("critics", name) for name in chosen.critics] + [
+        ("judges", name) for name in chosen.judges
+    ]
+    wanted = [(path, located[path]) for path in names if path in located]
+    size = (generator.width, generator.height)
+    return [answers.Reader(str(path[1]), answers.chat(model), *size) for path, model in wanted] if all(size) else []
+
+
+def _kind(data: Mapping[str, document.Data], measure: str) -> str:
+    keys = document.plain(document.plain(data["measures"])[measure])
+    return next(kind for kind in schema.MEASURES if kind in keys)
+
+
+def _questions(chosen: schema.Schema) -> tuple[plan.Question, ...]:
+    return tuple(
+        plan.Question(
+            name=name,
+            weight=question.weight,
+            hold=question.hold or 0.0,
+            watch=question.watch,
+            critics=tuple(sorted(question.critics or chosen.critics)),
+        )
+        for name, question in sorted(chosen.questions.items())
+    )
+
+
+def _train(chosen: schema.Schema) -> plan.Train:
+    train, augment, stop = chosen.train, chosen.train.augment, chosen.train.stop
+    by = [("", name, p) for name, p in stop.p.items()] if stop else []
+    by += [(judge, name, p) for judge, of in stop.judge.items() for name, p in of.items()] if stop else []
+    return plan.Train(
+        steps=train.steps,
+        batch=train.batch,
+        accumulate=train.accumulate,
+        lr=train.lr,
+        warmup=train.warmup,
+        optimizer=train.optimizer,
+        clip=train.clip,
+        seed=train.seed,
+        estimate=train.estimate,
+        backprop=train.backprop,
+        augment=plan.Augment(augment.blur, augment.noise, augment.shift, flip=False),
+        stop=plan.Stop(tuple(sorted(by)), stop.patience if stop else 1),
+        ema=train.ema or 0.0,
+        save_every=train.save_every,
+        stay=chosen.stay.weight if chosen.stay else 0.0,
+    )
+
+
+def _adapter(adapter: schema.Adapter) -> plan.Adapter:
+    # five times the rank, as the authors of arXiv 2506.01955 advise
+    return plan.Adapter(adapter.rank, 5.0 * adapter.rank if adapter.alpha is None else adapter.alpha, adapter.targets)
+
+
+def _expect(chosen: schema.Schema) -> tuple[plan.Expectation, ...]:
+    return tuple(
+        plan.Expectation(name, wanted.judge or "", "at_most", wanted.at_most)
+        if wanted.at_most is not None
+        else plan.Expectation(name, wanted.judge or "", "at_least", wanted.at_least or 0.0)
+        for name, wanted in sorted(chosen.expect.items())
+    )
+
+
+def _no_critic_judges(
+    chosen: schema.Schema, critics: tuple[plan.Critic, ...], judges: tuple[plan.Critic, ...], problems: Problems
+) -> None:
+    """The same weights under another name are still what trained the adapter."""
+    trained = {(critic.model.files or critic.model.address, critic.model.revision): critic.name for critic in critics}
+    same = {
+        judge.name: trained.get((judge.model.files or judge.model.address, judge.model.revision)) for judge in judges
+    }
+    for name, wanted in chosen.expect.items():
+        critic = same.get(wanted.judge or "")
+        if (
+            critic is not None
+            and (wanted.judge or "")
+            and any(j.name == wanted.judge and j.model.address for j in judges)
+        ):
+            problems.add(("expect", name, "judge"), f"`{wanted.judge}` is the same model as the critic `{critic}`")

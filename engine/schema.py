@@ -1,0 +1,290 @@
+"""The words of the recipe language: what may stand in a recipe, its ranges and its defaults.
+
+Models are strict: a text is no number, an unknown key is an error. Where a template may stand for a number or a colour,
+the text of the template is let through, and the same model checks what it renders to (`resolve`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from .kinds import MEASURES, VISUALS, Measure, Visual
+from .values import (
+    ADDRESS,
+    LARGEST_SEED,
+    NAME,
+    RENDERED,
+    VARIABLE,
+    Address,
+    Device,
+    Dtype,
+    Item,
+    Keys,
+    Name,
+    Names,
+    Probability,
+    SomeNames,
+    Text,
+    Texts,
+    Value,
+    Variable,
+    Weight,
+    Whole,
+    kind_of,
+)
+
+__all__ = ["ADDRESS", "MEASURES", "NAME", "RENDERED", "VARIABLE", "VISUALS", "Keys", "Schema", "json_schema"]
+
+
+# --- generator, critics ---------------------------------------------------------------------------------------------
+
+
+class PictureSize(Keys):
+    width: Whole = Field(ge=8, le=8192, description="pixels")
+    height: Whole = Field(ge=8, le=8192, description="pixels")
+
+
+class Generator(Keys):
+    """The image generator that the adapter is for."""
+
+    model: Address
+    steps: Whole = Field(default=1, ge=1, le=1000, description="steps of the sampler")
+    size: PictureSize | None = Field(default=None, description="of a picture; default: what the model was made for")
+    guidance: float = Field(default=0.0, ge=0, description="guidance scale")
+    negative: str = Field(default="", description="negative prompt, for families that have one")
+    dtype: Dtype = "float32"
+    device: Device = "auto"
+
+
+class Critic(Keys):
+    """A frozen vision-language model whose gradient teaches the adapter."""
+
+    model: Address
+    weight: Weight = Field(default=1.0, description="of its part of the loss, > 0")
+    dtype: Dtype = "float32"
+    device: Device = "auto"
+
+
+class Judge(Keys):
+    """A vision-language model that is asked, and never in a loss."""
+
+    model: Address
+    dtype: Dtype = "float32"
+    device: Device = "auto"
+
+
+# --- prompts --------------------------------------------------------------------------------------------------------
+
+
+class Prompt(Keys):
+    """One prompt with variables of its own."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Value]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    prompt: Text = Field(description="what is asked of the generator")
+
+
+def _prompt(value: object) -> object:
+    return {"prompt": value} if isinstance(value, str) else value
+
+
+Prompts = Annotated[
+    list[Annotated[Prompt, BeforeValidator(_prompt, json_schema_input_type=Text | Prompt)]], Field(min_length=1)
+]
+
+
+class TemplatePrompts(Keys):
+    """Prompts from a template, over the product of the lists in `for`."""
+
+    template: Text = Field(description="of the prompt; sees the variables of `for` and `vars`")
+    over: dict[Variable, Annotated[list[Item], Field(min_length=1)]] = Field(
+        alias="for", min_length=1, description="variable: list of its values"
+    )
+    sample: Whole | None = Field(default=None, ge=1, description="how many to draw from the product, seeded")
+
+
+class FilePrompts(Keys):
+    """Prompts from a file: .txt (one a line), .csv or .jsonl, whose columns are variables."""
+
+    file: Text = Field(description="relative to the recipe")
+
+
+class HeldBack(Keys):
+    """Prompts held back from training, drawn by the training's seed."""
+
+    sample: Whole = Field(ge=1, description="how many")
+
+
+SOURCES: dict[str, type[Keys]] = {"template": TemplatePrompts, "file": FilePrompts}
+
+
+def _source_of(value: object) -> str | None:
+    if isinstance(value, list):
+        return "<list>"
+    if isinstance(value, dict) and set(value) == {"sample"}:
+        return "<sample>"
+    return kind_of(value, SOURCES)
+
+
+_LIST = Annotated[Prompts, Tag("<list>")]
+_TEMPLATE = Annotated[TemplatePrompts, Tag("<template>")]
+_FILE = Annotated[FilePrompts, Tag("<file>")]
+Source = Annotated[_LIST | _TEMPLATE | _FILE, Discriminator(_source_of)]
+Validation = Annotated[_LIST | _TEMPLATE | _FILE | Annotated[HeldBack, Tag("<sample>")], Discriminator(_source_of)]
+
+
+class PromptSets(Keys):
+    """What is asked of the generator: to train on, to look at on the way, and to test on."""
+
+    train: Source = Field(description="prompts to train on")
+    test: Source | None = Field(default=None, description="held-out prompts; default: those of validate")
+    validation: Validation | None = Field(
+        default=None, alias="validate", description="for stopping and tuning; default: 10 % of train, held back"
+    )
+
+
+# --- questions --------------------------------------------------------------------------------------------
+
+
+class Question(Keys):
+    """What the critics are asked of a picture, and what they should answer."""
+
+    ask: Texts = Field(description="one wording, or several drawn from step by step")
+    suffix: str = Field(default="", description="appended to every wording")
+    see: Names = Field(default=[], description="visual prompts that the critic is shown")
+    answer: Texts = Field(description="the accepted answers")
+    against: Texts | None = Field(default=None, description="the opposite; without it, plain likelihood")
+    weight: Weight = Field(default=1.0, description="of its part of the loss, > 0")
+    hold: Probability | None = Field(default=None, description="pushes only while p is below this")
+    watch: bool = Field(default=False, description="reported, never in the loss")
+    critics: SomeNames | None = Field(default=None, description="who is asked; default: all critics")
+
+    @model_validator(mode="after")
+    def _hold_or_watch(self) -> Question:
+        if self.watch and self.hold is not None:
+            raise ValueError("`hold` and `watch: true` exclude each other: what is watched is never in the loss")
+        return self
+
+
+class Goal(Keys):
+    """What the recipe is for: truth and belief, set side by side in the report."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    measure: Name | None = Field(default=None, description="what shows whether it happened")
+    question: Name | None = Field(default=None, description="what the critics are asked about it")
+
+    @model_validator(mode="after")
+    def _some(self) -> Goal:
+        if self.measure is None and self.question is None:
+            raise ValueError("needs `measure`, `question` or both")
+        return self
+
+
+class Stay(Keys):
+    weight: Weight = Field(description="of the squared distance from the bare generator")
+
+
+# --- training, evaluation -------------------------------------------------------------------------------------------
+
+
+class Adapter(Keys):
+    rank: Whole = Field(default=16, ge=1, le=4096, description="columns of each factor")
+    alpha: float | None = Field(default=None, gt=0, description="default: 5 × rank; the adapter acts by alpha / rank")
+    targets: Literal["attention", "all"] = Field(default="attention", description="which layers are adapted")
+
+
+class Augment(Keys):
+    """What may happen to a picture before a critic sees it."""
+
+    blur: float = Field(default=0.0, ge=0, le=64, description="largest standard deviation, pixels")
+    noise: float = Field(default=0.0, ge=0, le=1, description="standard deviation, of [0, 1]")
+    shift: Whole = Field(default=0, ge=0, le=1024, description="largest shift, pixels")
+
+
+class Stop(Keys):
+    """When to stop before `steps`: all thresholds met on the validation prompts."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["p"]}, {"required": ["judge"]}]})
+
+    p: dict[Name, Probability] = Field(default={}, description="question: mean p of the critics")
+    judge: dict[Name, dict[Name, Probability]] = Field(default={}, description="judge: {question: mean p}")
+    patience: Whole = Field(default=1, ge=1, description="looks in a row")
+
+    @model_validator(mode="after")
+    def _some(self) -> Stop:
+        if not self.p and not any(self.judge.values()):
+            raise ValueError("needs `p` or `judge` with a threshold")
+        return self
+
+
+class Train(Keys):
+    steps: Whole = Field(default=100, ge=1, le=10_000_000, description="of training, at most")
+    batch: Whole = Field(default=4, ge=1, le=65536, description="pictures a step")
+    accumulate: Whole = Field(default=1, ge=1, description="batches a step")
+    lr: float = Field(default=5e-5, gt=0, description="learning rate")
+    warmup: Whole = Field(default=0, ge=0, description="steps")
+    optimizer: Literal["adamw"] = Field(default="adamw", description="AdamW without decay")
+    clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
+    seed: Whole = Field(default=100, ge=0, le=LARGEST_SEED, description="of everything random")
+    estimate: Literal["clean"] = Field(default="clean", description="what the critics see")
+    backprop: Literal["random_step"] = Field(default="random_step", description="which step of the sampler learns")
+    augment: Augment = Field(default_factory=Augment, description="before the critics see a picture")
+    weights: Literal["fixed"] = Field(default="fixed", description="of the questions")
+    stop: Stop | None = Field(default=None, description="when to stop before `steps`")
+    ema: float | None = Field(default=None, gt=0, lt=1, description="decay of a moving average of the weights")
+    save_every: Whole = Field(default=25, ge=1, description="steps between checkpoints")
+
+
+class Evaluate(Keys):
+    seeds: Whole = Field(default=16, ge=1, le=100_000, description="pictures of every test prompt")
+    scales: Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_length=1)] = Field(
+        default=[0.0, 0.5, 1.0], description="of the adapter: 0 bare, 1 as trained"
+    )
+    every: Whole = Field(default=25, ge=1, description="steps between looks at the validation prompts")
+
+
+class Expected(Keys):
+    """A recipe's own test: of a measure, or of a question put to a judge."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["at_least"]}, {"required": ["at_most"]}]})
+
+    at_least: float | None = Field(default=None, ge=0, le=1, description="fraction of held-out pictures")
+    at_most: float | None = Field(default=None, ge=0, le=1, description="fraction of held-out pictures")
+    judge: Name | None = Field(default=None, description="who answers the question")
+
+    @model_validator(mode="after")
+    def _one(self) -> Expected:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("needs one of `at_least` and `at_most`")
+        return self
+
+
+class Schema(Keys):
+    """A recipe: how pictures should change, as questions about them."""
+
+    recipe: Literal[1] = Field(description="version of this language")
+    name: Name = Field(description="the adapter's name")
+    vars: dict[Variable, Value] = Field(default={}, description="variables for every template")
+    generator: Generator = Field(description="the image generator that is taught")
+    critics: dict[Name, Critic] = Field(min_length=1, description="frozen; their gradients teach the adapter")
+    judges: dict[Name, Judge] = Field(default={}, description="asked, and never in a loss")
+    visuals: dict[Name, Visual] = Field(default={}, description="laid over, or set beside, the generated picture")
+    prompts: PromptSets = Field(description="what is asked of the generator")
+    questions: dict[Name, Question] = Field(min_length=1, description="what the critics are asked")
+    measures: dict[Name, Measure] = Field(default={}, description="what pixels say, without any critic")
+    goal: Goal | None = Field(default=None, description="what the recipe is for")
+    stay: Stay | None = Field(default=None, description="stay close to the bare generator")
+    adapter: Adapter = Field(default_factory=Adapter, description="the LoRA that is trained")
+    train: Train = Field(default_factory=Train, description="how it is trained")
+    evaluate: Evaluate = Field(default_factory=Evaluate, description="how it is looked at")
+    expect: dict[Name, Expected] = Field(default={}, description="the recipe's own tests")
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the language, for completion and checking in editors."""
+    schema = Schema.model_json_schema(mode="validation")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Control recipe", **schema}

@@ -1,0 +1,193 @@
+"""Templates: Jinja, sandboxed and strict, cut down to output, `if` and `for` over given lists.
+
+jinja2's sandbox bounds neither memory nor time, so every piece that could multiply is refused when a template is read:
+calls, attributes (but those of `loop`), `*`, `**`, `%`, assignments, loops in loops in loops. What remains grows with
+the text of the template alone, and what is printed ends at `LONGEST` bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from functools import cache, lru_cache, wraps
+from typing import Any, NoReturn, final
+
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, Undefined, UndefinedError, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+Value = str | int | float | bool | list[Any] | tuple[Any, ...]
+
+LONGEST = 8192  # bytes of a template, of what it prints and of every value on the way
+FILTERS = (
+    "abs", "capitalize", "default", "first", "float", "int", "join", "last", "length", "list", "lower", "max", "min",
+    "reverse", "round", "sort", "string", "title", "trim", "unique", "upper",
+)  # fmt: skip
+TESTS = ("defined", "undefined", "number", "string")
+LOOP = ("index", "index0", "first", "last", "length", "revindex", "revindex0")
+NESTED_LOOPS = 2
+
+_ALLOWED = (
+    nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Name, nodes.Const, nodes.List,
+    nodes.Tuple, nodes.Filter, nodes.Test, nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not,
+    nodes.Add, nodes.Sub, nodes.Div, nodes.FloorDiv, nodes.Neg, nodes.Pos, nodes.Concat, nodes.Getitem, nodes.Getattr,
+    nodes.Keyword,
+)  # fmt: skip
+_WORDS: dict[type[nodes.Node], str] = {
+    nodes.Call: "a call", nodes.Mul: "`*`", nodes.Pow: "`**`", nodes.Mod: "`%`", nodes.Slice: "a slice",
+    nodes.Dict: "a mapping",
+    nodes.Assign: "`set`", nodes.AssignBlock: "`set`", nodes.Macro: "`macro`", nodes.Include: "`include`",
+    nodes.Import: "`import`",
+    nodes.FromImport: "`import`", nodes.Extends: "`extends`", nodes.Block: "`block`", nodes.With: "`with`",
+    nodes.FilterBlock: "`filter`", nodes.CallBlock: "`call`",
+}  # fmt: skip
+
+
+class BadTemplate(ValueError):
+    """A template that cannot be read or rendered: what is wrong, and what would help."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message, self.hint = message, hint
+
+
+def is_template(text: str) -> bool:
+    """Whether a text holds anything for Jinja to do."""
+    return "{{" in text or "{%" in text or "{#" in text
+
+
+@final
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """The second wall: what `_check` lets through is still watched while it runs."""
+
+    intercepted_binops = frozenset({"*", "**", "%"})
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> NoReturn:
+        raise SecurityError(f"`{operator}` is not allowed in a template")
+
+    def is_safe_callable(self, obj: Any) -> bool:
+        return False
+
+
+def _bounded(filter_: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(filter_)  # jinja2 marks filters that want its context or environment by attributes
+    def bounded(*args: Any, **kwargs: Any) -> Any:
+        found = filter_(*args, **kwargs)
+        if isinstance(found, (str, list, tuple)) and len(found) > LONGEST:
+            raise SecurityError(f"a template's value is longer than {LONGEST}")
+        return found
+
+    return bounded
+
+
+def _printed(value: object) -> object:
+    """What stands between braces must be text or a number: a list printed as Python prints it helps no one."""
+    if isinstance(value, (str, int, float, Undefined)):
+        return value
+    raise SecurityError("it prints a list: use `join`" if isinstance(value, (list, tuple)) else "it prints nothing")
+
+
+@cache
+def _sandbox() -> _Sandbox:
+    sandbox = _Sandbox(undefined=StrictUndefined, finalize=_printed, keep_trailing_newline=True, cache_size=0)
+    sandbox.globals.clear()
+    plain: dict[str, Callable[..., Any]] = {**sandbox.filters, "list": list, "reverse": lambda value: list(value)[::-1]}
+    plain["unique"] = lambda value: list(dict.fromkeys(value))
+    filters: Any = {name: _bounded(plain[name]) for name in FILTERS}
+    sandbox.filters, tests = filters, {name: sandbox.tests[name] for name in TESTS}
+    sandbox.tests = tests
+    return sandbox
+
+
+@lru_cache(maxsize=4096)
+def _compiled(text: str) -> Template:
+    if len(text.encode()) > LONGEST:
+        raise BadTemplate(f"a template of {len(text.encode())} bytes is too long", f"at most {LONGEST} bytes")
+    try:
+        tree = _sandbox().parse(text)
+        _check(tree, ())
+        code = _sandbox().compile(tree)
+    except TemplateSyntaxError as error:
+        raise BadTemplate(f"cannot be read as a template: {error.message}", _line(text, error.lineno)) from error
+    except (SecurityError, RecursionError) as error:
+        raise BadTemplate(f"is no template that is allowed here: {error}") from error
+    except (ArithmeticError, TypeError, ValueError) as error:  # constants are computed while compiling
+        raise BadTemplate(f"the template cannot be computed: {error}") from error
+    return Template.from_code(_sandbox(), code, {})
+
+
+def _line(text: str, line: int) -> str:
+    return f"in line {line} of the template" if "\n" in text.rstrip() else ""
+
+
+def _check(node: nodes.Node, loops: tuple[str, ...]) -> None:
+    """Raises SecurityError at the first piece that is not allowed; `loops` holds the variables of the loops around."""
+    if not isinstance(node, _ALLOWED):
+        raise SecurityError(f"{_WORDS.get(type(node), type(node).__name__)} is not allowed in a template")
+    if isinstance(node, nodes.For):
+        _check_loop(node, loops)
+        loops = (*loops, "loop")
+    if isinstance(node, nodes.Getattr) and not _of_loop(node, loops):
+        raise SecurityError(f"the attribute `.{node.attr}` is not allowed in a template")
+    if isinstance(node, nodes.Filter) and node.name not in FILTERS:
+        raise SecurityError(f"the filter `{node.name}` is not known{_meant(node.name, FILTERS)}")
+    if isinstance(node, nodes.Test) and node.name not in TESTS:
+        raise SecurityError(f"the test `{node.name}` is not known{_meant(node.name, TESTS)}")
+    for child in node.iter_child_nodes():
+        _check(child, loops)
+
+
+def _check_loop(node: nodes.For, loops: tuple[str, ...]) -> None:
+    if node.recursive or not isinstance(node.iter, (nodes.Name, nodes.List)) or not isinstance(node.target, nodes.Name):
+        raise SecurityError("`for` goes over a given list alone")
+    if len(loops) >= NESTED_LOOPS:
+        raise SecurityError(f"loops nest at most {NESTED_LOOPS} deep in a template")
+
+
+def _of_loop(node: nodes.Getattr, loops: tuple[str, ...]) -> bool:
+    return bool(loops) and isinstance(node.node, nodes.Name) and node.node.name == "loop" and node.attr in LOOP
+
+
+def _meant(name: str, known: tuple[str, ...]) -> str:
+    close = get_close_matches(name, known, 1)
+    return f"; did you mean `{close[0]}`?" if close else f"; known are {', '.join(known)}"
+
+
+def check(text: str) -> None:
+    """Raises BadTemplate where a text is no template that is allowed; says nothing of its variables."""
+    if is_template(text):
+        _compiled(text)
+
+
+def render(text: str, variables: Mapping[str, Value]) -> str:
+    """The text with its variables filled in. Raises BadTemplate, an unknown variable among the reasons."""
+    if not is_template(text):
+        return text
+    pieces: list[str] = []
+    size = 0
+    try:
+        for piece in _compiled(text).generate(**variables):
+            size += len(piece.encode())
+            if size > LONGEST:
+                raise BadTemplate(f"the template prints more than {LONGEST} bytes")
+            pieces.append(piece)
+    except UndefinedError as error:
+        raise _undefined(error, text, variables) from error
+    except (TemplateError, ArithmeticError, TypeError, ValueError) as error:
+        if isinstance(error, BadTemplate):
+            raise
+        raise BadTemplate(f"the template cannot be rendered: {error}") from error
+    return "".join(pieces)
+
+
+def _undefined(error: UndefinedError, text: str, variables: Mapping[str, Value]) -> BadTemplate:
+    said = error.message or "a value is undefined"
+    name = said.split("'")[1] if "'" in said else ""
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if name in line]
+    where = f", in line {lines[0]} of the template" if "\n" in text.rstrip() and name and lines else ""
+    close = get_close_matches(name, variables, 1)
+    there = f"there are {', '.join(sorted(variables))}" if variables else "there are no variables"
+    hint = f"did you mean `{close[0]}`? {there}" if close else there
+    if f"'{name}' is undefined" == said:
+        return BadTemplate(f"unknown variable `{name}` in a template{where}", hint)
+    return BadTemplate(f"the template asks for what is not there: {said}{where}", hint)

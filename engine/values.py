@@ -1,0 +1,130 @@
+"""The kinds of values in a recipe: names, numbers with their ranges, colours, texts, and templates in their place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Literal, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+
+from . import colors
+from .document import scalar
+from .template import is_template
+
+Scalar = str | int | float | bool
+
+NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+ADDRESS = r"^(builtin:[a-z0-9_]+|[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(@[A-Za-z0-9._/-]+)?|\.{0,2}/.*)$"
+FACTORS = ("time", "place", "thing", "color", "size", "position", "outline")
+LARGEST_SEED = 2**63 - 1
+
+
+class Keys(BaseModel):
+    """A mapping with known keys."""
+
+    # built when first used: building every model for itself, and again inside `Schema`, doubles the time of an import
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, populate_by_name=False, defer_build=True
+    )
+
+
+RENDERED = {"rendered": True}  # the context of validation in which templates have become what they render to
+
+
+def _number_or_template(value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+    if isinstance(value, str) and info.context == RENDERED:
+        return handler(scalar(value.strip()))
+    return _or_template(value, handler)
+
+
+def _or_template(value: object, handler: ValidatorFunctionWrapHandler) -> object:
+    return value if isinstance(value, str) and is_template(value) else handler(value)
+
+
+def _listed(value: object) -> object:
+    if not isinstance(value, (str, list)):
+        raise ValueError("must be text or a list of texts")
+    return [value] if isinstance(value, str) else cast(object, value)
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty")
+    return text
+
+
+def _color(text: str) -> str:
+    return colors.canonical(text)
+
+
+def _item(value: object) -> object:
+    if not isinstance(value, (str, int, float)) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError("must be text, a number, true or false")
+    return value
+
+
+def _value(value: object) -> object:
+    listed = cast(list[object], value) if isinstance(value, list) else [value]
+    try:
+        return [_item(item) for item in listed] if isinstance(value, list) else _item(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or a list of these") from error
+
+
+def _whole(value: object) -> object:
+    # YAML and JSON Schema take 4.0 for a whole number
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _once(names: list[str]) -> list[str]:
+    again = next((name for at, name in enumerate(names) if name in names[:at]), None)
+    if again is not None:
+        raise ValueError(f"names `{again}` twice")
+    return names
+
+
+Rendered = Annotated[str, StringConstraints(pattern=r"\{\{|\{%")]  # a text that is to be rendered first
+_FRACTION = Annotated[float, Field(ge=0, le=1)]
+_SIZE = Annotated[float, Field(gt=0, le=1)]
+_POSITIVE = Annotated[float, Field(ge=0)]
+Fraction = Annotated[_FRACTION, WrapValidator(_number_or_template, json_schema_input_type=_FRACTION | Rendered)]
+Size = Annotated[_SIZE, WrapValidator(_number_or_template, json_schema_input_type=_SIZE | Rendered)]
+Positive = Annotated[_POSITIVE, WrapValidator(_number_or_template, json_schema_input_type=_POSITIVE | Rendered)]
+Text = Annotated[str, Field(pattern=r"\S"), AfterValidator(_not_blank)]
+_TEXTS = Annotated[list[Text], Field(min_length=1)]
+Texts = Annotated[_TEXTS, BeforeValidator(_listed, json_schema_input_type=Text | _TEXTS)]
+_COLOR = Annotated[str, Field(pattern=r"^([A-Za-z]+|#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?)$")]
+Color = Annotated[str, AfterValidator(_color), WrapValidator(_or_template, json_schema_input_type=_COLOR | Rendered)]
+Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
+Variable = Annotated[str, StringConstraints(pattern=VARIABLE, max_length=64)]
+_NAMES = Annotated[list[Name], AfterValidator(_once)]
+_SOME_NAMES = Annotated[list[Name], Field(min_length=1), AfterValidator(_once)]
+Names = Annotated[_NAMES, BeforeValidator(_listed, json_schema_input_type=Name | _NAMES)]
+SomeNames = Annotated[_SOME_NAMES, BeforeValidator(_listed, json_schema_input_type=Name | _SOME_NAMES)]
+Item = Annotated[Scalar, PlainValidator(_item, json_schema_input_type=Scalar)]
+Value = Annotated[Scalar | list[Scalar], PlainValidator(_value, json_schema_input_type=Scalar | list[Scalar])]
+Whole = Annotated[int, BeforeValidator(_whole, json_schema_input_type=int)]
+Probability = Annotated[float, Field(gt=0, lt=1)]
+Weight = Annotated[float, Field(gt=0)]
+Dtype = Annotated[Literal["float32", "bfloat16", "float64"], Field(description="of the frozen weights")]
+Address = Annotated[str, Field(pattern=ADDRESS, description="builtin:NAME, org/name@revision, ./folder or /folder")]
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$", description="auto, cpu, cuda or cuda:N")]
+
+
+def kind_of(value: object, kinds: Mapping[str, type[Keys]]) -> str | None:
+    """The one kind whose key a mapping has; None where there is none, or more than one."""
+    found = [kind for kind in kinds if isinstance(value, dict) and kind in value]
+    return f"<{found[0]}>" if len(found) == 1 else None

@@ -1,0 +1,107 @@
+"""Templates: what renders, what is refused, and that nothing multiplies."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from control_recipes.engine import template
+from control_recipes.engine.template import BadTemplate, render
+
+ROW = {"color": "red", "height": 0.8, "things": ["ball", "tree"], "on": True}
+
+
+@pytest.mark.parametrize(
+    ("text", "rendered"),
+    [
+        ("no template, {braces} 100 %", "no template, {braces} 100 %"),
+        ("a {{ color }} ball", "a red ball"),
+        ("{{ height }}", "0.8"),
+        ("{{ (height + 0.1) | round(2) }}", "0.9"),
+        ("{{ color | upper ~ '!' }}", "RED!"),
+        ("{% if on and color == 'red' %}yes{% else %}no{% endif %}", "yes"),
+        (
+            "{% for x in things %}{{ loop.index }} {{ x }}{% if not loop.last %}, {% endif %}{% endfor %}",
+            "1 ball, 2 tree",
+        ),
+        ("{{ things | join(' and ') }}", "ball and tree"),
+        ("{{ missing | default('none') }}{% if missing is defined %}!{% endif %}", "none"),
+        ("{{ things[0] }}{# a comment #}", "ball"),
+    ],
+)
+def test_renders(text: str, rendered: str) -> None:
+    assert render(text, ROW) == rendered
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{{ colour }}", "unknown variable `colour`"),
+        ("{{ 'a' * 9 }}", "`*`"),
+        ("{{ 2 ** 9 }}", "`**`"),
+        ("{{ '%s' % color }}", "`%`"),
+        ("{{ color.upper() }}", "a call"),
+        ("{{ color.upper }}", "`.upper`"),
+        ("{{ range(3) }}", "a call"),
+        ("{{ ''.__class__ }}", "`.__class__`"),
+        ("{{ color['__class__'] }}", "unsafe"),
+        ("{{ self }}", "prints nothing"),
+        ("{{ color | attr('x') }}", "`attr`"),
+        ("{{ color | uper }}", "did you mean `upper`"),
+        ("{% set x = 1 %}", "`set`"),
+        ("{% include 'x' %}", "`include`"),
+        ("{% macro m() %}{% endmacro %}", "`macro`"),
+        ("{% for x in things | sort %}{% endfor %}", "`for`"),
+        ("{% for x in color[:1] %}{% endfor %}", "`for`"),
+        ("{{ things }}", "prints a list"),
+        ("{{ 1 / 0 }}", "division"),
+        ("{{ color / 2 }}", "unsupported"),
+        ("{{ color", "cannot be read as a template"),
+        ("{% if on %}", "cannot be read as a template"),
+        ("{{ things[7] }}", "not there"),
+        ("{{ " + "(" * 4000 + "1" + ")" * 4000 + " }}", "template"),
+        ("x" * 9000 + "{{ color }}", "too long"),
+    ],
+)
+def test_refused(text: str, said: str) -> None:
+    with pytest.raises(BadTemplate) as caught:
+        render(text, ROW)
+    assert said in f"{caught.value.message}"
+
+
+def test_an_unknown_variable_names_its_line_and_the_variables_there_are() -> None:
+    with pytest.raises(BadTemplate) as caught:
+        render("a {{ color }}\nball of {{ hieght }}\n", ROW)
+    assert "line 2" in caught.value.message
+    assert caught.value.hint == "did you mean `height`? there are color, height, on, things"
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "{% for a in l %}{% for b in l %}" + "x" * 50 + "{% endfor %}{% endfor %}",
+        "{% for a in l %}{% for b in l %}{% for c in l %}{% endfor %}{% endfor %}{% endfor %}",
+        "{{ l|join(l|join(l|join(l|join('x')))) }}",
+        "{{ (" + "~".join(["s"] * 50) + ")|join(s)|join(s)|join(s) }}",
+        "{{ 10**10**10 }}",
+        "{{ 'x' * 1000000000 }}",
+        "{{ '%1000000000d' % 1 }}",
+    ],
+)
+def test_bombs_end_soon(bomb: str) -> None:
+    started = time.process_time()
+    with pytest.raises(BadTemplate):
+        render(bomb, {"l": ["y" * 9] * 1000, "s": "z" * 1000})
+    assert time.process_time() - started < 5
+
+
+def test_the_sandbox_alone_refuses_what_the_reading_lets_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    # the second wall, seen by taking the first one down
+    monkeypatch.setattr(template, "_check", lambda node, loops: None)
+    template._compiled.cache_clear()
+    try:
+        for text in ("{{ color * height }}", "{{ color ** 2 }}", "{{ color % 2 }}", "{{ color.upper() }}"):
+            with pytest.raises(BadTemplate):
+                render(text, ROW)
+    finally:
+        template._compiled.cache_clear()
