@@ -1,0 +1,80 @@
+"""Critics: frozen vision-language models that answer questions about a picture, differentiably.
+
+A family is one file here and one word in `FAMILIES`; its torch-free part (limits, tokens per picture, the chat's
+text) is at module level, everything that computes imports torch inside its functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Protocol
+
+from ..engine.errors import InputError, Place, Problem
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .chat import Chat
+
+# `model_type` in a model folder's config.json -> the module of this package that knows it
+FAMILIES = {"qwen2_5_vl": "qwen2_5_vl", "llava": "llava"}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a critic is shown: one picture, what is laid over it, and pictures set beside it."""
+
+    picture: Tensor  # [3, H, W] in [0, 1], differentiable
+    overlays: tuple[Tensor, ...] = ()  # each RGBA [4, H, W] in [0, 1], straight alpha, laid over in order
+    references: tuple[Tensor, ...] = ()  # each [3, h, w] in [0, 1], shown as pictures of their own, after the picture
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One question and one answer to it."""
+
+    question: str
+    answer: str
+    closed: bool = False  # whether the end of the turn counts as a token of the answer
+
+
+class Critic(Protocol):
+    """A vision-language model as the engine sees it."""
+
+    def ask(self, views: Sequence[View], branches: Sequence[Sequence[Branch]]) -> list[list[Tensor]]:
+        """Log-probabilities [T] of every answer token, for each view and each of its branches (nats)."""
+        ...
+
+    def reply(self, view: View, question: str, limit: int = 32) -> str:
+        """The critic's own greedy answer, at most `limit` tokens: for people."""
+        ...
+
+
+def load(folder: str | Path, family: str, dtype: str, device: str) -> Critic:
+    """The critic of a model folder, frozen; `family` is a word of `FAMILIES`.
+
+    `dtype` as torch names it (float32, bfloat16, float64), `device` as torch names it, or `auto`: the first
+    accelerator there is, else the processor. `InputError` where the folder cannot be used.
+    """
+    import torch
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return _module(folder, family).load(Path(folder), dtype, device)
+
+
+def chat_of(folder: str | Path, family: str) -> Chat:
+    """The torch-free part of the critic of a model folder: tokens of questions and answers, lengths, limits."""
+    return _module(folder, family).chat(Path(folder))
+
+
+def _module(folder: str | Path, family: str) -> ModuleType:
+    if family not in FAMILIES:
+        known = ", ".join(sorted(FAMILIES))
+        problem = Problem(Place(str(folder)), "", f"no critic of family {family!r} is known", f"there are: {known}")
+        raise InputError([problem])
+    return import_module(f".{FAMILIES[family]}", __name__)

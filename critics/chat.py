@@ -1,0 +1,255 @@
+"""What a critic reads, without torch: the chat template, the tokens of questions and answers, and how long they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast, final
+
+from jinja2 import Environment, Template, TemplateError
+from jinja2.ext import Extension
+from jinja2.nodes import Node
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tokenizers import Tokenizer
+
+from ..engine.errors import InputError, Place, Problem
+
+PROBE = "x"  # stands for a question or an answer where the text around it is what matters
+
+
+def refuse(file: Path | str, message: str, hint: str = "") -> InputError:
+    """The error of a model folder that cannot be used: nothing in it has a line to point at."""
+    return InputError([Problem(Place(str(file)), "", message, hint)])
+
+
+def read_json(path: Path) -> Mapping[str, object]:
+    """A JSON object of a model folder; `InputError` where it is missing or is no object."""
+    try:
+        data: object = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError) as error:
+        raise refuse(path, f"cannot be read: {error}") from error
+    if not isinstance(data, dict):
+        raise refuse(path, "a JSON object is expected")
+    return cast(Mapping[str, object], data)
+
+
+def integer(path: Path, data: Mapping[str, object], *names: str) -> int:
+    """The first of `names` that `data` (read from `path`) holds as a whole number; `InputError` where none does."""
+    for name in names:
+        value = data.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    raise refuse(path, f"`{names[0]}` is missing or no whole number")
+
+
+def section(path: Path, data: Mapping[str, object], name: str) -> Mapping[str, object]:
+    """The object `name` of `data` (read from `path`); `InputError` where it is missing."""
+    value = data.get(name)
+    if not isinstance(value, dict):
+        raise refuse(path, f"`{name}` is missing")
+    return cast(Mapping[str, object], value)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A question as tokens, divided after the pictures: `head` holds one image token for each picture."""
+
+    head: tuple[int, ...]
+    tail: tuple[int, ...]
+
+
+@final
+class Chat:
+    """A tokenizer and a chat template, with the few facts of a family that lengths depend on.
+
+    `picture_tokens(width, height)` counts the tokens of a picture of that size (pixels), `positions` is the longest
+    sequence the model was made for. Results are kept: a question is rendered and tokenised once.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        template: str,
+        image_id: int,
+        picture_tokens: Callable[[int, int], int],
+        positions: int,
+        bos: str = "",
+        eos: str = "",
+        source: str = "the model's folder",
+    ) -> None:
+        self.tokenizer, self.image_id, self.picture_tokens = tokenizer, image_id, picture_tokens
+        self.source, self._positions, self._bos, self._eos = source, positions, bos, eos
+        self._template = _compile(template, source)
+        self._special = {key for key, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+        self._heads: dict[int, tuple[int, ...]] = {}
+        self._prompts: dict[tuple[str, int], Prompt] = {}
+        self._answers: dict[tuple[str, str, bool], tuple[int, ...]] = {}
+        self._end: int | None = None
+
+    def prompt(self, question: str, pictures: int = 1) -> Prompt:
+        """The tokens of one question about `pictures` pictures, up to where the answer starts."""
+        key = (question, pictures)
+        if key not in self._prompts:
+            head = self.head(pictures)
+            tokens = self._tokens(self._render(question, pictures))
+            tail = tokens[len(head) :]
+            if tokens[: len(head)] != head or self.image_id in tail:
+                raise refuse(self.source, f"the question {question!r} changes the pictures' place in the chat")
+            self._prompts[key] = Prompt(head, tail)
+        return self._prompts[key]
+
+    def answer_tokens(self, question: str, answer: str, closed: bool = False) -> list[int]:
+        """The answer's tokens: the rendered chat with the answer minus the one without, [T], T >= 1.
+
+        The end of the turn is the last of them where `closed`. `InputError` where the answer is empty, or where its
+        first characters melt into the chat's own text so that no token of its own begins it.
+        """
+        return list(self.answer(question, answer, closed))
+
+    def answer(self, question: str, answer: str, closed: bool = False) -> tuple[int, ...]:
+        """`answer_tokens` as it is kept."""
+        key = (question, answer, closed)
+        if key not in self._answers:
+            self._answers[key] = self._answer(question, answer) + ((self.end(),) if closed else ())
+        return self._answers[key]
+
+    def prompt_length(self, question: str, pictures: int, width: int, height: int) -> int:
+        """Tokens up to where the answer starts, when each picture has the given size in pixels."""
+        prompt = self.prompt(question, pictures)
+        return len(prompt.head) + len(prompt.tail) + pictures * (self.picture_tokens(width, height) - 1)
+
+    def limit(self) -> int:
+        """The longest sequence, in tokens, that the model was made for."""
+        return self._positions
+
+    def end(self) -> int:
+        """The token that ends a turn: what the template writes after an answer, or else the tokenizer's own."""
+        if self._end is None:
+            said = self._render(PROBE, 1, PROBE)
+            rest = self._tokens(said)[len(self._answer_text(said, self._render(PROBE, 1), PROBE)[1]) :]
+            token = next((token for token in rest if token in self._special), None)
+            self._end = self.tokenizer.token_to_id(self._eos) if token is None else token
+        if self._end is None:
+            raise refuse(self.source, "neither the chat template nor the tokenizer says how a turn ends")
+        return self._end
+
+    def text(self, tokens: list[int]) -> str:
+        """Tokens as text, special ones left out."""
+        return self.tokenizer.decode(tokens, skip_special_tokens=True).strip()
+
+    def ends(self) -> frozenset[int]:
+        """The tokens at which a reply stops."""
+        eos = self.tokenizer.token_to_id(self._eos)
+        return frozenset({self.end()} if eos is None else {self.end(), eos})
+
+    def head(self, pictures: int) -> tuple[int, ...]:
+        """The tokens before any question, one image token for each picture."""
+        # up to the last image token and the special tokens right behind it: no tokenizer merges across a special token
+        if pictures not in self._heads:
+            tokens = self._tokens(self._render(PROBE, pictures))
+            if tokens.count(self.image_id) != pictures:
+                raise refuse(
+                    self.source, f"the chat template shows {tokens.count(self.image_id)} of {pictures} pictures"
+                )
+            end = len(tokens) - tokens[::-1].index(self.image_id)
+            while tokens[end] in self._special:
+                end += 1
+            self._heads[pictures] = tokens[:end]
+        return self._heads[pictures]
+
+    def _answer(self, question: str, answer: str) -> tuple[int, ...]:
+        bare = self._render(question, 1)
+        before, through = self._answer_text(self._render(question, 1, answer), bare, answer)
+        tokens = through[len(before) :]
+        if not tokens or through[: len(before)] != before:
+            raise refuse(self.source, f"the answer {answer!r} has no tokens of its own after {bare[-20:]!r}")
+        return tokens
+
+    def _answer_text(self, said: str, bare: str, answer: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Tokens of the chat up to the answer, and of the chat through the answer."""
+        text = answer if answer in said[len(bare) :] else answer.strip()
+        at = said.find(text, len(bare))
+        if not said.startswith(bare) or not text or at < 0:
+            raise refuse(self.source, f"the chat template does not continue a question by its answer {answer!r}")
+        return self._tokens(bare), self._tokens(said[: at + len(text)])
+
+    def _render(self, question: str, pictures: int, answer: str | None = None) -> str:
+        shown = [{"type": "image"} for _ in range(pictures)]
+        messages = [{"role": "user", "content": [*shown, {"type": "text", "text": question}]}]
+        if answer is not None:
+            messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+        try:
+            return self._template.render(
+                messages=messages,
+                add_generation_prompt=answer is None,
+                bos_token=self._bos,
+                eos_token=self._eos,
+                raise_exception=_raise,
+            )
+        except TemplateError as error:
+            raise refuse(self.source, f"the chat template fails: {error}") from error
+
+    def _tokens(self, text: str) -> tuple[int, ...]:
+        # a template that writes the first token itself must not get a second one (as transformers' processors do)
+        special = not (self._bos and text.startswith(self._bos))
+        return tuple(self.tokenizer.encode(text, add_special_tokens=special).ids)
+
+
+def read_chat(folder: Path, image_id: int, picture_tokens: Callable[[int, int], int], positions: int) -> Chat:
+    """The chat of a model folder: `tokenizer.json`, `tokenizer_config.json` and its chat template."""
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        raise refuse(file, "is missing", "a fast tokenizer in one file is needed")
+    config = read_json(folder / "tokenizer_config.json")
+    names = (_token(config.get("bos_token")), _token(config.get("eos_token")))
+    tokenizer = Tokenizer.from_file(str(file))
+    return Chat(tokenizer, _template(folder, config), image_id, picture_tokens, positions, *names, str(folder))
+
+
+def _template(folder: Path, config: Mapping[str, object]) -> str:
+    # where transformers looks, in its order
+    file = folder / "chat_template.jinja"
+    if file.is_file():
+        return file.read_text(encoding="utf-8")
+    legacy = folder / "chat_template.json"
+    template = read_json(legacy).get("chat_template") if legacy.is_file() else config.get("chat_template")
+    if not isinstance(template, str):
+        raise refuse(file, "is missing", "a critic needs a chat template")
+    return template
+
+
+def _token(value: object) -> str:
+    # tokenizer_config.json writes a special token as text or as an object with its content
+    if isinstance(value, dict):
+        value = cast(Mapping[str, object], value).get("content")
+    return value if isinstance(value, str) else ""
+
+
+@final
+class _Generation(Extension):
+    """`{% generation %}…{% endgeneration %}` marks what an assistant wrote; it prints its body and nothing else."""
+
+    tags: set[str] = {"generation"}  # noqa: RUF012  # as jinja2 declares it
+
+    def parse(self, parser: Parser) -> list[Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+def _raise(message: str) -> None:
+    raise TemplateError(message)  # how a template refuses what it is given
+
+
+def _compile(template: str, source: str) -> Template:
+    # the settings that transformers renders chat templates with
+    extensions = [_Generation, "jinja2.ext.loopcontrols"]
+    environment: Environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=extensions
+    )
+    try:
+        return environment.from_string(template)
+    except TemplateError as error:
+        raise refuse(source, f"the chat template cannot be read: {error}") from error

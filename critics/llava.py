@@ -1,0 +1,157 @@
+"""The LLaVA family (1.5 and alike): a CLIP vision tower that sees a square, one sequence of positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast, final
+
+from . import Branch, View
+from .chat import Chat, integer, read_chat, read_json, refuse, section
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import LlavaForConditionalGeneration
+
+    from .asking import LogProbs
+    from .pixels import Normal
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """How a picture becomes patches: resized, then its middle cut out. Sizes in pixels."""
+
+    patch: int
+    side: int  # of the square that the vision tower sees
+    edge: tuple[int, int] | int  # (height, width) after resizing, or the shorter side
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """(height, width) after resizing, before the middle is cut out."""
+        if not isinstance(self.edge, int):
+            return self.edge
+        longer = int(self.edge * max(width, height) / min(width, height))
+        return (longer, self.edge) if width <= height else (self.edge, longer)
+
+    def tokens(self, width: int, height: int) -> int:
+        """Tokens that the language model reads for a picture, whatever its size."""
+        return (self.side // self.patch) ** 2
+
+
+def square(folder: Path) -> Square:
+    """Reads `preprocessor_config.json` and `config.json`; `InputError` where the two do not fit together."""
+    path = folder / "preprocessor_config.json"
+    data, config = read_json(path), read_json(folder / "config.json")
+    vision = section(folder / "config.json", config, "vision_config")
+    if vision.get("model_type", "clip_vision_model") != "clip_vision_model":
+        raise refuse(folder / "config.json", f"the vision tower {vision['model_type']!r} is not supported: CLIP's is")
+    if config.get("vision_feature_select_strategy", "default") != "default":
+        raise refuse(folder / "config.json", "`vision_feature_select_strategy` other than default is not supported")
+    if data.get("do_center_crop", True) is not True:
+        raise refuse(path, "`do_center_crop: false` is not supported")
+    side = integer(folder / "config.json", vision, "image_size")
+    crop, size = data.get("crop_size", 224), data.get("size", 224)
+    if crop not in (side, {"height": side, "width": side}):
+        raise refuse(path, f"`crop_size` {crop!r} is not what the vision tower sees: {side} pixels square")
+    if isinstance(size, dict):
+        named = cast(dict[str, object], size)
+        size = integer(path, named, "shortest_edge") if "shortest_edge" in named else (
+            integer(path, named, "height"), integer(path, named, "width")
+        )  # fmt: skip
+    elif not isinstance(size, int):
+        raise refuse(path, "`size` is no whole number")
+    return Square(integer(folder / "config.json", vision, "patch_size"), side, size)
+
+
+def chat(folder: Path) -> Chat:
+    """The chat of a model folder, without torch."""
+    path = folder / "config.json"
+    config = read_json(path)
+    # a text configuration leaves out what is as in the stock class: 2048
+    text = {"max_position_embeddings": 2048, **section(path, config, "text_config")}
+    image = integer(path, config, "image_token_id", "image_token_index")
+    return read_chat(folder, image, square(folder).tokens, integer(path, text, "max_position_embeddings"))
+
+
+def load(folder: Path, dtype: str, device: str) -> Llava:
+    """The critic of a model folder, frozen and in evaluation mode. `dtype` as torch names it: float32, bfloat16."""
+    import torch
+    from transformers import LlavaForConditionalGeneration
+
+    from .pixels import normal
+
+    path = folder / "preprocessor_config.json"
+    model = LlavaForConditionalGeneration.from_pretrained(  # pyright: ignore[reportUnknownMemberType]
+        folder, dtype=getattr(torch, dtype), attn_implementation="sdpa", local_files_only=True
+    )
+    model.requires_grad_(False).eval()
+    torch.nn.Module.to(model, device)  # the stock class decorates its own, and loses the type
+    return Llava(model, chat(folder), square(folder), normal(path, read_json(path)))
+
+
+@final
+class Llava:
+    """A critic made of a stock model (with `sdpa` attention), a chat and how it cuts pictures. It freezes nothing."""
+
+    def __init__(self, model: LlavaForConditionalGeneration, chat: Chat, square: Square, normal: Normal) -> None:
+        text: Any = model.model.language_model
+        if text.config._attn_implementation != "sdpa" or getattr(text.config, "sliding_window", None):
+            raise ValueError("the tree mask needs sdpa attention without sliding windows")
+        self.model, self.chat, self.square, self.normal = model, chat, square, normal
+
+    def ask(self, views: Sequence[View], branches: Sequence[Sequence[Branch]]) -> list[list[Tensor]]:
+        """Log-probabilities [T] of every answer token, for each view and each of its branches (nats)."""
+        return self.log_probs(views, branches).lists()
+
+    def log_probs(self, views: Sequence[View], branches: Sequence[Sequence[Branch]]) -> LogProbs:
+        """The same in one flat tensor."""
+        from .asking import log_probs
+
+        return log_probs(self, views, branches)
+
+    def reply(self, view: View, question: str, limit: int = 32) -> str:
+        """The critic's own greedy answer, at most `limit` tokens."""
+        from .asking import reply
+
+        return reply(self, view, question, limit)
+
+    def picture_tokens(self, width: int, height: int) -> int:
+        return self.square.tokens(width, height)
+
+    def pixel_values(self, pictures: Tensor) -> Tensor:
+        """Pictures [B, 3, H, W] → [B, 3, side, side], as the stock processor makes them."""
+        from .pixels import crop, normalise, resize
+
+        height, width = self.square.size(pictures.shape[-1], pictures.shape[-2])
+        values = resize(pictures, height, width, self.normal.kernel)
+        return normalise(crop(values, self.square.side, self.square.side), self.normal)
+
+    def look(self, pictures: Sequence[Tensor]) -> Tensor:
+        import torch
+
+        model: Any = self.model.model
+        values = torch.stack([self.pixel_values(picture) for picture in pictures], 1)
+        seen = model.get_image_features(values.flatten(0, 1).to(model.dtype), return_dict=True)
+        features = torch.stack(list(seen.pooler_output))
+        return features.view(len(values), -1, features.shape[-1])
+
+    def positions(self, head: Tensor, sizes: Sequence[tuple[int, int]]) -> tuple[Tensor, int]:
+        import torch
+
+        return torch.arange(len(head), device=head.device)[None], len(head)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        return self.model.get_input_embeddings()(tokens)
+
+    def read(self, embeddings: Tensor, positions: Tensor, visible: Tensor | None, cache: Any = None) -> Tensor:
+        text: Any = self.model.model.language_model
+        return text(
+            inputs_embeds=embeddings,
+            position_ids=positions[0],
+            attention_mask=visible,
+            past_key_values=cache,
+            use_cache=cache is not None,
+        ).last_hidden_state
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        return self.model.lm_head(hidden)
