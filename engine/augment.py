@@ -1,0 +1,63 @@
+"""Augmentation: what happens to pictures on their way to the critics, so that no critic is pleased by single pixels.
+
+Blur and shift are one linear map from each side, x' = R x Cᵀ with R [H, H] and C [W, W]: exact gradients, and a
+backward that is deterministic on every device. Borders repeat the outermost pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .plan import Augment
+
+
+@dataclass(frozen=True, slots=True)
+class Augmented:
+    """Pictures [B, 3, H, W] in [0, 1] as critics get them, and by how many pixels each was moved."""
+
+    pictures: Tensor
+    down: tuple[int, ...]
+    right: tuple[int, ...]
+
+
+def augment(pictures: Tensor, chosen: Augment, stream: torch.Generator) -> Augmented:
+    """Blur each picture (standard deviation uniform up to `blur`), move it by up to `shift`, add `noise`, and clamp.
+
+    What is laid over a picture must move with it (`moved`), or the line that marks a height would mark another.
+    """
+    count, _, height, width = pictures.shape
+    deviations = chosen.blur * torch.rand(count, generator=stream)
+    offsets = torch.randint(-chosen.shift, chosen.shift + 1, (2, count), generator=stream)
+    down, right = (tuple(int(offset) for offset in side) for side in offsets)
+    if chosen.blur or chosen.shift:
+        rows = torch.stack([_side(height, float(s), by) for s, by in zip(deviations, down, strict=True)])
+        columns = torch.stack([_side(width, float(s), by) for s, by in zip(deviations, right, strict=True)])
+        pictures = rows[:, None].to(pictures) @ pictures @ columns[:, None].mT.to(pictures)
+    if chosen.noise:
+        noisy = pictures + chosen.noise * torch.randn(pictures.shape, generator=stream).to(pictures)
+        pictures = noisy.clamp(0, 1).detach() + (noisy - noisy.detach())  # straight through, as the decoder's clamp
+    return Augmented(pictures, down, right)
+
+
+def moved(layer: Tensor, down: int, right: int) -> Tensor:
+    """A layer [C, H, W] moved by whole pixels, its border repeated: as `augment` moves the picture below it."""
+    return layer[:, _sources(layer.shape[-2], down)][..., _sources(layer.shape[-1], right)]
+
+
+def _sources(size: int, by: int) -> Tensor:
+    """Which pixel each of `size` pixels takes its value from after a move: [size]."""
+    return (torch.arange(size) - by).clamp(0, size - 1)
+
+
+def _side(size: int, deviation: float, by: int) -> Tensor:
+    """The matrix [size, size], in float64, that blurs by a Gaussian cut off at the border, then moves."""
+    place = torch.arange(size, dtype=torch.float64)
+    if deviation == 0:
+        blur = torch.eye(size, dtype=torch.float64)
+    else:
+        blur = torch.exp(-0.5 * ((place[:, None] - place[None, :]) / deviation) ** 2)
+        blur = blur / blur.sum(1, keepdim=True)
+    return blur[_sources(size, by)]

@@ -1,0 +1,24 @@
+"""Words of a recipe for dtypes and devices, and the torch objects they mean."""
+
+from __future__ import annotations
+
+import torch
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
+
+
+def dtype(word: str) -> torch.dtype:
+    """The torch dtype that `word` names: float32, bfloat16 or float64."""
+    return DTYPES[word]
+
+
+def device(word: str) -> torch.device:
+    """The torch device that `word` names; `auto` is CUDA's first device where there is one, otherwise the CPU."""
+    if word == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    return torch.device(word)
+
+
+def precise(kind: torch.dtype) -> torch.dtype:
+    """The dtype for sums and updates of values kept in `kind`: at least float32."""
+    return torch.promote_types(kind, torch.float32)

@@ -1,0 +1,58 @@
+"""The sampler: one loop from noise to the clean estimate, and the step of it that training differentiates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from .generators import Conditioning, Generator
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A clean estimate with a gradient, and the place on the sampler's path where it was made."""
+
+    denoised: Tensor  # x̂0, B first
+    z: Tensor  # the latents it was made from, detached
+    sigma: Tensor  # their noise level, []
+
+
+@torch.no_grad()
+def sample(
+    generator: Generator,
+    conditioning: Conditioning,
+    z: Tensor,
+    steps: int,
+    advance_rng: torch.Generator | None = None,
+) -> Tensor:
+    """x̂0 after all N steps from noise z (B first), without a gradient: what `Generator.image` decodes."""
+    sigmas = generator.sigmas(steps)
+    last = _walk(generator, conditioning, z, sigmas, steps - 1, advance_rng)
+    return generator.denoised(last, sigmas[steps - 1], conditioning)
+
+
+def clean_estimate(
+    generator: Generator, conditioning: Conditioning, z: Tensor, steps: int, rng: torch.Generator
+) -> Estimate:
+    """`random_step`: i uniform in 0..N−1, i steps without a gradient, then one clean estimate with it."""
+    sigmas = generator.sigmas(steps)
+    chosen = int(torch.randint(steps, (), generator=rng))
+    with torch.no_grad():
+        reached = _walk(generator, conditioning, z, sigmas, chosen, rng)
+    return Estimate(generator.denoised(reached, sigmas[chosen], conditioning), reached, sigmas[chosen])
+
+
+def _walk(
+    generator: Generator,
+    conditioning: Conditioning,
+    z: Tensor,
+    sigmas: Tensor,
+    steps: int,
+    rng: torch.Generator | None,
+) -> Tensor:
+    for now, then in pairwise(sigmas[: steps + 1]):
+        z = generator.advance(generator.denoised(z, now, conditioning), z, now, then, rng)
+    return z

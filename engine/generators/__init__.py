@@ -1,0 +1,79 @@
+"""Generators: diffusion and flow models as the engine sees them, one file a family.
+
+A family is one file here and one word in `FAMILIES`; nothing elsewhere says its name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from .. import plan
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+# `_class_name` in a model folder's model_index.json -> the module of this package that knows it
+FAMILIES = {"FluxPipeline": "flux"}
+
+
+class Conditioning(Protocol):
+    """What the backbone needs of B prompts, computed once; `rows` picks some of them by index."""
+
+    def rows(self, index: Sequence[int]) -> Conditioning: ...
+
+
+class Generator(Protocol):
+    """A family of image generators. z are latents in the family's own packed or plain layout, B first."""
+
+    backbone: nn.Module
+    lora_prefix: str  # component name before every key of a saved adapter: transformer, unet
+
+    @property
+    def lora_targets(self) -> dict[str, tuple[str, ...]]:
+        """`attention`, `all` -> suffixes of the names of the linear layers that an adapter takes."""
+        ...
+
+    @property
+    def lora_metadata(self) -> dict[str, str]:
+        """Header entries that say in other tools' words which family an adapter belongs to."""
+        ...
+
+    def condition(self, prompts: Sequence[str], negatives: Sequence[str]) -> Conditioning:
+        """Encode B prompts (and negatives, where guidance needs them)."""
+        ...
+
+    def release_encoders(self) -> None:
+        """Drop the text encoders; `condition` cannot be called afterwards."""
+        ...
+
+    def noise(self, seeds: Sequence[int]) -> Tensor:
+        """z at sigmas[0], one picture a seed, each from its own CPU generator: a seed gives one noise everywhere."""
+        ...
+
+    def sigmas(self, steps: int) -> Tensor:
+        """Descending noise levels [N + 1], ending at 0, from the family's own scheduler (shift included)."""
+        ...
+
+    def denoised(self, z: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
+        """The clean estimate x̂0 of latents z at noise level sigma, guidance applied."""
+        ...
+
+    def advance(
+        self, denoised: Tensor, z: Tensor, sigma: Tensor, next_sigma: Tensor, generator: torch.Generator | None
+    ) -> Tensor:
+        """One sampler step from sigma to next_sigma: z' = x̂0 + (σ'/σ)(z − x̂0) unless the family's sampler differs."""
+        ...
+
+    def image(self, denoised: Tensor) -> Tensor:
+        """Decode x̂0 to pixels [B, 3, H, W] in [0, 1], clamped with a straight-through gradient."""
+        ...
+
+
+def load(chosen: plan.Generator) -> Generator:
+    """Load the model that the plan names, frozen, by its family; raises `InputError` where plan and model clash."""
+    if chosen.model.family not in FAMILIES.values():
+        raise ValueError(f"no family of generators is called {chosen.model.family!r}")
+    return importlib.import_module(f".{chosen.model.family}", __name__).load(chosen)

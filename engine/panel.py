@@ -1,0 +1,151 @@
+"""The panel: critics (and judges) who are shown pictures with their visual prompts, and what they say of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from .. import critics
+from ..critics import View
+from . import devices, visuals
+from .augment import Augmented, moved
+from .errors import WorkError
+from .loss import Heard, branches, heard, likelihood, loss, total
+from .plan import Ask, Critic, Drawing, Plan, Row
+from .quiet import quiet
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one critic holds of one question about one picture, as numbers."""
+
+    critic: str
+    question: str
+    nats: float  # ℓ likelihood, per answer token; p = exp(−nats)
+    right: bool  # the answer beats its opposite; without one, p ≥ 0.5
+
+
+@final
+class Panel:
+    """The critics of a plan and those of its judges who are named, loaded once, with the visual prompts drawn."""
+
+    def __init__(self, plan: Plan, judges: Sequence[str] = ()) -> None:
+        self._plan = plan
+        self._holds = {question.name: question.hold for question in plan.questions}
+        self._critics_of = {question.name: question.critics for question in plan.questions}
+        self._seats = [(member, False, _load(member)) for member in plan.critics]
+        self._seats += [(member, True, _load(member)) for member in plan.judges if member.name in judges]
+        size = (plan.generator.width, plan.generator.height)
+        self._drawings = {drawing.key: _drawn(drawing, *size) for drawing in plan.drawings}
+
+    def teach(
+        self,
+        shown: Augmented,
+        rows: Sequence[Row],
+        weighing: Sequence[Mapping[tuple[str, str], float]],
+        wordings: Mapping[str, int],
+    ) -> tuple[float, Tensor, list[Said]]:
+        """The critics' loss in nats, its gradient [B, 3, H, W] on the pictures, and what was said.
+
+        Each critic's gradient is taken to the pixels and let go before the next is asked: n critics need the memory of
+        one. Raises `WorkError`, naming critic and question, where a log-probability is not finite.
+        """
+        whole, gradient, said = 0.0, torch.zeros_like(shown.pictures), list[Said]()
+        for member, judge, critic in self._seats:
+            if judge:
+                continue
+            pictures = shown.pictures.detach().to(devices.device(member.device)).requires_grad_()
+            views = Augmented(pictures, shown.down, shown.right)
+            answers = list(self._hear(member, critic, views, rows, wordings, False))
+            said += [_said(answer) for answer in answers]
+            part = loss(answers, weighing, self._holds)
+            if part.requires_grad:
+                (pulled,) = torch.autograd.grad(part, pictures)
+                gradient += pulled.to(gradient)
+            whole += float(part.detach())
+        return whole, gradient, said
+
+    @torch.no_grad()
+    def look(self, pictures: Tensor, rows: Sequence[Row]) -> list[Said]:
+        """What everyone says of pictures [B, 3, H, W] as they are, first wordings; judges answer every question."""
+        still = (0,) * len(rows)
+        return [
+            _said(answer)
+            for member, judge, critic in self._seats
+            for answer in self._hear(
+                member, critic, Augmented(pictures.to(devices.device(member.device)), still, still), rows, {}, judge
+            )
+        ]
+
+    def _hear(
+        self,
+        member: Critic,
+        critic: critics.Critic,
+        shown: Augmented,
+        rows: Sequence[Row],
+        wordings: Mapping[str, int],
+        everything: bool,
+    ) -> Iterator[Heard]:
+        """One packed question per distinct view: all that share what is laid over a picture are asked together."""
+        asked = [
+            [ask for ask in row.asks if everything or member.name in self._critics_of[ask.question]] for row in rows
+        ]
+        groups = [(b, see, asks) for b, some in enumerate(asks_by_view(asks) for asks in asked) for see, asks in some]
+        if not groups:
+            return
+        views = [self._view(shown, b, see) for b, see, _ in groups]
+        answers = critic.ask(
+            views, [[one for ask in asks for one in branches(ask, _which(ask, wordings))] for _, _, asks in groups]
+        )
+        for (b, _, asks), tokens in zip(groups, answers, strict=True):
+            rest = iter(tokens)
+            for ask in asks:
+                yield heard(b, member.name, ask, [next(rest) for _ in branches(ask)])
+
+    def _view(self, shown: Augmented, b: int, see: Sequence[str]) -> View:
+        picture = shown.pictures[b]
+        layers = [drawn for reference, drawn in (self._drawings[key] for key in see) if not reference]
+        beside = [drawn for reference, drawn in (self._drawings[key] for key in see) if reference]
+        return View(
+            picture,
+            tuple(moved(layer, shown.down[b], shown.right[b]).to(picture) for layer in layers),
+            tuple(drawn.to(picture) for drawn in beside),
+        )
+
+
+def asks_by_view(asks: Sequence[Ask]) -> list[tuple[tuple[str, ...], list[Ask]]]:
+    """The questions of a row, grouped by what they see, in the order of their first."""
+    groups: dict[tuple[str, ...], list[Ask]] = {}
+    for ask in asks:
+        groups.setdefault(ask.see, []).append(ask)
+    return list(groups.items())
+
+
+def _which(ask: Ask, wordings: Mapping[str, int]) -> int:
+    return wordings.get(ask.question, 0) % len(ask.wordings)
+
+
+def _said(answer: Heard) -> Said:
+    tokens = torch.cat([*answer.answers, *answer.against]).detach()
+    if not bool(tokens.isfinite().all()):
+        worst = float(tokens[~tokens.isfinite()][0])
+        raise WorkError(f"critic {answer.critic}, question {answer.question}: a log-probability is {worst}")
+    nats = float(likelihood(answer).detach())
+    right = bool(total(answer.answers) > total(answer.against)) if answer.against else math.exp(-nats) >= 0.5
+    return Said(answer.critic, answer.question, nats, right)
+
+
+def _drawn(drawing: Drawing, width: int, height: int) -> tuple[bool, Tensor]:
+    """Whether a drawing stands beside the picture, and its channels first: RGBA [4, H, W], or RGB [3, h, w] beside."""
+    layer = torch.from_numpy(visuals.draw(drawing, width, height)).permute(2, 0, 1)
+    return drawing.kind == "reference", layer
+
+
+def _load(member: Critic) -> critics.Critic:
+    with quiet():
+        return critics.load(member.model.folder, member.model.family, member.dtype, str(devices.device(member.device)))

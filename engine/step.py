@@ -1,0 +1,192 @@
+"""One step of training, and one look at the validation rows: what happens between a desk of models and a state."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from . import adapter, devices, flow, generators, looks, loss
+from .augment import augment
+from .checkpoint import State
+from .errors import WorkError
+from .panel import Panel, Said
+from .plan import Plan, Row
+from .streams import derived, stream
+
+LOOK_SEEDS = 4  # pictures of each validation row at a look, by the plan's first evaluation seeds
+PIXELS_AT_ONCE = 2**18  # of one batch of a look: 64 pictures of 64 × 64, one of 512 × 512
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a training works with: frozen models, the adapter in its place, and all prompts encoded."""
+
+    plan: Plan
+    generator: generators.Generator
+    lora: adapter.Lora
+    panel: Panel
+    conditioning: generators.Conditioning
+    prompts: Mapping[str, int]  # prompt -> its place in `conditioning`
+    weighing: Mapping[int, Mapping[tuple[str, str], float]]  # place of a training row -> what weighs its answers
+
+    def given(self, rows: Sequence[Row]) -> generators.Conditioning:
+        """The conditioning of B rows."""
+        return self.conditioning.rows([self.prompts[row.prompt] for row in rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a step came to."""
+
+    loss: float  # nats, stay included
+    stay: float  # its part of the loss
+    grad_norm: float  # of the adapter's weights, before clipping
+    lr: float
+    beliefs: looks.Beliefs
+
+
+def prepare(plan: Plan) -> Desk:
+    """Load the plan's models, encode its prompts, let the text encoders go, and inject a fresh adapter."""
+    generator = generators.load(plan.generator)
+    prompts = list(dict.fromkeys(row.prompt for row in (*plan.train_rows, *plan.validate_rows)))
+    conditioning = generator.condition(prompts, [plan.generator.negative] * len(prompts))
+    generator.release_encoders()
+    return Desk(
+        plan,
+        generator,
+        adapter.inject(generator, plan.adapter, derived(plan.train.seed, "adapter")),
+        Panel(plan, [who for who, _, _ in plan.train.stop.by]),
+        conditioning,
+        {prompt: place for place, prompt in enumerate(prompts)},
+        {place: loss.weights(row, plan) for place, row in enumerate(plan.train_rows)},
+    )
+
+
+def take(desk: Desk, state: State, step: int) -> Done:
+    """Step number `step`, from 1: gradients of all its pictures, clip, update. `WorkError` for what is not finite."""
+    settings = desk.plan.train
+    state.optimizer.zero_grad()
+    pulls = [_pull(desk, step, part) for part in range(settings.accumulate)]
+    norm = float(torch.nn.utils.clip_grad_norm_(state.weights.values(), settings.clip))
+    if not math.isfinite(norm):
+        raise WorkError(f"step {step}: the gradient of the adapter is {norm}")
+    lr = settings.lr * (min(1.0, step / settings.warmup) if settings.warmup else 1.0)
+    for group in state.optimizer.param_groups:
+        group["lr"] = lr
+    state.optimizer.step()
+    with torch.no_grad():
+        for name, average in state.average.items():
+            average.lerp_(state.weights[name], 1 - settings.ema)
+    stay = sum(pull.stay for pull in pulls) / len(pulls)
+    told = sum(pull.told for pull in pulls) / len(pulls)
+    said = [one for pull in pulls for one in pull.said]
+    return Done(told + stay, stay, norm, lr, looks.beliefs(said))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pull:
+    """What one batch of a step came to; its gradient is in the weights."""
+
+    told: float
+    stay: float
+    said: list[Said]
+
+
+def _pull(desk: Desk, step: int, part: int) -> _Pull:
+    """Draw, estimate, decode once, ask everyone; then one backward from pixels and latents to the adapter."""
+    settings, generator = desk.plan.train, desk.generator
+    draws = stream(settings.seed, "draw", step, part)
+    places = _places(desk.plan, (step - 1) * settings.accumulate + part)
+    rows = [desk.plan.train_rows[place] for place in places]
+    seeds = [int(seed) for seed in torch.randint(2**31, (len(rows),), generator=draws)]
+    wordings = {question.name: int(torch.randint(2**31, (), generator=draws)) for question in desk.plan.questions}
+    given = desk.given(rows)
+    estimate = flow.clean_estimate(generator, given, generator.noise(seeds), desk.plan.generator.steps, draws)
+    pixels = generator.image(estimate.denoised)
+    # at least float32 from here on: half precision is too coarse for a sum of gradients
+    pixels = pixels.to(devices.precise(pixels.dtype))
+    shown = augment(pixels, settings.augment, stream(settings.seed, "augment", step, part))
+    try:
+        told, gradient, said = desk.panel.teach(shown, rows, [desk.weighing[place] for place in places], wordings)
+    except WorkError as error:
+        raise WorkError(f"step {step}: {error}") from error
+    share = 1 / settings.accumulate
+    stay = settings.stay * loss.stay(estimate.denoised, _bare(desk, estimate, given)) if settings.stay else None
+    ends = [(shown.pictures, share * gradient)] + ([(share * stay, None)] if stay is not None else [])
+    torch.autograd.backward([end for end, _ in ends], [pull for _, pull in ends])
+    return _Pull(told, float(stay.detach()) if stay is not None else 0.0, said)
+
+
+def _places(plan: Plan, batch: int) -> list[int]:
+    """The training rows of batch number `batch`: every row once, in an order of its own, before any comes again."""
+    size, rows = plan.train.batch, len(plan.train_rows)
+    orders: dict[int, Tensor] = {}
+    found: list[int] = []
+    for draw in range(batch * size, (batch + 1) * size):
+        epoch, place = divmod(draw, rows)
+        if epoch not in orders:
+            orders[epoch] = torch.randperm(rows, generator=stream(plan.train.seed, "order", epoch))
+        found.append(int(orders[epoch][place]))
+    return found
+
+
+@torch.no_grad()
+def _bare(desk: Desk, estimate: flow.Estimate, given: generators.Conditioning) -> Tensor:
+    """x̂0 of the generator without the adapter, from the same latents at the same noise level."""
+    desk.lora.scale(0)
+    bare = desk.generator.denoised(estimate.z, estimate.sigma, given)
+    desk.lora.scale(1)
+    return bare
+
+
+def look(desk: Desk, state: State, step: int) -> looks.Beliefs:
+    """What the panel believes of fixed pictures of the validation rows; where the plan stops by p, `state` takes note.
+
+    With an average of weights, those are looked at, and kept, in place of the last step's.
+    """
+    with _averaged(state):
+        found = looks.beliefs(_looked(desk))
+        stop = desk.plan.train.stop
+        if stop.by:
+            critics = [critic.name for critic in desk.plan.critics]
+            margin, progress = looks.margin(found, stop, critics), state.progress
+            satisfied = progress.satisfied + 1 if margin >= 0 else 0
+            if not state.best or margin > progress.best:
+                state.best = {name: weight.detach().clone() for name, weight in state.weights.items()}
+                progress = dataclasses.replace(progress, best=margin, kept=step)
+            reason = "p" if all(who in ("", *critics) for who, _, _ in stop.by) else "judge"
+            stopped = reason if satisfied >= stop.patience else ""
+            state.progress = dataclasses.replace(progress, satisfied=satisfied, stopped=stopped)
+    return found
+
+
+@torch.no_grad()
+def _looked(desk: Desk) -> Iterator[Said]:
+    plan = desk.plan
+    pairs = [(row, seed) for row in plan.validate_rows for seed in plan.evaluate.seeds[:LOOK_SEEDS]]
+    size = max(1, PIXELS_AT_ONCE // (plan.generator.width * plan.generator.height))
+    for start in range(0, len(pairs), size):
+        rows = [row for row, _ in pairs[start : start + size]]
+        z = desk.generator.noise([seed for _, seed in pairs[start : start + size]])
+        denoised = flow.sample(desk.generator, desk.given(rows), z, plan.generator.steps)
+        pixels = desk.generator.image(denoised)
+        yield from desk.panel.look(pixels.to(devices.precise(pixels.dtype)), rows)
+
+
+@contextmanager
+def _averaged(state: State) -> Generator[None]:
+    """Inside, the adapter's weights are their average, where one is kept."""
+    last = {name: state.weights[name].detach().clone() for name in state.average}
+    for name, average in state.average.items():
+        state.weights[name].data.copy_(average)
+    try:
+        yield
+    finally:
+        for name, weight in last.items():
+            state.weights[name].data.copy_(weight)
