@@ -1,0 +1,147 @@
+"""`recipe world train NAME`: the world's checkpoints again from nothing, each with its card.
+
+vae         AutoencoderKL                          needs nothing
+generator   FluxPipeline around that VAE           needs vae
+critic      Qwen2.5-VL, two courses                needs generator
+judge       Llava                                  needs generator
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, FluxPipeline
+
+from ... import critics
+from .. import generators, plan
+from . import audit, cards, collect, pictures, train_critic, train_generator, train_judge, train_vae
+from .audit import Accuracy
+from .pico_generator import TEXT_LENGTH
+from .training import Report
+
+SHIPPED = Path(__file__).with_name("checkpoints")
+ROUNDS = 8  # control trainings whose pictures the critic's second course sees
+
+
+def vae(out: Path, report: Report) -> Path:
+    """Train the VAE in `out/vae`."""
+    folder = out / "vae"
+    minutes = train_vae.train(folder, report)
+    scenes, shown = audit.rendered(400, seed=90)
+    seen = audit.reconstructed(AutoencoderKL.from_pretrained(folder), shown)
+    error = ((seen - shown) ** 2).mean((1, 2, 3))
+    notes = [f"{(-10 * error.log10()).mean():.1f} dB on pictures it never saw"]
+    cards.write(
+        folder, "VAE", train_vae.COURSE, minutes, notes, {"reader on its reconstructions": audit.reading(scenes, seen)}
+    )
+    return folder
+
+
+def generator(out: Path, report: Report) -> Path:
+    """Train the generator in `out/generator`, around the VAE in `out/vae` or, without one, the shipped one."""
+    folder = out / "generator"
+    trained = out / "vae"
+    minutes = train_generator.train(
+        folder, report, vae_folder=trained if trained.exists() else SHIPPED / "generator" / "vae"
+    )
+    pipeline = FluxPipeline.from_pretrained(folder)
+    pipeline.set_progress_bar_config(disable=True)
+    asked = audit.held_out_captions(300, seed=91)
+    tables: dict[str, Accuracy] = {}
+    for steps in (1, 4):
+        shown = audit.generated(pipeline, [text for text, _ in asked], range(len(asked)), steps, TEXT_LENGTH)
+        tables[f"named factors right on held-out captions, {steps} step{'s' * (steps > 1)}"] = audit.obeyed(
+            shown, [named for _, named in asked]
+        )
+    cards.write(folder, "generator", train_generator.COURSE, minutes, [], tables)
+    return folder
+
+
+def _home(out: Path) -> Path:
+    """The generator that critics learn from: the one just trained, or the shipped one."""
+    return out / "generator" if (out / "generator").exists() else SHIPPED / "generator"
+
+
+def _pool(path: Path, make: Callable[[], pictures.Pool], report: Report) -> pictures.Pool:
+    """A pool from its file, or made and written there."""
+    if not path.exists():
+        report(f"collecting {path.stem}")
+        pictures.save_pool(make(), path)
+    return pictures.load_pool(path)
+
+
+def _common_pools(out: Path, report: Report) -> tuple[pictures.Pool, pictures.Pool]:
+    home = _home(out)
+    images = _pool(
+        out / "pools" / "reconstructed.safetensors",
+        lambda: collect.reconstructions(AutoencoderKL.from_pretrained(home / "vae"), 4000, seed=21),
+        report,
+    )
+    return images, _pool(
+        out / "pools" / "generated.safetensors", lambda: collect.generated(_load(home), 2560, seed=22), report
+    )
+
+
+def _load(folder: Path) -> generators.Generator:
+    from .. import models
+
+    return generators.load(
+        plan.Generator(
+            model=models.locate(str(folder.absolute()), folder), steps=1, width=64, height=64, guidance=0.0,
+            negative="", dtype="float32", device="cpu", text_length=TEXT_LENGTH,
+        )
+    )  # fmt: skip
+
+
+def critic(out: Path, report: Report) -> Path:
+    """Train the critic in `out/critic`: the first course, pools, an adversarial round, the second course."""
+    folder = out / "critic"
+    minutes = train_critic.first(folder, report)
+    images, made = _common_pools(out, report)
+    hard = _pool(
+        out / "pools" / "trainings.safetensors",
+        lambda: collect.trainings(_home(out), folder, ROUNDS, count=80, every=8, seed=23, report=report),
+        report,
+    )
+    minutes += train_critic.second(folder, report, {images: 0.12, made: 0.2, hard: 0.4})
+    _examine(out, folder, "critic", "qwen2_5_vl", train_critic.SECOND, minutes)
+    return folder
+
+
+def judge(out: Path, report: Report) -> Path:
+    """Train the judge in `out/judge`: painted, reconstructed and generated pictures, none of control trainings."""
+    folder = out / "judge"
+    images, made = _common_pools(out, report)
+    minutes = train_judge.train(folder, report, {images: 0.15, made: 0.25})
+    _examine(out, folder, "judge", "llava", train_judge.COURSE, minutes)
+    return folder
+
+
+def _examine(out: Path, folder: Path, name: str, family: str, course: train_critic.Course, minutes: float) -> None:
+    eyes = critics.load(str(folder), family, "float32", "cpu")
+    scenes, shown = audit.rendered(400, seed=92)
+    fresh = collect.generated(_load(_home(out)), 384, seed=93)
+    tables = {
+        "on held-out painted pictures": audit.examined(eyes, shown, scenes, seed=94).by_kind(),
+        "on generated pictures, truth by the reader": audit.examined(
+            eyes, fresh.pictures.float() / 255, fresh.scenes, seed=95
+        ).by_kind(),
+    }
+    cards.write(folder, name, course, minutes, [], tables)
+
+
+NAMES = {"vae": vae, "generator": generator, "critic": critic, "judge": judge}
+
+
+def train(name: str, out: Path, report: Report) -> Path:
+    """Train one of the world's models; its folder. Work files stay in `work/` beside the model and can be deleted."""
+    torch.use_deterministic_algorithms(True)
+    return NAMES[name](out, report)
+
+
+def ship(out: Path, name: str) -> None:
+    """Put a trained model where `builtin:` addresses find it, without its work files."""
+    shutil.copytree(out / name, SHIPPED / name, ignore=shutil.ignore_patterns("work"), dirs_exist_ok=True)
