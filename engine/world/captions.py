@@ -23,6 +23,7 @@ PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 NOTHING = ("something", "a thing", "an object")  # for a thing that is left open
+HELD_OUT = 8
 LEADS = ("", "", "", "a picture of ", "a drawing of ", "an image of ")
 
 
@@ -62,9 +63,13 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str, str], ...]:
     return tuple(sorted(found, key=lambda entry: -len(entry[0].pattern)))
 
 
-@cache
 def named(prompt: str) -> dict[str, str]:
     """The factors that a prompt names, and the word for each: {'thing': 'ball', 'place': 'grass'}."""
+    return dict(_named(prompt))
+
+
+@cache
+def _named(prompt: str) -> Mapping[str, str]:
     rest = " ".join(prompt.lower().replace(",", " ").split())
     found: dict[str, str] = {}
     for pattern, factor, word in _patterns():
@@ -75,7 +80,7 @@ def named(prompt: str) -> dict[str, str]:
 
 
 def held_out(named: Mapping[str, str]) -> bool:
-    """Whether this combination of words is kept from the generator's training, about one in eight.
+    """Whether this combination of words is kept from the generator's training, about one in `HELD_OUT`.
 
     Decided by thing, colour and place together, so that a held-out caption is a combination never seen.
     """
@@ -83,4 +88,4 @@ def held_out(named: Mapping[str, str]) -> bool:
         return False
     things, colors, places = list(KINDS), list(COLORS), list(PLACES)
     mix = things.index(named["thing"]) + 3 * colors.index(named["color"]) + 5 * places.index(named["place"])
-    return mix % 8 == 0
+    return mix % HELD_OUT == 0

@@ -5,24 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import torch
+
+from . import captions, train_critic, train_generator, train_vae
 from .audit import Accuracy
 from .training import Course
 
+FILE = "CARD.md"
 TAUGHT = {
-    "VAE": "Painted scenes, 24 crops of 32×32 around things and horizons a step, whole pictures towards the end.",
+    "VAE": (
+        f"Painted scenes, {train_vae.BATCH[32]} crops of 32×32 around things and horizons a step, "
+        f"{train_vae.BATCH[64]} whole pictures towards the end."
+    ),
     "generator": (
-        "30,000 painted scenes as latents of the VAE, 40 a step, each with a caption that names some of its factors; "
-        "what the caption leaves open is a fixed function of the noise. One combination of thing, colour and place in "
-        "eight is never named together."
+        f"{train_generator.POOL:,} painted scenes as latents of the VAE, {train_generator.BATCH} a step, each with a "
+        "caption that names some of its factors; what the caption leaves open is a fixed function of the noise. One "
+        f"combination of thing, colour and place in {captions.HELD_OUT} is never named together."
     ),
     "critic": (
-        "First course: painted pictures, shifted, blurred, noisy, tinted. Second course: also reconstructions by the "
-        "VAE, pictures of the generator, and pictures that short control trainings against this very critic produced "
-        "on their way (truth by the reader). 64 pictures a step, six questions each, half of the pictures under a red line."
+        "First course: painted pictures, half of them blurred, noisy, tinted. Second course: also reconstructions by "
+        "the VAE, pictures of the generator, and pictures that short control trainings against this very critic "
+        f"produced on their way (truth by the reader). {train_critic.BATCH} pictures a step, shifted, half of them "
+        f"under a red line, {train_critic.QUESTIONS} questions each."
     ),
     "judge": (
-        "Painted pictures (shifted, blurred, noisy, tinted), reconstructions by the VAE and pictures of the generator; "
-        "none of control trainings. The critic's wordings and others. It is never in a loss."
+        "Painted pictures (half of them blurred, noisy, tinted), reconstructions by the VAE and pictures of the "
+        f"generator; none of control trainings. {train_critic.BATCH} pictures a step, shifted, half of them under a "
+        f"red line, {train_critic.QUESTIONS} questions each, in the critic's wordings and others. Never in a loss."
     ),
 }
 
@@ -36,18 +45,18 @@ def table(title: str, found: Accuracy) -> str:
 def write(
     folder: Path, name: str, course: Course, minutes: float, notes: Sequence[str], tables: Mapping[str, Accuracy]
 ) -> None:
-    """Write `folder/CARD.md`."""
+    """Write `folder/CARD.md`; `name` is a key of `TAUGHT`."""
     lines = [
         f"# The embedded world's {name}",
         "",
         "A toy, for a default that runs anywhere and a truth that critics are checked against.",
         "",
         f"- Taught: {TAUGHT[name]}",
-        f"- Steps of the last course: {course.steps}, seed {course.seed}, highest rate {course.lr:g}",
-        f"- Took: {minutes:.0f} minutes of one CPU core",
+        f"- Steps of the last course: {course.last}, seed {course.seed}, highest rate {course.lr:g}",
+        f"- Took: {minutes:.0f} minutes in all, with {torch.get_num_threads()} CPU threads at the end",
         f"- Again: `recipe world train {name.lower()} --out DIR`",
         *[f"- {note}" for note in notes],
         "",
     ]
     text = "\n".join(lines) + "\n" + "\n\n".join(table(title, found) for title, found in tables.items())
-    (folder / "CARD.md").write_text(text + "\n")
+    (folder / FILE).write_text(text + "\n", encoding="utf-8")

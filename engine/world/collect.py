@@ -6,13 +6,13 @@ it is, pictured every few steps and labelled by the reader. What convinced the c
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor
 
 from .. import flow, generators, recipe, resolve
@@ -38,23 +38,22 @@ def _labelled(shown: Tensor) -> pictures.Pool:
     return pictures.Pool(pictures.to_bytes(shown), reader.read(shown).scenes)
 
 
+def _prompts(count: int, rng: random.Random) -> list[str]:
+    """Captions that name each factor as often as the generator's training did."""
+
+    def words() -> dict[str, str]:
+        return {name: rng.choice(list(captions.PHRASES[name])) for name, share in NAMED.items() if rng.random() < share}
+
+    return [captions.caption(words(), rng) for _ in range(count)]
+
+
 @torch.no_grad()
 def generated(generator: generators.Generator, count: int, seed: int) -> pictures.Pool:
-    """Pictures of the bare generator for random captions, read by the reader."""
+    """Pictures of the bare generator for random captions, truth by the reader; three in four from a single step."""
     rng = random.Random(seed)
     parts: list[Tensor] = []
     for start in range(0, count, 64):
-        prompts = [
-            captions.caption(
-                {
-                    name: rng.choice(list(captions.PHRASES[name]))
-                    for name, share in NAMED.items()
-                    if rng.random() < share
-                },
-                rng,
-            )
-            for _ in range(64)
-        ]
+        prompts = _prompts(64, rng)
         given = generator.condition(prompts, [""] * 64)
         noise = generator.noise([seed * 1_000_000 + start + each for each in range(64)])
         parts.append(generator.image(flow.sample(generator, given, noise, rng.choice((1, 1, 1, 4)))).clamp(0, 1))
@@ -85,7 +84,13 @@ questions:
     against: "No"
     hold: 0.9
     weight: {hold}
-  place: {{ask: "Is the {{{{ thing }}}} {{{{ place }}}}?", suffix: "Answer with Yes or No.", answer: "Yes", against: "No", hold: 0.9, weight: {hold}}}
+  place:
+    ask: "Is the {{{{ thing }}}} {{{{ place }}}}?"
+    suffix: "Answer with Yes or No."
+    answer: "Yes"
+    against: "No"
+    hold: 0.9
+    weight: {hold}
 stay: {{weight: {stay}}}
 adapter: {{rank: 16, alpha: {alpha}, targets: attention}}
 train: {{steps: {steps}, batch: 8, lr: {lr}, warmup: 5, seed: {seed}, augment: {{blur: 0.5, noise: 0.03, shift: 2}}}}
@@ -102,7 +107,8 @@ def _recipe(generator: Path, critic: Path, count: int, rng: random.Random) -> st
     goal = rng.choice((GOALS[0], GOALS[0], GOALS[1], *GOALS))
     return RECIPE.format(
         generator=generator.absolute(), critic=critic.absolute(), line=round(rng.uniform(0.22, 0.86), 2), goal=goal,
-        see=", see: ruler" if "line" in goal else "", hold=rng.choice((0.05, 0.5, 1.0)), stay=rng.choice((0.02, 0.1, 0.3)),
+        see=", see: ruler" if "line" in goal else "",
+        hold=rng.choice((0.05, 0.5, 1.0)), stay=rng.choice((0.02, 0.1, 0.3)),
         alpha=rng.choice((16, 16, 48)), lr=rng.choice((3e-4, 5e-4, 1e-3)), seed=rng.randrange(10**6), steps=count,
     )  # fmt: skip
 
@@ -118,23 +124,27 @@ def _shot(desk: steps.Desk, count: int, rng: random.Random) -> Tensor:
 def trainings(
     generator: Path, critic: Path, rounds: int, count: int, every: int, seed: int, report: Report, shots: int = 32
 ) -> pictures.Pool:
-    """Pictures from `rounds` trainings of `count` steps, `shots` of them every `every` steps, read by the reader."""
+    """Pictures from `rounds` trainings of `count` steps, `shots` of them every `every` steps, truth by the reader."""
     rng = random.Random(seed)
     parts: list[Tensor] = []
     for number in range(rounds):
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "round.yaml"
-            path.write_text(_recipe(generator, critic, count, rng))
-            plan = resolve.resolve(recipe.read(path))
+        plan = _plan(_recipe(generator, critic, count, rng))
         desk = steps.prepare(plan)
         weights = desk.lora.weights()
         optimizer = torch.optim.AdamW(weights.values(), lr=plan.train.lr, weight_decay=0.0)
-        state = State(weights, optimizer, Progress(plans.digest(plan)), {})
-        said: Sequence[tuple[str, float]] = ()
+        state = State(weights, optimizer, Progress(plans.digest(plan)))
+        loss = math.nan
         for step in range(1, count + 1):
-            done = steps.take(desk, state, step)
+            loss = steps.take(desk, state, step).loss
             if step % every == 0:
                 parts.append(_shot(desk, shots, rng))
-            said = [(name, done.loss) for name in ("loss",)]
-        report(f"training {number + 1}/{rounds}: {plan.questions[0].name} {said}")
+        report(f"training {number + 1}/{rounds}: {plan.questions[0].name}, loss {loss:.4f}")
     return _labelled(torch.cat(parts))
+
+
+def _plan(text: str) -> plans.Plan:
+    """The plan of a recipe that is no file."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "round.yaml"
+        path.write_text(text, encoding="utf-8")
+        return resolve.resolve(recipe.read(path))

@@ -3,59 +3,84 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from .. import visuals
 from ..errors import InputError, Place, Problem
 from . import painter, reader
 from .scenes import HORIZON, SCALES, SIZE, WORDS
 from .training import stream
 
+Entry = dict[str, str | float]  # a scene: words for time, place, thing and color, numbers for the other factors
 
-def scene_lines(scenes: painter.Scenes) -> list[str]:
-    """Each scene as a line of JSON: words for time, place, thing and color, numbers for the rest."""
+
+def paint(wanted: Sequence[str], count: int, seed: int, out: Path) -> list[Path]:
+    """Paint scenes as `out/0000.png` and on, and write them to `out/scenes.jsonl`; such files in `out` are replaced.
+
+    `wanted` is one file of JSON lines, or FACTOR=VALUE for what `count` scenes drawn from `seed` have in common. Raises
+    `InputError` for what is no scene, no factor or no value.
+    """
+    scenes = _scenes(wanted, count, seed)
+    out.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps(entry) for entry in entries(scenes)]
+    (out / "scenes.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    paths: list[Path] = []
+    for number, picture in enumerate(painter.paint(scenes)):
+        paths.append(out / f"{number:04d}.png")
+        visuals.save(picture.permute(1, 2, 0).numpy(), paths[-1])
+    return paths
+
+
+def read(paths: Sequence[Path]) -> list[Entry]:
+    """What the reader sees in picture files; numbers lie within what scenes have, so that each can be painted again.
+
+    Raises `InputError` for files that are no pictures of 64 × 64.
+    """
+    pictures: list[Tensor] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            pictures.append(_picture(path))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    seen = reader.read(torch.stack(pictures)).scenes
+    limits = {name: _limits(name) for name in ("horizon", *SCALES)}
+    return entries(replace(seen, **{name: getattr(seen, name).clamp(*limit) for name, limit in limits.items()}))
+
+
+def entries(scenes: painter.Scenes) -> list[Entry]:
+    """Each scene in words and numbers."""
     words = {factor: scenes.words(factor) for factor in WORDS}
-    numbers = {factor: getattr(scenes, factor).tolist() for factor in ("horizon", *SCALES)}
+    numbers: dict[str, list[float]] = {factor: getattr(scenes, factor).tolist() for factor in ("horizon", *SCALES)}
     return [
-        json.dumps(
-            {
-                factor: each[row] if factor in WORDS else round(each[row], 4)
-                for factor, each in (words | numbers).items()
-            }
-        )
+        {factor: each[row] for factor, each in words.items()}
+        | {factor: round(each[row], 4) for factor, each in numbers.items()}
         for row in range(len(scenes))
     ]
 
 
 def scenes_from(path: Path) -> painter.Scenes:
-    """Scenes from a file of JSON lines as `scene_lines` writes them; a scale may be a word too.
+    """Scenes from a file of JSON lines, each one an `Entry`; a word will do for a factor that has words.
 
-    Raises `InputError` for every line that is no scene.
+    Raises `InputError` for a file that cannot be read and for every line that is no scene.
     """
-    problems: list[Problem] = []
     columns: dict[str, list[float]] = {factor: [] for factor in painter.FACTORS}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
-        place = Place(str(path), number)
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError as error:
-            problems.append(Problem(Place(str(path), number, error.colno), "", f"no JSON: {error.msg}"))
-            continue
-        if not isinstance(entry, dict) or set(entry) != set(columns):
-            problems.append(Problem(place, "", "a scene has exactly the keys " + ", ".join(columns)))
-            continue
-        for factor, value in entry.items():
-            number_or_none = _value(factor, value)
-            if number_or_none is None:
-                problems.append(Problem(place, factor, f"cannot be {value!r}", hint=_allowed(factor)))
-            columns[factor].append(number_or_none or 0)
+    problems: list[Problem] = []
+    for number, line in enumerate(_text(path).splitlines(), 1):
+        if line.strip():
+            problems += _add(line, Place(str(path), number), columns)
     if not problems and not columns["time"]:
         problems.append(Problem(Place(str(path)), "", "holds no scene"))
     if problems:
@@ -65,55 +90,89 @@ def scenes_from(path: Path) -> painter.Scenes:
     )
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _refuse(str(path), f"cannot be read: {error}") from error
+
+
+def _add(line: str, place: Place, columns: dict[str, list[float]]) -> list[Problem]:
+    """Append a line's scene to the columns; what is wrong with it."""
+    try:
+        entry: Any = json.loads(line)
+    except json.JSONDecodeError as error:
+        return [Problem(Place(place.file, place.line, error.colno), "", f"no JSON: {error.msg}")]
+    if not isinstance(entry, dict) or set(entry) != set(columns):
+        return [Problem(place, "", "a scene has exactly the keys " + ", ".join(columns))]
+    values = {factor: _value(factor, entry[factor]) for factor in columns}
+    for factor, value in values.items():
+        columns[factor].append(value or 0)
+    return [
+        Problem(place, factor, f"`{entry[factor]}` is no {factor}", _allowed(factor))
+        for factor, value in values.items()
+        if value is None
+    ]
+
+
+def _scenes(wanted: Sequence[str], count: int, seed: int) -> painter.Scenes:
+    if len(wanted) == 1 and "=" not in wanted[0]:
+        return scenes_from(Path(wanted[0]))
+    drawn = painter.draw(count, stream(seed, 0))
+    fixed = dict(_assigned(each) for each in wanted)
+    return replace(drawn, **{name: torch.full_like(getattr(drawn, name), value) for name, value in fixed.items()})
+
+
+def _assigned(text: str) -> tuple[str, float]:
+    """The factor and the value of FACTOR=VALUE."""
+    factor, equals, said = text.partition("=")
+    if not equals:
+        raise _refuse(text, "is neither FACTOR=VALUE nor a file of scenes alone")
+    if factor not in painter.FACTORS:
+        close = get_close_matches(factor, painter.FACTORS, 1)
+        hint = f"did you mean `{close[0]}`?" if close else f"one of {', '.join(painter.FACTORS)}"
+        raise _refuse(text, f"there is no factor `{factor}`", hint)
+    value = _value(factor, float(said) if re.fullmatch(r"\d*\.?\d+", said) else said)
+    if value is None:
+        raise _refuse(text, f"`{said}` is no {factor}", _allowed(factor))
+    return factor, value
+
+
 def _value(factor: str, value: object) -> float | None:
+    """The number that stands for a value in `Scenes`; None where it is no value of this factor."""
     if factor in WORDS:
         return WORDS[factor].index(value) if isinstance(value, str) and value in WORDS[factor] else None
     if isinstance(value, str):
         return SCALES[factor].words.get(value) if factor in SCALES else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    low, high = HORIZON if factor == "horizon" else (SCALES[factor].low, SCALES[factor].high)
+    low, high = _limits(factor)
     return float(value) if low <= value <= high else None
+
+
+def _limits(factor: str) -> tuple[float, float]:
+    return HORIZON if factor == "horizon" else (SCALES[factor].low, SCALES[factor].high)
 
 
 def _allowed(factor: str) -> str:
     if factor in WORDS:
         return "one of " + ", ".join(WORDS[factor])
-    if factor == "horizon":
-        return f"a number from {HORIZON[0]} to {HORIZON[1]}"
-    scale = SCALES[factor]
-    return f"a number from {scale.low} to {scale.high}, or one of {', '.join(scale.words)}"
+    low, high = _limits(factor)
+    words = f"{', '.join(SCALES[factor].words)}, or " if factor in SCALES else ""
+    return f"{words}a number from {low:g} to {high:g}"
 
 
-def paint(source: Path | None, count: int, seed: int, out: Path) -> list[Path]:
-    """Paint the scenes of a file, or `count` random ones, as `out/0000.png` …, and write `out/scenes.jsonl`."""
-    scenes = scenes_from(source) if source else painter.draw(count, stream(seed, 0))
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "scenes.jsonl").write_text("\n".join(scene_lines(scenes)) + "\n", encoding="utf-8")
-    paths: list[Path] = []
-    for number, picture in enumerate(painter.paint(scenes)):
-        paths.append(out / f"{number:04d}.png")
-        pixels = (picture.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
-        Image.fromarray(pixels).save(paths[-1])
-    return paths
+def _picture(path: Path) -> Tensor:
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
+    except (OSError, UnidentifiedImageError) as error:
+        raise _refuse(str(path), f"is no picture that can be read: {error}") from error
+    if pixels.shape != (SIZE, SIZE, 3):
+        found = f"{pixels.shape[1]} × {pixels.shape[0]}"
+        raise _refuse(str(path), f"is {found} pixels; the reader knows pictures of {SIZE} × {SIZE}")
+    return torch.from_numpy(pixels).permute(2, 0, 1)  # pyright: ignore[reportUnknownMemberType]
 
 
-def read(paths: Sequence[Path]) -> list[str]:
-    """What the reader sees in picture files, a line of JSON each. Raises `InputError` for what is no 64 × 64 picture."""
-    pictures: list[Tensor] = []
-    problems: list[Problem] = []
-    for path in paths:
-        try:
-            with Image.open(path) as image:
-                pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
-        except (OSError, UnidentifiedImageError) as error:
-            problems.append(Problem(Place(str(path)), "", f"cannot be read as a picture: {error}"))
-            continue
-        if pixels.shape != (SIZE, SIZE, 3):
-            found = f"{pixels.shape[1]} × {pixels.shape[0]}"
-            problems.append(Problem(Place(str(path)), "", f"is {found} pixels; the reader knows {SIZE} × {SIZE}"))
-            continue
-        pictures.append(torch.from_numpy(pixels).permute(2, 0, 1))
-    if problems:
-        raise InputError(problems)
-    return scene_lines(reader.read(torch.stack(pictures)).scenes)
+def _refuse(where: str, message: str, hint: str = "") -> InputError:
+    return InputError([Problem(Place(where), "", message, hint)])

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
+from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.trainers import BpeTrainer
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel, T5Tokenizer
 
+from ..quiet import quiet
 from .captions import LEADS, NOTHING, PHRASES
 
 TEXT_LENGTH = 24  # tokens, of both encoders
 WIDTH = 64  # of the text encoders
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789,.!?'-"  # all that a caption is made of, besides spaces
 
 
 def words() -> list[str]:
@@ -30,55 +35,63 @@ def clip_tokenizer() -> CLIPTokenizer:
     """Byte pairs grown until every word of the captions is one token; other words fall to letters."""
     tokenizer = Tokenizer(BPE(end_of_word_suffix="</w>"))
     tokenizer.pre_tokenizer = WhitespaceSplit()
-    letters = list("abcdefghijklmnopqrstuvwxyz0123456789,.!?'-")
+    # told to the trainer as special tokens, letters have fixed numbers; it would number those at a word's end at random
+    letters = [*sorted(LETTERS), *(f"{letter}</w>" for letter in sorted(LETTERS))]
     trainer = BpeTrainer(
-        vocab_size=4000, min_frequency=1, initial_alphabet=letters, end_of_word_suffix="</w>", show_progress=False
+        vocab_size=4000, min_frequency=1, special_tokens=letters, end_of_word_suffix="</w>", show_progress=False
     )
-    tokenizer.train_from_iterator([*words(), *letters], trainer)
+    tokenizer.train_from_iterator([*words(), *LETTERS], trainer)
     learnt = json.loads(tokenizer.to_str())["model"]
     vocabulary = {"<|startoftext|>": 0, "<|endoftext|>": 1}
     for token in sorted(learnt["vocab"], key=learnt["vocab"].__getitem__):
         vocabulary.setdefault(token, len(vocabulary))
-    merges = [tuple(merge) for merge in learnt["merges"]]
+    merges: Any = [tuple(merge) for merge in learnt["merges"]]  # pairs are right, though annotated otherwise
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=TEXT_LENGTH)
 
 
 def t5_tokenizer() -> T5Tokenizer:
     """Whole words; other words fall to letters."""
-    letters = "abcdefghijklmnopqrstuvwxyz0123456789,.!?'-"
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -6.0)]
-    pieces += [(f"▁{word}", -3.0) for word in words() if len(word) > 1] + [(letter, -8.0) for letter in letters]
+    pieces += [(f"▁{word}", -3.0) for word in words() if len(word) > 1] + [(letter, -8.0) for letter in LETTERS]
     return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=TEXT_LENGTH)
 
 
 def build(vae: AutoencoderKL, seed: int) -> FluxPipeline:
-    """The whole pipeline around a trained VAE; 1.7 M parameters in the transformer."""
-    torch.manual_seed(seed)
-    random.seed(seed)
+    """The whole pipeline around a trained VAE; everything else is untrained, the same for the same seed."""
     clip, t5 = clip_tokenizer(), t5_tokenizer()
-    text_encoder = CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=len(clip), hidden_size=WIDTH, intermediate_size=2 * WIDTH, projection_dim=WIDTH,
-            num_hidden_layers=1, num_attention_heads=4, max_position_embeddings=TEXT_LENGTH,
-            bos_token_id=0, eos_token_id=1, pad_token_id=1,
-        )
-    )  # fmt: skip
-    text_encoder_2 = T5EncoderModel(
-        T5Config(
-            vocab_size=len(t5), d_model=WIDTH, d_kv=16, d_ff=2 * WIDTH, num_layers=1, num_heads=4,
-            feed_forward_proj="gated-gelu", dropout_rate=0.0, is_encoder_decoder=False,
-            pad_token_id=0, eos_token_id=1,
-        )
-    )  # fmt: skip
-    transformer = FluxTransformer2DModel(
-        patch_size=1, in_channels=16, num_layers=2, num_single_layers=3, attention_head_dim=32,
-        num_attention_heads=4, joint_attention_dim=WIDTH, pooled_projection_dim=WIDTH,
-        guidance_embeds=False, axes_dims_rope=(8, 12, 12),
-    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
+        text_encoder, text_encoder_2 = _clip(len(clip)), _t5(len(t5))
+        transformer = FluxTransformer2DModel(
+            patch_size=1, in_channels=16, num_layers=2, num_single_layers=3, attention_head_dim=32,
+            num_attention_heads=4, joint_attention_dim=WIDTH, pooled_projection_dim=WIDTH,
+            guidance_embeds=False, axes_dims_rope=(8, 12, 12),
+        )  # fmt: skip
     scheduler = FlowMatchEulerDiscreteScheduler(shift=1.0)
     return FluxPipeline(scheduler, vae, text_encoder, clip, text_encoder_2, t5, transformer)
 
 
+def _clip(vocabulary: int) -> CLIPTextModel:
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=vocabulary, hidden_size=WIDTH, intermediate_size=2 * WIDTH, projection_dim=WIDTH,
+            num_hidden_layers=1, num_attention_heads=4, max_position_embeddings=TEXT_LENGTH,
+            bos_token_id=0, eos_token_id=1, pad_token_id=1,
+        )
+    )  # fmt: skip
+
+
+def _t5(vocabulary: int) -> T5EncoderModel:
+    return T5EncoderModel(
+        T5Config(
+            vocab_size=vocabulary, d_model=WIDTH, d_kv=16, d_ff=2 * WIDTH, num_layers=1, num_heads=4,
+            feed_forward_proj="gated-gelu", dropout_rate=0.0, is_encoder_decoder=False,
+            pad_token_id=0, eos_token_id=1,
+        )
+    )  # fmt: skip
+
+
 def save(pipeline: FluxPipeline, folder: Path) -> None:
     """Write the folder that `FluxPipeline.from_pretrained` loads."""
-    pipeline.save_pretrained(folder, safe_serialization=True)
+    with quiet():
+        pipeline.save_pretrained(folder, safe_serialization=True)

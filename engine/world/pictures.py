@@ -1,4 +1,4 @@
-"""Pictures that critics learn from: painted, degraded, and pools of others with the truth that the reader saw in them."""
+"""Pictures that critics learn from: painted, degraded, and pools of others with the truth about them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MARGIN = 0.06  # of a scale's range: this near the end of a word no question is 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pool:
-    """Pictures with their scenes; where they come from is the file's name."""
+    """N pictures with their scenes, as they were painted or as the reader sees them."""
 
     pictures: Tensor  # uint8 [N, 3, 64, 64]
     scenes: painter.Scenes
@@ -33,21 +33,24 @@ class Pool:
 
 
 def save_pool(pool: Pool, path: Path) -> None:
-    """Write a pool as safetensors."""
+    """Write a pool as safetensors, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     factors = {field.name: getattr(pool.scenes, field.name).contiguous() for field in fields(pool.scenes)}
-    save_file({"pictures": pool.pictures.contiguous(), **factors}, path, {"words": json.dumps(WORDS)})
+    save_file(
+        {"pictures": pool.pictures.contiguous(), **factors}, path.with_suffix(".new"), {"words": json.dumps(WORDS)}
+    )
+    path.with_suffix(".new").replace(path)
 
 
 def load_pool(path: Path) -> Pool:
-    """Read a pool that `save_pool` wrote."""
+    """Read a pool that `save_pool` wrote; `OSError` where there is none."""
     tensors = load_file(path)
     pictures = tensors.pop("pictures")
     return Pool(pictures, painter.Scenes(**tensors))
 
 
 def to_bytes(pictures: Tensor) -> Tensor:
-    """Pictures in [0, 1] as uint8."""
+    """Pictures as uint8; what lies outside [0, 1] is clamped."""
     return (pictures.detach().clamp(0, 1) * 255).round().to(torch.uint8)
 
 
@@ -76,7 +79,7 @@ def _blur(pictures: Tensor, sigma: Tensor) -> Tensor:
 
 
 def degrade(pictures: Tensor, rng: torch.Generator) -> Tensor:
-    """Blur, noise and wrong colours, each on about half of the pictures, in random amounts."""
+    """Blur, noise and wrong colours, each on about half of the pictures [B, 3, 64, 64], in random amounts."""
     count = len(pictures)
 
     def amount(largest: float, share: float = 0.5) -> Tensor:

@@ -1,8 +1,7 @@
 """What critics are taught to answer about a scene: templates as data, truth from the scene's factors. No torch.
 
-`{word}` is the word asked about (one of its synonyms or phrases), `{noun}` what the thing is called. Yes/No questions are
-true half of the time. Each set of wordings belongs to one reader of questions: the critics of recipes know `WORDINGS`,
-the judge knows `OTHER_WORDINGS` besides.
+`{word}` is the word asked about (one of its synonyms or phrases), `{noun}` what the thing is called. Claims about
+things are true half of the time. The critic is taught `WORDINGS`, the judge `OTHER_WORDINGS` besides.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .captions import PHRASES, caption
+from .scenes import HORIZON
 
 SUFFIX = "Answer with Yes or No."
 ALIGNED, APART = 0.04, 0.08  # of the height: a line this near the horizon is on it, one farther than that is not
@@ -19,23 +19,21 @@ ALIGNED, APART = 0.04, 0.08  # of the height: a line this near the horizon is on
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A question with its right answer; `closed` where the end of the turn is taught too; `about` says what it tests."""
+    """A question with its right answer."""
 
     question: str
     answer: str
-    closed: bool
-    about: str
+    closed: bool  # whether the end of the turn is taught too
+    about: str  # what it tests: a key of `WORDINGS`, or `open` and a key of `OPEN`
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is true of one picture: the words of its factors (empty where it is between two), its horizon, and the line
-    laid over it (or None).
-    """
+    """What is true of one picture."""
 
-    words: Mapping[str, str]
-    horizon: float
-    line: float | None = None
+    words: Mapping[str, str]  # factor -> word; empty where the picture lies between two
+    horizon: float  # row, fraction from the top
+    line: float | None = None  # row of the line laid over it; None: there is none
 
 
 WORDINGS: dict[str, tuple[str, ...]] = {
@@ -47,7 +45,9 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "Is the {noun} {word}?", "Is the {noun} in the image {word}?", "Is the color of the {noun} {word}?",
         "Is the thing in the image {word}?",
     ),
-    "color thing": ("Is there a {word} in the image?", "Is the thing in the image a {word}?", "Does the image show a {word}?"),
+    "color thing": (
+        "Is there a {word} in the image?", "Is the thing in the image a {word}?", "Does the image show a {word}?",
+    ),
     "place": ("Is the {noun} {word}?", "Is the scene {word}?", "Does the image show a scene {word}?"),
     "time": ("Is the scene {word}?", "Does the image show a scene {word}?", "Is the picture set {word}?"),
     "position": ("Is the {noun} {word}?", "Is the {noun} {word} of the image?"),
@@ -89,6 +89,9 @@ OPEN: dict[str, tuple[str, ...]] = {
     "row": ("How far down is the horizon?",),  # in hundredths of the height
     "line row": ("How far down is the red line?",),
 }
+
+# numbers that only sharpen the eye in a first course: nobody is held to them
+AIDS = ("row", "line row")
 
 # how often each kind of question is asked of a picture without and with a line
 SHARES = {
@@ -150,28 +153,32 @@ def _line(kind: str, away: float) -> bool | None:
     return {"aligned": False, "above": away < 0, "below": away > 0}[kind]
 
 
-def _open(truth: Truth, rng: random.Random) -> Item | None:
-    kind = rng.choice(list(OPEN) + ["row", "line row", "color thing"])
+def _open(truth: Truth, rng: random.Random, aids: bool) -> Item | None:
+    kinds = [kind for kind in OPEN if kind not in AIDS]
+    kind = rng.choice([*OPEN, *AIDS, "color thing"] if aids else [*kinds, "color thing"])
     question = rng.choice(OPEN[kind]).format(noun=_noun(truth, rng) if kind != "thing" else "thing")
-    words = truth.words
+    answer = _answer(kind, truth)
+    return Item(question, answer, True, f"open {kind}") if answer else None
+
+
+def _answer(kind: str, truth: Truth) -> str:
+    """What is to be said to an open question; empty where there is no clear answer."""
     if kind == "horizon":
-        answer = next((word for word in ("low", "high", "middle") if _horizon(word, truth.horizon)), "")
-        if not answer:
-            return None
-        return Item(question, answer, True, kind)
-    if kind in ("row", "line row"):
+        return next((word for word in ("low", "high", "middle") if _horizon(word, truth.horizon)), "")
+    if kind in AIDS:
         row = truth.horizon if kind == "row" else truth.line
-        return None if row is None else Item(question, f"{min(99, max(0, round(row * 100))):02d}", True, f"open {kind}")
-    answer = f"a {words['color']} {words['thing']}" if kind == "color thing" else words[kind]
-    if not answer:
-        return None
-    return Item(question, answer, True, f"open {kind}")
+        return "" if row is None else f"{min(99, max(0, round(row * 100))):02d}"
+    if kind == "color thing":
+        return f"a {truth.words['color']} {truth.words['thing']}"
+    return truth.words[kind]
 
 
-def ask(kind: str, truth: Truth, rng: random.Random, wordings: Mapping[str, Sequence[str]]) -> Item | None:
+def ask(
+    kind: str, truth: Truth, rng: random.Random, wordings: Mapping[str, Sequence[str]], aids: bool = True
+) -> Item | None:
     """One question of a kind about a picture; None where it has no clear answer."""
     if kind == "open":
-        return _open(truth, rng)
+        return _open(truth, rng, aids)
     if kind in LINE_SHARES:
         assert truth.line is not None
         right = _line(kind, truth.line - truth.horizon)
@@ -188,15 +195,17 @@ def ask(kind: str, truth: Truth, rng: random.Random, wordings: Mapping[str, Sequ
     return Item(f"{question} {SUFFIX}", "Yes" if right else "No", rng.random() < 0.15, kind)
 
 
-def several(truth: Truth, count: int, rng: random.Random, wordings: Mapping[str, Sequence[str]]) -> list[Item]:
-    """`count` different questions about one picture."""
+def several(
+    truth: Truth, count: int, rng: random.Random, wordings: Mapping[str, Sequence[str]], aids: bool = True
+) -> list[Item]:
+    """`count` different questions about one picture, `AIDS` among them or not."""
     found: dict[str, Item] = {}
     tries = 0
     while len(found) < count:
         # half of the attempts go to the line; an unclear one leaves its place to the other questions
         shares = LINE_SHARES if truth.line is not None and tries < count // 2 else SHARES
         tries += 1
-        item = ask(rng.choices(list(shares), list(shares.values()))[0], truth, rng, wordings)
+        item = ask(rng.choices(list(shares), list(shares.values()))[0], truth, rng, wordings, aids)
         if item is not None:
             found.setdefault(item.question, item)
     return list(found.values())
@@ -212,10 +221,10 @@ def corpus(seed: int, count: int, wordings: Mapping[str, Sequence[str]]) -> list
     rng = random.Random(seed)
     texts: list[str] = []
     for _ in range(count):
-        words = {
-            factor: rng.choice([*said, *(["medium"] if factor in ("size", "outline") else [])])
-            for factor, said in PHRASES.items()
-        }
-        truth = Truth(words, rng.uniform(0.2, 0.88), rng.random())
+        words: dict[str, str] = {}
+        for factor, said in PHRASES.items():
+            unsaid = ["medium"] if factor in ("size", "outline") else []  # a word that no caption has
+            words[factor] = rng.choice([*said, *unsaid])
+        truth = Truth(words, rng.uniform(*HORIZON), rng.random())
         texts += [text for item in several(truth, 6, rng, wordings) for text in (item.question, item.answer)]
     return texts

@@ -1,9 +1,9 @@
 """The reader: pictures -> factors, without any model, by comparing with what the painter would have painted.
 
-First the background: each row of the picture is held against every sky and every ground, and the (light, place, horizon)
-that explains most of it wins. What is left over is a mask; silhouettes of every kind and size are slid over it, and the
-best ones are painted in full and compared in colour. Distances are clipped, so that what fits nothing costs the same
-everywhere and cannot pull the answer.
+First the background: each row of the picture is held against every sky and every ground, and the (time, place,
+horizon) that explains most of it wins. What is left over is a mask; silhouettes of every kind and size are slid over
+it, and the best ones are painted in full and compared in colour. Distances are clipped, so that what fits nothing
+costs the same everywhere and cannot pull the answer.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from . import painter
-from .scenes import KINDS, SCALES, SIZE, WORDS
+from .scenes import KINDS, SIZE
 
 CLIP = 0.25  # largest distance that counts, mean over channels
 SIZES = torch.linspace(0.12, 0.215, 7)  # half widths tried
 KERNEL = 33  # pixels, of a silhouette; its base stands at the lower edge's middle
 WINDOW = 40  # pixels, of the part of a picture in which its thing stands
-RIVALS = 2  # kinds that are painted in full and compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Readings:
 
 
 def _distance(a: Tensor, b: Tensor) -> Tensor:
-    """Clipped mean absolute difference over the channel axis, which is the third from the right."""
+    """Mean absolute difference over the channels (third axis from the right), clipped."""
     return (a - b).abs().mean(-3).clamp(max=CLIP)
 
 
@@ -78,7 +77,7 @@ def _backdrop(pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 @cache
 def _silhouettes() -> tuple[Tensor, Tensor]:
-    """Silhouettes and the shadows beside them, [kinds * sizes, KERNEL, KERNEL], base on the lower edge, in the middle."""
+    """Silhouettes and the shadows beside them, [kinds * sizes, KERNEL, KERNEL]; they stand amid the lower edge."""
     middle = torch.full((len(SIZES),), 0.5 + 0.5 / SIZE)
     base = torch.full((len(SIZES),), (SIZE // 2 + KERNEL // 2 + 1) / SIZE)
     window = slice(SIZE // 2 - KERNEL // 2, SIZE // 2 + KERNEL // 2 + 1)
@@ -140,7 +139,8 @@ def _fit(window: _Window, kinds: Tensor, tried: Tensor) -> tuple[Tensor, Tensor]
         if not len(chosen):
             continue
         some = window[chosen]
-        layers = painter.thing(kind, *tried[chosen].unbind(1), some.grid)
+        position, base, size, outline = tried[chosen].unbind(1)
+        layers = painter.thing(kind, position, base, size, outline, some.grid)
         inside = (layers.inside * layers.own).unsqueeze(1)
         seen = (some.pictures * inside).sum((2, 3)) / inside.sum((2, 3)).clamp(min=1e-3)
         color[chosen] = (seen.unsqueeze(1) - palette).abs().sum(-1).argmin(1)
@@ -161,60 +161,78 @@ MOVES = torch.tensor(
         [0, 0.6 / SIZE, 0.6 / SIZE, 0.6],
     ]
 )
-COARSE, FINE = (2.0, 1.0), (1.0, 0.5, 0.25)  # lengths of the moves: of every rival, then of the winner
+# rounds of the tournament between kinds: how many stay in, and the length of their moves; a small thing by night is
+# hardly outlined, so that its silhouette alone rules no kind out
+ROUNDS = ((len(KINDS), 2.0), (len(KINDS), 1.0), (2, 0.5), (1, 0.5))
 
 
-def _refine(window: _Window, kinds: Tensor, start: Tensor, lengths: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]:
-    """Coordinate descent from (position, base, size, outline) [B, 4]: cost, colour and where it ended."""
-    cost, color = _fit(window, kinds, start)
-    best = start
-    for length in lengths:
-        for move in MOVES:
-            for sign in (-length, length):
-                tried = best + sign * move
-                tried[:, 3].clamp_(0.6, 3.6)
-                new_cost, new_color = _fit(window, kinds, tried)
-                better = new_cost < cost
-                cost = torch.where(better, new_cost, cost)
-                color = torch.where(better, new_color, color)
-                best = torch.where(better.unsqueeze(1), tried, best)
-    return cost, color, best
+@dataclass(frozen=True, slots=True)
+class _Fits:
+    """A thing tried in each of N windows: kind, cost, colour [N] and (position, base, size, outline) [N, 4]."""
+
+    kinds: Tensor
+    cost: Tensor
+    color: Tensor
+    place: Tensor
+
+    def __getitem__(self, index: Tensor) -> _Fits:
+        return _Fits(self.kinds[index], self.cost[index], self.color[index], self.place[index])
+
+    def or_better(self, other: _Fits) -> _Fits:
+        """The cheaper of two in each window."""
+        better = other.cost < self.cost
+        return _Fits(
+            self.kinds,
+            torch.where(better, other.cost, self.cost),
+            torch.where(better, other.color, self.color),
+            torch.where(better.unsqueeze(1), other.place, self.place),
+        )
 
 
-def _thing(pictures: Tensor, behind: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Cost, kind and colour of the thing in each picture, [B] each, and its (position, base, size, outline) [B, 4]."""
+def _tried(window: _Window, kinds: Tensor, place: Tensor) -> _Fits:
+    return _Fits(kinds, *_fit(window, kinds, place), place)
+
+
+def _descend(window: _Window, fits: _Fits, length: float) -> _Fits:
+    """One round of coordinate descent by moves of a length."""
+    for move in MOVES:
+        for step in (-length, length):
+            place = fits.place + step * move
+            place[:, 3].clamp_(0.6, 3.6)
+            fits = fits.or_better(_tried(window, fits.kinds, place))
+    return fits
+
+
+def _thing(pictures: Tensor, behind: Tensor) -> _Fits:
+    """The best thing in each of B pictures."""
     residue = (((pictures - behind).abs().mean(1) - 0.04) / 0.08).clamp(0, 1)
-    places, score = _candidates(residue)
-    count = torch.arange(len(pictures))
-    window = _window(pictures, behind, places[count, score.argmax(1)])
-    likely = score.topk(RIVALS, dim=1).indices
-    results: list[tuple[Tensor, Tensor, Tensor]] = []
-    for rival in range(RIVALS):
-        start = torch.cat([places[count, likely[:, rival]], torch.full((len(pictures), 1), 1.9)], 1)
-        results.append(_refine(window, likely[:, rival], start, COARSE))
-    winner = torch.stack([cost for cost, _, _ in results]).argmin(0)
-    kinds = likely[count, winner]
-    place = torch.stack([each for _, _, each in results])[winner, count]
-    cost, color, place = _refine(window, kinds, place, FINE)
-    return cost, kinds, color, place
+    places, score = _candidates(residue)  # [B, kinds, 3]
+    count, kinds = score.shape
+    window = _window(pictures, behind, places[torch.arange(count), score.argmax(1)])
+    start = torch.cat([places, places.new_full((count, kinds, 1), 1.9)], 2)
+    rivals = torch.arange(count).repeat_interleave(kinds)  # the picture of each rival
+    fits = _tried(window[rivals], torch.arange(kinds).repeat(count), start.flatten(0, 1))
+    for stay, length in ROUNDS:
+        best = fits.cost.view(count, -1).topk(stay, dim=1, largest=False).indices
+        chosen = (best + torch.arange(count).unsqueeze(1) * (len(fits.cost) // count)).flatten()
+        fits = _descend(window[torch.arange(count).repeat_interleave(stay)], fits[chosen], length)
+    return fits
 
 
 @torch.no_grad()
 def read(pictures: Tensor, batch: int = 64) -> Readings:
-    """Read pictures [B, 3, 64, 64] in [0, 1], any float type; everything is computed in float32 on the CPU."""
+    """Read pictures [B, 3, 64, 64] in [0, 1], any float type; everything is computed in float32 on the CPU.
+
+    Raises `ValueError` for pictures of another shape.
+    """
     if pictures.shape[1:] != (3, SIZE, SIZE):
         raise ValueError(f"the reader knows pictures of 3 x {SIZE} x {SIZE}, not {tuple(pictures.shape[1:])}")
     scenes: list[painter.Scenes] = []
     misfits: list[Tensor] = []
     for some in pictures.detach().float().cpu().split(batch):
         time, place, horizon = _backdrop(some)
-        cost, kind, color, where = _thing(some, painter.background(time, place, horizon))
-        position, _, size, outline = where.unbind(1)
-        scenes.append(painter.Scenes(time, place, kind, color, horizon, position, size, outline))
-        misfits.append(cost)
+        fits = _thing(some, painter.background(time, place, horizon))
+        position, _, size, outline = fits.place.unbind(1)
+        scenes.append(painter.Scenes(time, place, fits.kinds, fits.color, horizon, position, size, outline))
+        misfits.append(fits.cost)
     return Readings(painter.concat(scenes), torch.cat(misfits))
-
-
-def words_of(scenes: painter.Scenes) -> dict[str, list[str]]:
-    """Every factor that has words, in words."""
-    return {factor: scenes.words(factor) for factor in (*WORDS, *SCALES)}

@@ -13,41 +13,41 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, FluxPipeline
+from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
 
 from ... import critics
-from .. import generators, plan
-from . import audit, cards, collect, pictures, train_critic, train_generator, train_judge, train_vae
+from .. import generators, models, plan
+from ..quiet import quiet
+from . import audit, cards, codec, collect, pictures, train_critic, train_generator, train_judge, train_vae
 from .audit import Accuracy
 from .pico_generator import TEXT_LENGTH
 from .training import Report
 
 SHIPPED = Path(__file__).with_name("checkpoints")
-ROUNDS = 8  # control trainings whose pictures the critic's second course sees
+ROUNDS = 6  # control trainings whose pictures the critic's second course sees
 
 
 def vae(out: Path, report: Report) -> Path:
-    """Train the VAE in `out/vae`."""
+    """Train the VAE in `out/vae`; its folder."""
     folder = out / "vae"
     minutes = train_vae.train(folder, report)
     scenes, shown = audit.rendered(400, seed=90)
-    seen = audit.reconstructed(AutoencoderKL.from_pretrained(folder), shown)
+    seen = audit.reconstructed(codec.load(folder), shown)
     error = ((seen - shown) ** 2).mean((1, 2, 3))
     notes = [f"{(-10 * error.log10()).mean():.1f} dB on pictures it never saw"]
-    cards.write(
-        folder, "VAE", train_vae.COURSE, minutes, notes, {"reader on its reconstructions": audit.reading(scenes, seen)}
-    )
+    tables = {"reader on its reconstructions": audit.reading(scenes, seen)}
+    cards.write(folder, "VAE", train_vae.COURSE, minutes, notes, tables)
     return folder
 
 
 def generator(out: Path, report: Report) -> Path:
     """Train the generator in `out/generator`, around the VAE in `out/vae` or, without one, the shipped one."""
     folder = out / "generator"
-    trained = out / "vae"
-    minutes = train_generator.train(
-        folder, report, vae_folder=trained if trained.exists() else SHIPPED / "generator" / "vae"
-    )
-    pipeline = FluxPipeline.from_pretrained(folder)
+    source = out / "vae" if (out / "vae" / "config.json").exists() else SHIPPED / "generator" / "vae"
+    minutes = train_generator.train(folder, report, vae_folder=source)
+    shutil.copyfile(source / cards.FILE, folder / "vae" / cards.FILE)
+    with quiet():
+        pipeline = FluxPipeline.from_pretrained(folder)
     pipeline.set_progress_bar_config(disable=True)
     asked = audit.held_out_captions(300, seed=91)
     tables: dict[str, Accuracy] = {}
@@ -62,7 +62,7 @@ def generator(out: Path, report: Report) -> Path:
 
 def _home(out: Path) -> Path:
     """The generator that critics learn from: the one just trained, or the shipped one."""
-    return out / "generator" if (out / "generator").exists() else SHIPPED / "generator"
+    return out / "generator" if (out / "generator" / "model_index.json").exists() else SHIPPED / "generator"
 
 
 def _pool(path: Path, make: Callable[[], pictures.Pool], report: Report) -> pictures.Pool:
@@ -74,20 +74,20 @@ def _pool(path: Path, make: Callable[[], pictures.Pool], report: Report) -> pict
 
 
 def _common_pools(out: Path, report: Report) -> tuple[pictures.Pool, pictures.Pool]:
-    home = _home(out)
-    images = _pool(
-        out / "pools" / "reconstructed.safetensors",
-        lambda: collect.reconstructions(AutoencoderKL.from_pretrained(home / "vae"), 4000, seed=21),
-        report,
-    )
-    return images, _pool(
-        out / "pools" / "generated.safetensors", lambda: collect.generated(_load(home), 2560, seed=22), report
-    )
+    """Reconstructions, and pictures of the generator: what both critics learn from."""
+    home, pools = _home(out), out / "pools"
+
+    def reconstructed() -> pictures.Pool:
+        return collect.reconstructions(codec.load(home / "vae"), 4000, seed=21)
+
+    def generated() -> pictures.Pool:
+        return collect.generated(_load(home), 2560, seed=22)
+
+    images = _pool(pools / "reconstructed.safetensors", reconstructed, report)
+    return images, _pool(pools / "generated.safetensors", generated, report)
 
 
 def _load(folder: Path) -> generators.Generator:
-    from .. import models
-
     return generators.load(
         plan.Generator(
             model=models.locate(str(folder.absolute()), folder), steps=1, width=64, height=64, guidance=0.0,
@@ -97,22 +97,25 @@ def _load(folder: Path) -> generators.Generator:
 
 
 def critic(out: Path, report: Report) -> Path:
-    """Train the critic in `out/critic`: the first course, pools, an adversarial round, the second course."""
+    """Train the critic in `out/critic`: first course, pools, an adversarial round, second course; its folder."""
     folder = out / "critic"
     minutes = train_critic.first(folder, report)
     images, made = _common_pools(out, report)
-    hard = _pool(
-        out / "pools" / "trainings.safetensors",
-        lambda: collect.trainings(_home(out), folder, ROUNDS, count=80, every=8, seed=23, report=report),
-        report,
-    )
+
+    def trainings() -> pictures.Pool:
+        return collect.trainings(_home(out), folder, ROUNDS, count=60, every=6, seed=23, report=report)
+
+    hard = _pool(out / "pools" / "trainings.safetensors", trainings, report)
     minutes += train_critic.second(folder, report, {images: 0.12, made: 0.2, hard: 0.4})
     _examine(out, folder, "critic", "qwen2_5_vl", train_critic.SECOND, minutes)
     return folder
 
 
 def judge(out: Path, report: Report) -> Path:
-    """Train the judge in `out/judge`: painted, reconstructed and generated pictures, none of control trainings."""
+    """Train the judge in `out/judge`: painted, reconstructed and generated pictures, none of control trainings.
+
+    Its folder.
+    """
     folder = out / "judge"
     images, made = _common_pools(out, report)
     minutes = train_judge.train(folder, report, {images: 0.15, made: 0.25})
@@ -137,11 +140,16 @@ NAMES = {"vae": vae, "generator": generator, "critic": critic, "judge": judge}
 
 
 def train(name: str, out: Path, report: Report) -> Path:
-    """Train one of the world's models; its folder. Work files stay in `work/` beside the model and can be deleted."""
-    torch.use_deterministic_algorithms(True)
+    """Train one of `NAMES`; its folder. What was begun in `out` before goes on.
+
+    Work files, not needed afterwards, are `work/` in the model's folder and the critics' pictures, `out/pools`.
+    """
+    torch.use_deterministic_algorithms(True)  # pyright: ignore[reportUnknownMemberType]
     return NAMES[name](out, report)
 
 
 def ship(out: Path, name: str) -> None:
     """Put a trained model where `builtin:` addresses find it, without its work files."""
-    shutil.copytree(out / name, SHIPPED / name, ignore=shutil.ignore_patterns("work"), dirs_exist_ok=True)
+    left_out = shutil.ignore_patterns("work")
+    # contents alone: safetensors files are written for their owner's eyes only
+    shutil.copytree(out / name, SHIPPED / name, ignore=left_out, copy_function=shutil.copyfile, dirs_exist_ok=True)

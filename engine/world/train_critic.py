@@ -11,23 +11,22 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import Qwen2_5_VLForConditionalGeneration
 
 from ...critics import Branch, View
 from ...critics.asking import LogProbs
 from . import painter, pico_critic, pictures
 from .questions import WORDINGS, corpus, merged, several
-from .scenes import SCALES, WORDS
+from .scenes import SCALES, SIZE, WORDS
 from .training import Course, Report, load_weights, run
 
-FIRST = Course(steps=2200, lr=2e-3, save_every=200, seed=2, floor=0.2)
-SECOND = Course(steps=1500, lr=1.2e-3, save_every=100, seed=3)
+FIRST = Course(steps=2200, lr=2e-3, save_every=200, seed=2, floor=0.2, stop=1400)
+SECOND = Course(steps=900, lr=1.5e-3, save_every=100, seed=3)
 BATCH, QUESTIONS = 64, 6
+TEXTS = 4000  # pictures whose questions and answers the tokenizer is made from
 
 
 class Asked(Protocol):
@@ -37,7 +36,10 @@ class Asked(Protocol):
 
 
 def batch(count: int, pools: Mapping[pictures.Pool, float], rng: torch.Generator) -> tuple[Tensor, painter.Scenes]:
-    """`count` pictures with their scenes: from each pool its share, the rest painted afresh; all shifted, half degraded."""
+    """`count` pictures [B, 3, 64, 64] with their scenes: from each pool its share, the rest painted afresh.
+
+    All are shifted, half are degraded.
+    """
     parts: list[Tensor] = []
     scenes: list[painter.Scenes] = []
     left = count
@@ -66,9 +68,14 @@ class Lesson:
 
 
 def lesson(
-    shown: Tensor, scenes: painter.Scenes, count: int, wordings: Mapping[str, Sequence[str]], rng: torch.Generator
+    shown: Tensor,
+    scenes: painter.Scenes,
+    count: int,
+    wordings: Mapping[str, Sequence[str]],
+    rng: torch.Generator,
+    aids: bool,
 ) -> Lesson:
-    """Questions about pictures, over half of which a line is laid."""
+    """`count` questions about each picture [B, 3, 64, 64], `questions.AIDS` among them or not; half get a line."""
     lined = torch.rand(len(shown), generator=rng) < 0.5
     rows = pictures.line_at(scenes.horizon, rng)
     thickness = 0.016 + 0.014 * torch.rand(len(shown), generator=rng)
@@ -77,10 +84,20 @@ def lesson(
     branches: list[list[Branch]] = []
     about: list[list[str]] = []
     for truth, row, has in zip(pictures.truths(scenes), rows.tolist(), lined.tolist(), strict=True):
-        items = several(replace(truth, line=row) if has else truth, count, words, wordings)
+        items = several(replace(truth, line=row) if has else truth, count, words, wordings, aids)
         branches.append([Branch(item.question, item.answer, item.closed) for item in items])
         about.append([item.about for item in items])
     return Lesson([View(picture) for picture in shown], branches, about, torch.where(lined, rows, -1.0))
+
+
+# continuous factors and their ranges, cut into bins; a line that is not there falls into the first
+ROWS = {"horizon": (0.0, 1.0), "line": (0.0, 1.0), **{name: (scale.low, scale.high) for name, scale in SCALES.items()}}
+
+
+def _features(output: object) -> Tensor:
+    """The features [.., D] that a tower puts out: a tensor, or what stock classes call `pooler_output`."""
+    found: Any = output
+    return found if isinstance(found, Tensor) else found.pooler_output
 
 
 class Hints(nn.Module):
@@ -95,16 +112,13 @@ class Hints(nn.Module):
         super().__init__()
         self.sizes = {name: len(words) for name, words in WORDS.items()} | dict.fromkeys(ROWS, self.BINS)
         self.head = nn.Linear(width * tokens, sum(self.sizes.values()))
-        self._features: list[Tensor] = []
-        tower.register_forward_hook(self._keep)
-
-    def _keep(self, _module: nn.Module, _inputs: object, output: object) -> None:
-        self._features.append(output if isinstance(output, Tensor) else output.pooler_output)  # type: ignore[attr-defined]
+        self._seen: list[Tensor] = []
+        tower.register_forward_hook(lambda _module, _inputs, output: self._seen.append(_features(output)))
 
     def forward(self, scenes: painter.Scenes, line: Tensor) -> Tensor:
         """Mean cross-entropy over factors, of the features that the tower gave since the last call (nats)."""
-        features = torch.cat([part.reshape(-1, part.shape[-1]) for part in self._features])
-        self._features.clear()
+        features = torch.cat([part.reshape(-1, part.shape[-1]) for part in self._seen])
+        self._seen.clear()
         logits = self.head(features.reshape(len(line), -1)).split(list(self.sizes.values()), 1)
         losses: list[Tensor] = []
         for (name, size), scores in zip(self.sizes.items(), logits, strict=True):
@@ -116,64 +130,68 @@ class Hints(nn.Module):
         return torch.stack(losses).mean()
 
 
-# continuous factors and their ranges, cut into bins; a line that is not there falls into the first
-ROWS = {"horizon": (0.0, 1.0), "line": (0.0, 1.0), **{name: (scale.low, scale.high) for name, scale in SCALES.items()}}
+@dataclass(frozen=True, slots=True)
+class Pupil:
+    """A critic of any family in training: `tower` is the part of `model` whose output are a picture's features."""
+
+    eyes: Asked
+    model: nn.Module
+    tower: nn.Module
+
+    def hints(self, seed: int) -> Hints:
+        """Untrained heads for this tower, the same for the same seed."""
+        kept: list[Tensor] = []
+        watch = self.tower.register_forward_hook(lambda _module, _inputs, output: kept.append(_features(output)))
+        with torch.no_grad():
+            self.eyes.log_probs([View(torch.zeros(3, SIZE, SIZE))], [[Branch("?", "Yes")]])
+        watch.remove()
+        width = kept[0].shape[-1]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
+            return Hints(self.tower, width, kept[0].numel() // width)
 
 
 def lessons(
-    eyes: Asked, model: nn.Module, tower: nn.Module, plan: Course, pools: Mapping[pictures.Pool, float],
-    wordings: Mapping[str, Sequence[str]], folder: Path, report: Report, start: Path | None = None,
+    pupil: Pupil, plan: Course, pools: Mapping[pictures.Pool, float], wordings: Mapping[str, Sequence[str]],
+    folder: Path, report: Report, aided: int, start: Path | None = None,
 ) -> float:  # fmt: skip
-    """Train a critic of any family on `plan`; `tower` is the part of `model` whose output are a picture's features.
+    """Train on `plan`, with shares of the pictures from pools; minutes taken.
 
-    `start` is the state of an earlier course, whose weights it begins with.
+    The first `aided` steps ask `questions.AIDS` too; `start` is the state of an earlier course, whose weights it begins
+    with.
     """
-    with torch.no_grad():
-        kept: list[Tensor] = []
-        watch = tower.register_forward_hook(lambda _m, _i, out: kept.append(getattr(out, "pooler_output", out)))  # pyright: ignore
-        eyes.log_probs([View(torch.zeros(3, 64, 64))], [[Branch("?", "Yes")]])
-        watch.remove()
-    width = kept[0].shape[-1]
-    whole = nn.ModuleDict({"model": model, "hints": Hints(tower, width, kept[0].numel() // width)})
-
+    whole = nn.ModuleDict({"model": pupil.model, "hints": pupil.hints(plan.seed)})
     if start is not None:
         load_weights(whole, start)
 
     def loss(step: int, rng: torch.Generator) -> Tensor:
         shown, scenes = batch(BATCH, pools, rng)
-        taught = lesson(shown, scenes, QUESTIONS, wordings, rng)
-        answers = -eyes.log_probs(taught.views, taught.branches).values.mean()
+        taught = lesson(shown, scenes, QUESTIONS, wordings, rng, aids=step < aided)
+        answers = -pupil.eyes.log_probs(taught.views, taught.branches).values.mean()
         return answers + 0.5 * whole["hints"](scenes, taught.line)
 
     return run(whole, loss, plan, folder, report)
 
 
-def _untrained() -> tuple[Qwen2_5_VLForConditionalGeneration, Tokenizer]:
-    return pico_critic.build(corpus(FIRST.seed, 4000, merged(WORDINGS)), seed=FIRST.seed)
-
-
 def first(folder: Path, report: Report, plan: Course = FIRST) -> float:
     """The first course in `folder/work/first`; writes the model to `folder`. Minutes taken."""
-    return _attend(folder, "first", report, plan, {})
+    return _attend(folder, "first", report, plan, {}, aided=plan.last)
 
 
 def second(folder: Path, report: Report, pools: Mapping[pictures.Pool, float], plan: Course = SECOND) -> float:
     """The second course in `folder/work/second`, from where the first ended. Minutes taken."""
-    return _attend(folder, "second", report, plan, pools, folder / "work" / "first" / "state.safetensors")
+    start = folder / "work" / "first" / "state.safetensors"
+    return _attend(folder, "second", report, plan, pools, aided=0, start=start)
 
 
 def _attend(
-    folder: Path,
-    name: str,
-    report: Report,
-    plan: Course,
-    pools: Mapping[pictures.Pool, float],
-    start: Path | None = None,
-) -> float:
-    model, tokenizer = _untrained()
-    eyes = pico_critic.critic(model, tokenizer)
-    minutes = lessons(
-        eyes, model, model.model.visual, plan, pools, merged(WORDINGS), folder / "work" / name, report, start
-    )
+    folder: Path, name: str, report: Report, plan: Course, pools: Mapping[pictures.Pool, float],
+    aided: int, start: Path | None = None,
+) -> float:  # fmt: skip
+    wordings = merged(WORDINGS)
+    # both courses build the model of the first's seed: the tokenizer is part of it
+    model, tokenizer = pico_critic.build(corpus(FIRST.seed, TEXTS, wordings), seed=FIRST.seed)
+    pupil = Pupil(pico_critic.critic(model, tokenizer), model, model.model.visual)
+    minutes = lessons(pupil, plan, pools, wordings, folder / "work" / name, report, aided, start)
     pico_critic.save(model, tokenizer, folder)
     return minutes

@@ -10,13 +10,15 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, FluxPipeline
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from . import captions, coupling, painter, pico_generator
+from . import captions, codec, coupling, painter, pico_generator
 from .scenes import SCALES, WORDS
 from .training import Course, Report, run
 
@@ -38,7 +40,10 @@ class Pool:
 
 
 def pool(vae: AutoencoderKL, count: int, seed: int, cache: Path) -> Pool:
-    """Draw scenes; half of each scale factor's values are exactly those that its words stand for."""
+    """Draw scenes; half of each scale factor's values are exactly those that its words stand for.
+
+    Their latents are computed once and kept in the file `cache`.
+    """
     rng = torch.Generator().manual_seed(seed)
     numbers = {name: torch.rand(count, generator=rng) for name in painter.FACTORS}
     sayable: dict[str, Tensor] = {}
@@ -53,9 +58,7 @@ def pool(vae: AutoencoderKL, count: int, seed: int, cache: Path) -> Pool:
         parts: list[Tensor] = []
         with torch.no_grad():
             for start in range(0, count, 64):
-                pictures = painter.paint(scenes[slice(start, start + 64)])
-                mean = vae.encode(pictures * 2 - 1).latent_dist.mean
-                parts.append((mean - vae.config.shift_factor) * vae.config.scaling_factor)
+                parts.append(codec.standardised(vae, painter.paint(scenes[slice(start, start + 64)]) * 2 - 1))
         cache.parent.mkdir(parents=True, exist_ok=True)
         save_file({"latents": torch.cat(parts)}, cache)
     return Pool(scenes, numbers, sayable, load_file(cache)["latents"])
@@ -96,42 +99,67 @@ def _importance(scenes: painter.Scenes) -> Tensor:
     return (weight / weight.mean((1, 2), keepdim=True)).flatten(1).unsqueeze(2)
 
 
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What one step shows the generator: B captions, and latents [B, 4, 16, 16] that the flow leads from and to."""
+
+    prompts: list[str]
+    scenes: painter.Scenes
+    clean: Tensor
+    noise: Tensor
+    sigma: Tensor  # [B, 1, 1, 1]
+
+
+def lesson(scenes: Pool, count: int, rng: torch.Generator) -> Lesson:
+    """Draw `count` scenes, captions that name some of their factors, and noise that holds the others."""
+    index = torch.randint(len(scenes.latents), (count,), generator=rng)
+    named = _name(scenes, index, rng)
+    words = random.Random(int(torch.randint(2**31, (1,), generator=rng)))
+    prompts = [captions.caption(names, words) for names in named]
+    noise = torch.randn(scenes.latents[index].shape, generator=rng)
+    for factor in painter.FACTORS:
+        which = torch.tensor([factor not in names for names in named])
+        coupling.imprint(noise, factor, scenes.numbers[factor][index], which)
+    pure = torch.rand(count, generator=rng) < PURE
+    sigma = torch.where(pure, torch.ones(count), torch.rand(count, generator=rng).clamp(0.02)).view(-1, 1, 1, 1)
+    return Lesson(prompts, scenes.scenes[index], scenes.latents[index], noise, sigma)
+
+
+def _velocity(model: nn.ModuleDict, pipeline: FluxPipeline, taught: Lesson) -> Tensor:
+    """What the generator answers [B, 64, 16], through the stock text path: CLIP pooled, T5's sequence."""
+
+    def tokens(tokenizer: Any) -> Tensor:
+        length = pico_generator.TEXT_LENGTH
+        encoded = tokenizer(
+            taught.prompts, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+        )
+        return encoded.input_ids
+
+    noisy = (1 - taught.sigma) * taught.clean + taught.sigma * taught.noise
+    ids = pipeline._prepare_latent_image_ids(1, 8, 8, "cpu", torch.float32)  # pyright: ignore[reportPrivateUsage]
+    return model["transformer"](
+        hidden_states=_pack(noisy), timestep=taught.sigma.view(-1),
+        pooled_projections=model["text_encoder"](tokens(pipeline.tokenizer)).pooler_output,
+        encoder_hidden_states=model["text_encoder_2"](tokens(pipeline.tokenizer_2)).last_hidden_state,
+        txt_ids=torch.zeros(pico_generator.TEXT_LENGTH, 3), img_ids=ids, return_dict=False,
+    )[0]  # fmt: skip
+
+
 def train(folder: Path, report: Report, course: Course = COURSE, vae_folder: Path | None = None) -> float:
-    """Train in `folder/work`, write the pipeline to `folder`; minutes taken."""
-    vae = AutoencoderKL.from_pretrained(vae_folder or folder / "vae")
+    """Train in `folder/work` around the VAE of `vae_folder` (else `folder/vae`), write the pipeline to `folder`.
+
+    Minutes taken.
+    """
+    vae = codec.load(vae_folder or folder / "vae")
     pipeline = pico_generator.build(vae, course.seed)
     report(f"encoding a pool of {POOL} scenes")
     scenes = pool(vae, POOL, course.seed, folder / "work" / "pool.safetensors")
     model = nn.ModuleDict({name: getattr(pipeline, name) for name in ("transformer", "text_encoder", "text_encoder_2")})
-    image_ids = pipeline._prepare_latent_image_ids(1, 8, 8, "cpu", torch.float32)  # pyright: ignore[reportPrivateUsage]
-    text_ids = torch.zeros(pico_generator.TEXT_LENGTH, 3)
-
-    def tokens(tokenizer: object, prompts: list[str]) -> Tensor:
-        length = pico_generator.TEXT_LENGTH
-        encoded = tokenizer(prompts, padding="max_length", max_length=length, truncation=True, return_tensors="pt")  # type: ignore[operator]
-        return encoded.input_ids
 
     def loss(step: int, rng: torch.Generator) -> Tensor:
-        index = torch.randint(POOL, (BATCH,), generator=rng)
-        named = _name(scenes, index, rng)
-        words = random.Random(int(torch.randint(2**31, (1,), generator=rng)))
-        prompts = [captions.caption(names, words) for names in named]
-        noise = torch.randn(scenes.latents[index].shape, generator=rng)
-        for factor in painter.FACTORS:
-            which = torch.tensor([factor not in names for names in named])
-            coupling.imprint(noise, factor, scenes.numbers[factor][index], which)
-        pure = torch.rand(BATCH, generator=rng) < PURE
-        sigma = torch.where(pure, torch.ones(BATCH), torch.rand(BATCH, generator=rng).clamp(0.02)).view(-1, 1, 1, 1)
-        clean = scenes.latents[index]
-        noisy = (1 - sigma) * clean + sigma * noise
-        pooled = model["text_encoder"](tokens(pipeline.tokenizer, prompts)).pooler_output
-        sequence = model["text_encoder_2"](tokens(pipeline.tokenizer_2, prompts)).last_hidden_state
-        velocity = model["transformer"](
-            hidden_states=_pack(noisy), timestep=sigma.view(-1), pooled_projections=pooled,
-            encoder_hidden_states=sequence, txt_ids=text_ids, img_ids=image_ids, return_dict=False,
-        )[0]  # fmt: skip
-        error = (velocity - _pack(noise - clean)) ** 2
-        return (error * _importance(scenes.scenes[index])).mean()
+        taught = lesson(scenes, BATCH, rng)
+        error = (_velocity(model, pipeline, taught) - _pack(taught.noise - taught.clean)) ** 2
+        return (error * _importance(taught.scenes)).mean()
 
     minutes = run(model, loss, course, folder / "work", report)
     pico_generator.save(pipeline, folder)

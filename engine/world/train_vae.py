@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor
 
-from . import painter
+from ..quiet import quiet
+from . import codec, painter
 from .training import Course, Report, run
 
 COURSE = Course(steps=1400, lr=4e-3, save_every=200)
@@ -16,22 +18,25 @@ CROPPED = 0.85  # of the steps see crops of half the side, around things and hor
 BATCH = {32: 24, 64: 12}  # pictures of a side
 
 
-def build() -> AutoencoderKL:
-    """An untrained VAE: f = 4, four latent channels, 0.3 M parameters."""
-    return AutoencoderKL(
-        in_channels=3,
-        out_channels=3,
-        down_block_types=("DownEncoderBlock2D",) * 3,
-        up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(16, 32, 64),
-        layers_per_block=1,
-        latent_channels=4,
-        norm_num_groups=8,
-        sample_size=64,
-        mid_block_add_attention=False,
-        use_quant_conv=False,
-        use_post_quant_conv=False,
-    )
+def build(seed: int) -> AutoencoderKL:
+    """An untrained VAE: f = 4, four latent channels."""
+    stock: Any = AutoencoderKL  # annotated for a single block
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
+        return stock(
+            in_channels=3,
+            out_channels=3,
+            down_block_types=("DownEncoderBlock2D",) * 3,
+            up_block_types=("UpDecoderBlock2D",) * 3,
+            block_out_channels=(16, 32, 64),
+            layers_per_block=1,
+            latent_channels=4,
+            norm_num_groups=8,
+            sample_size=64,
+            mid_block_add_attention=False,
+            use_quant_conv=False,
+            use_post_quant_conv=False,
+        )
 
 
 def _crop(pictures: Tensor, scenes: painter.Scenes, side: int, rng: torch.Generator) -> Tensor:
@@ -51,27 +56,31 @@ def _crop(pictures: Tensor, scenes: painter.Scenes, side: int, rng: torch.Genera
 
 def train(folder: Path, report: Report, course: Course = COURSE) -> float:
     """Train in `folder/work`, write the model to `folder`; minutes taken."""
-    torch.manual_seed(course.seed)
-    vae = build()
+    vae = build(course.seed)
 
     def loss(step: int, rng: torch.Generator) -> Tensor:
         side = 32 if step < CROPPED * course.steps else 64
         scenes = painter.draw(BATCH[side], rng)
         pictures = _crop(painter.paint(scenes), scenes, side, rng) * 2 - 1
-        posterior = vae.encode(pictures).latent_dist
+        posterior = codec.posterior(vae, pictures)
         noise = torch.randn(posterior.mean.shape, generator=rng)
         # a little more noise than the posterior has: the decoder meets estimates that are not exact
         latents = posterior.mean + (posterior.std + 0.03) * noise
-        difference = vae.decode(latents).sample - pictures
+        difference = codec.decode(vae, latents) - pictures
         divergence = 0.5 * (posterior.mean**2 + posterior.var - 1 - posterior.logvar).mean()
         return difference.abs().mean() + 2 * (difference**2).mean() + 2e-4 * divergence
 
     minutes = run(vae, loss, course, folder / "work", report)
-    with torch.no_grad():
-        rng = torch.Generator().manual_seed(1)
-        means = torch.cat(
-            [vae.encode(painter.paint(painter.draw(64, rng)) * 2 - 1).latent_dist.mean for _ in range(16)]
-        )
-    vae.register_to_config(scaling_factor=round(1 / means.std().item(), 4), shift_factor=round(means.mean().item(), 4))
-    vae.save_pretrained(folder)
+    mean, deviation = _spread(vae)
+    vae.register_to_config(scaling_factor=round(1 / deviation, 4), shift_factor=round(mean, 4))
+    with quiet():
+        vae.save_pretrained(folder)
     return minutes
+
+
+@torch.no_grad()
+def _spread(vae: AutoencoderKL) -> tuple[float, float]:
+    """Mean and deviation of the latents of painted pictures."""
+    rng = torch.Generator().manual_seed(1)
+    means = torch.cat([codec.posterior(vae, painter.paint(painter.draw(64, rng)) * 2 - 1).mean for _ in range(16)])
+    return means.mean().item(), means.std().item()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -27,6 +28,12 @@ class Course:
     save_every: int = 200
     clip: float = 1.0
     floor: float = 0.0  # of the rate at the end, as a share of `lr`
+    stop: int = 0  # the step to stop at, before the rate has fallen all the way; 0: `steps`
+
+    @property
+    def last(self) -> int:
+        """How many steps are taken."""
+        return self.stop or self.steps
 
     def rate(self, step: int) -> float:
         """The learning rate of a step: a linear rise, then a cosine fall."""
@@ -115,7 +122,7 @@ def _unpack(tensors: dict[str, Tensor], optimizers: Sequence[torch.optim.Optimiz
 
 
 def load_weights(model: nn.Module, state: Path) -> None:
-    """Begin with the weights of another course's state."""
+    """Load the weights of a state that `run` saved."""
     model.load_state_dict({name[6:]: value for name, value in load_file(state).items() if name.startswith("model.")})
 
 
@@ -124,38 +131,58 @@ def run(
 ) -> float:
     """Train `model` in place on `loss(step, random numbers)`; the minutes it took, over all its interruptions.
 
-    State lies in `folder`; a training that was killed goes on from the last save and ends with the same weights.
+    State lies in `folder`; a training that was killed goes on from the last save and ends with the same weights. A
+    folder whose training is finished trains no more: the model gets its weights.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    state, note = folder / "state.safetensors", folder / "state.json"
+    state = folder / "state.safetensors"
     optimizers = _optimizers(model, course.lr)
     first, spent = 0, 0.0
     if state.exists():
         load_weights(model, state)
         _unpack(load_file(state), optimizers)
-        memory = json.loads(note.read_text())
-        first, spent = int(memory["step"]), float(memory["seconds"])
+        first, spent = _progress(state)
         report(f"resumed at step {first}")
     model.train()
     began, mean = time.monotonic(), math.nan
-    for step in range(first, course.steps):
-        value = loss(step, stream(course.seed, step))
-        value.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), course.clip)
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = course.rate(step)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        mean = value.item() if math.isnan(mean) else 0.98 * mean + 0.02 * value.item()
+    for step in range(first, course.last):
+        value = _take(model, optimizers, loss(step, stream(course.seed, step)), course, step)
+        mean = value if math.isnan(mean) else 0.98 * mean + 0.02 * value
         done = step + 1
         seconds = time.monotonic() - began
-        if done % 50 == 0 or done == course.steps:
-            left = seconds / (done - first) * (course.steps - done)
-            report(f"step {done}/{course.steps}  loss {mean:.4f}  {left / 60:.1f} min left")
-        if done % course.save_every == 0 or done == course.steps:
-            save_file(_pack(model, optimizers), state.with_suffix(".new"))
-            note.write_text(json.dumps({"step": done, "seconds": spent + seconds}))
-            state.with_suffix(".new").replace(state)
+        if done % 50 == 0 or done == course.last:
+            left = seconds / (done - first) * (course.last - done)
+            report(f"step {done}/{course.last}  loss {mean:.4f}  {left / 60:.1f} min left")
+        if done % course.save_every == 0 or done == course.last:
+            _save(state, _pack(model, optimizers), done, spent + seconds)
     model.eval()
     return (spent + time.monotonic() - began) / 60
+
+
+def _take(
+    model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], loss: Tensor, course: Course, step: int
+) -> float:
+    """Update the weights once; the loss as a number."""
+    torch.autograd.backward(loss)
+    nn.utils.clip_grad_norm_(model.parameters(), course.clip)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = course.rate(step)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return loss.item()
+
+
+def _save(state: Path, tensors: dict[str, Tensor], step: int, seconds: float) -> None:
+    """Replace the state in one move, progress in its header: whenever the process dies, one whole state is there."""
+    state.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, state.with_suffix(".new"), {"step": str(step), "seconds": str(seconds)})
+    state.with_suffix(".new").replace(state)
+
+
+def _progress(state: Path) -> tuple[int, float]:
+    """Steps done, and the seconds they took."""
+    with safe_open(state, "pt") as file:
+        said: dict[str, str] | None = file.metadata()
+    # states of before the header held them have a note beside them
+    noted = said or json.loads(state.with_suffix(".json").read_text(encoding="utf-8"))
+    return int(noted["step"]), float(noted["seconds"])

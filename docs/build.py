@@ -1,0 +1,83 @@
+"""Builds the docs: Markdown to plain HTML pages under build/docs, refusing links that lead nowhere."""
+
+from __future__ import annotations
+
+import html
+import re
+import sys
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+STYLE = """body { font: 17px/1.6 system-ui, sans-serif; max-width: 46rem;
+margin: 3rem auto; padding: 0 1.2rem; color: #20262e; }
+pre { background: #f5f3ee; padding: 1rem; overflow-x: auto; border-radius: 8px; } code { font-size: .88em; }
+nav a { margin-right: 1rem; } table { border-collapse: collapse; } td, th { padding: .35rem .9rem .35rem 0;
+text-align: left;
+vertical-align: top; border-bottom: 1px solid #e4e1d9; } a { color: #14746f; } h1, h2, h3 { line-height: 1.2; }"""
+
+
+def anchor(title: str) -> str:
+    """The anchor of a heading, as code hosts make it."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def headings(text: str) -> set[str]:
+    """Anchors of all headings of a page."""
+    tokens = MarkdownIt().parse(text)
+    return {anchor(tokens[i + 1].content) for i, token in enumerate(tokens) if token.type == "heading_open"}
+
+
+def links(text: str) -> list[str]:
+    """Targets of all links and pictures of a page."""
+    children = [child for token in MarkdownIt().enable("table").parse(text) for child in token.children or []]
+    return [
+        str(child.attrs.get("href") or child.attrs.get("src"))
+        for child in children
+        if child.type in ("link_open", "image")
+    ]
+
+
+def broken(page: Path, text: str) -> list[str]:
+    """Links of a page that lead nowhere in this checkout; addresses on the web are not asked."""
+    wrong: list[str] = []
+    for link in links(text):
+        if re.match(r"https?://", link):
+            continue
+        name, _, part = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        if not target.exists() or (part and target.suffix == ".md" and part not in headings(target.read_text("utf-8"))):
+            wrong.append(f"{page.relative_to(ROOT)}: {link} leads nowhere")
+    return wrong
+
+
+def build(folder: Path) -> list[str]:
+    """Write every page as HTML; returns what is wrong."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = {page: "index.html" if page.name == "README.md" else f"{page.stem.lower()}.html" for page in PAGES}
+    nav = " ".join(f'<a href="{name}">{html.escape(page.stem.lower())}</a>' for page, name in names.items())
+    wrong: list[str] = []
+    for page, name in names.items():
+        text = page.read_text(encoding="utf-8")
+        wrong += broken(page, text)
+        body = re.sub(r'href="(?!https?:)[^"#]*?([^/"#]+)\.md', lambda m: f'href="{_page(m[1])}', _render(text))
+        title = html.escape(next(iter(re.findall(r"^# (.+)$", text, re.MULTILINE)), page.stem))
+        head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
+        page_text = f"<!doctype html><html lang=en>{head}<style>{STYLE}</style><nav>{nav}</nav>{body}</html>"
+        (folder / name).write_text(page_text, encoding="utf-8")
+    return wrong
+
+
+def _page(stem: str) -> str:
+    return "index.html" if stem == "README" else f"{stem.lower()}.html"
+
+
+def _render(text: str) -> str:
+    return MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+
+
+if __name__ == "__main__":
+    problems = build(ROOT / "build" / "docs")
+    sys.exit("\n".join(problems) or None)

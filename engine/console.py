@@ -1,0 +1,140 @@
+"""What a person reads on stderr: errors with their place, progress, and figures; plain text where it is no terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, final
+
+from .errors import ControlError, InputError, Problem
+from .notes import percent
+
+if TYPE_CHECKING:
+    from .evaluate import Progress
+    from .results import Result
+    from .run import Step
+
+_RED, _BOLD, _DIM, _END = "\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
+_LINES = 10  # of progress in a log, for one training
+
+
+def show(error: ControlError) -> None:
+    """Print an error, one problem after the other; on a terminal with the line it stands in and a caret under it."""
+    if not isinstance(error, InputError):
+        print(f"recipe: {error}", file=sys.stderr)
+        return
+    colourful = sys.stderr.isatty()
+    for problem in error.problems:
+        print(_with_source(problem) if colourful else problem, file=sys.stderr)
+
+
+def _with_source(problem: Problem) -> str:
+    place = problem.place
+    key = f"{_BOLD}{problem.key}{_END}: " if problem.key else ""
+    parts = [f"{place}: {key}{_RED}{problem.message}{_END}"]
+    line = _line(Path(place.file), place.line)
+    if line.strip():
+        number = f"{place.line:>5} │ "
+        parts += [f"{_DIM}{number}{_END}{line}", " " * (len(number) + place.column - 1) + f"{_RED}^{_END}"]
+    if problem.hint:
+        parts.append(f"  hint: {problem.hint}")
+    return "\n".join(parts)
+
+
+def _line(path: Path, number: int) -> str:
+    if not path.is_file() or path.suffix not in (".yaml", ".yml"):
+        return ""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return lines[number - 1].replace("\t", " ") if 0 < number <= len(lines) else ""
+
+
+@final
+class Talk:
+    """Tells a person how a run goes, on stderr: a bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._bar: Any = None
+        self._task: Any = None
+        self._told = 0.0
+
+    def __enter__(self) -> Talk:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self._close()
+        if not self._quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def step(self, step: Step) -> None:
+        """A step of training is done."""
+        beliefs = "  ".join(f"{question} {p:.2f}" for question, p in step.p)
+        self._tell("training", step.step, step.steps, f"loss {step.loss:.3f}  {beliefs}", step.seconds_left)
+
+    def looked(self, progress: Progress) -> None:
+        """A batch of the evaluation is done."""
+        left = progress.seconds / max(1, progress.done) * (progress.of - progress.done)
+        self._tell("evaluating", progress.done, progress.of, "", left)
+
+    def _tell(self, what: str, done: int, of: int, details: str, seconds_left: float) -> None:
+        if self._quiet:
+            return
+        if sys.stderr.isatty():
+            self._draw(what, done, of, details, seconds_left)
+        elif done == of or done % max(1, of // _LINES) == 0 or time.monotonic() - self._told > 30:
+            self._told = time.monotonic()
+            parts = [f"{what} {done}/{of}", details, f"{seconds_left:.0f} s left"]
+            print("  ".join(part for part in parts if part), file=sys.stderr, flush=True)
+
+    def _draw(self, what: str, done: int, of: int, details: str, seconds_left: float) -> None:
+        if self._bar is None or self._bar.tasks[0].fields["what"] != what:
+            self._close()
+            self._bar = _bar()
+            self._bar.start()
+            self._task = self._bar.add_task("", total=of, what=what, details="", left="")
+        self._bar.update(self._task, completed=done, details=details, left=f"{seconds_left:.0f} s left")
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _bar() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    plain: dict[str, Any] = {"markup": False}
+    return Progress(
+        TextColumn("{task.fields[what]:<10}", **plain),
+        MofNCompleteColumn(),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[details]}", **plain),
+        TextColumn("{task.fields[left]}", style="dim", **plain),
+        console=Console(stderr=True),
+    )
+
+
+def figures(result: Result) -> str:
+    """The figures of a run as a few aligned lines: measures, questions, expectations, and where to look."""
+    lines = [f"{result.name}: {result.steps or 0} steps, {result.seconds:.0f} s" if result.steps else result.name]
+    for name, measure in result.measures.items():
+        interval = " … ".join(percent(end) for end in measure.interval)
+        lines.append(f"  {name:<14} {percent(measure.before):>7} → {percent(measure.after):>7}   ({interval})")
+    for name, question in result.questions.items():
+        for who, asked in (*question.critics.items(), *question.judges.items()):
+            role = "judge" if who in question.judges else "critic"
+            right = f"{percent(asked.before.right):>7} → {percent(asked.after.right):>7}"
+            lines.append(f"  {name:<14} {right}   p {asked.before.p:.2f} → {asked.after.p:.2f}  ({role} {who})")
+    for name, expected in result.expect.items():
+        lines.append(f"  {'✓' if expected.met else '✗'} {name}: {expected.wanted}, got {expected.got:.3f}")
+    lines += [f"  {what}: {path}" for what, path in (("report", result.report), ("lock", result.lock)) if path]
+    return "\n".join(lines)

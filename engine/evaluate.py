@@ -1,0 +1,268 @@
+"""Evaluation: an adapter on prompts it was never trained on, each picture beside the bare generator's own.
+
+Every held-out row is painted from every seed at every scale. Measures look at all of them, critics and judges at the
+bare picture and at the adapted one. Nothing here computes a gradient.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from . import adapter as adapters
+from . import figures, flow, generators, measures, visuals
+from .panel import Panel
+from .plan import Expectation, Plan, Row, digest
+
+_PIXELS_AT_ONCE = 2**18  # of one batch: 64 pictures of 64 × 64, one of 512 × 512
+_STRIPS = 12  # prompts in the fixed grid
+_MISSES = 4  # prompts shown because the goal is missed there
+
+_Key = tuple[str, str, bool]  # critic or judge, question, after
+Listen = Callable[["Progress"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an evaluation has come."""
+
+    done: int  # pairs of prompt and seed
+    of: int
+    seconds: float  # since it began
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """One held-out prompt with one seed, and whether it stands in the fixed grid."""
+
+    row: int
+    seed: int
+    fixed: bool
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Sums over pictures, by measure and scale, and by belief; filled batch by batch."""
+
+    hits: defaultdict[tuple[str, float], list[bool]]
+    scores: defaultdict[tuple[str, float], list[float]]
+    right: Counter[_Key]
+    p: defaultdict[_Key, float]
+    asked: Counter[_Key]
+
+
+def evaluate(
+    plan: Plan,
+    adapter: Path,
+    folder: Path | None = None,
+    listen: Listen = lambda progress: None,
+    scale: float = 1.0,
+) -> figures.Evaluation:
+    """Evaluate an adapter file on the plan's test rows, at `scale` against the bare generator (scale 0).
+
+    Writes `folder`/evaluation.json and the pictures of the report under `folder`/images/, unless there is no folder.
+    Raises `InputError` where the file is no adapter of the plan's generator.
+    """
+    started = time.monotonic()
+    tensors, _ = adapters.load(adapter)
+    generator = generators.load(plan.generator)
+    prompts = [row.prompt for row in plan.test_rows]
+    conditioning = generator.condition(prompts, [plan.generator.negative] * len(prompts))
+    generator.release_encoders()
+    lora = adapters.install(generator, tensors)
+    panel = Panel(plan, [judge.name for judge in plan.judges])
+    scales = tuple(sorted({0.0, scale, *plan.evaluate.scales}))
+    pairs = _pairs(plan)
+    tally = _Tally(defaultdict(list), defaultdict(list), Counter(), defaultdict(float), Counter())
+    strips: list[figures.Strip] = []
+    with torch.inference_mode():
+        for start, batch in _batches(pairs, plan):
+            noise = generator.noise([pair.seed for pair in batch])
+            given = conditioning.rows([pair.row for pair in batch])
+            painted: dict[float, Tensor] = {}
+            for each in scales:
+                lora.scale(each)
+                painted[each] = generator.image(flow.sample(generator, given, noise, plan.generator.steps)).float()
+            found = _measure(plan, batch, painted, tally)
+            for after in (False, True):
+                _believe(panel, plan, batch, painted[scale if after else 0.0], after, tally)
+            strips += _strips(plan, batch, painted, found, scale, sum(strip.missed for strip in strips), folder)
+            listen(Progress(start + len(batch), len(pairs), time.monotonic() - started))
+    evaluation = _sum_up(plan, tally, scale, scales, adapters.tensors_sha256(tensors), strips, started)
+    if folder is not None:
+        figures.write(evaluation, folder / "evaluation.json")
+    return evaluation
+
+
+def _pairs(plan: Plan) -> list[_Pair]:
+    """Every row with as many noises as there are seeds; the grid takes prompts evenly from the list, and walks through
+    the seeds. Row r adds r times their number to each, so that no two pictures share a noise and each counts for itself.
+    """
+    rows, seeds = len(plan.test_rows), plan.evaluate.seeds
+    shown = min(_STRIPS, rows * len(seeds))
+    fixed = {(i * rows // shown, seeds[i % len(seeds)]) for i in range(shown)}
+    return [_Pair(row, seed + row * len(seeds), (row, seed) in fixed) for row in range(rows) for seed in seeds]
+
+
+def _batches(pairs: Sequence[_Pair], plan: Plan) -> Iterator[tuple[int, Sequence[_Pair]]]:
+    size = max(1, _PIXELS_AT_ONCE // (plan.generator.width * plan.generator.height))
+    for start in range(0, len(pairs), size):
+        yield start, pairs[start : start + size]
+
+
+Findings = Mapping[tuple[str, float], measures.Found]
+
+
+def _measure(plan: Plan, batch: Sequence[_Pair], painted: Mapping[float, Tensor], tally: _Tally) -> Findings:
+    rows = [plan.test_rows[pair.row] for pair in batch]
+    found: dict[tuple[str, float], measures.Found] = {}
+    for scale, pictures in painted.items():
+        look = measures.Batch(pictures, painted[0.0], tuple(row.prompt for row in rows))
+        for measure in plan.measures:
+            result = measures.KINDS[measure.kind].measure(look, [_target(row, measure.name) for row in rows])
+            found[measure.name, scale] = result
+            tally.hits[measure.name, scale] += [bool(hit) for hit in result.satisfied.tolist()]
+            tally.scores[measure.name, scale] += [float(score) for score in result.score.tolist()]
+    return found
+
+
+def _target(row: Row, measure: str) -> measures.Parameters:
+    return next(dict(target.parameters) for target in row.targets if target.measure == measure)
+
+
+def _believe(panel: Panel, plan: Plan, batch: Sequence[_Pair], pictures: Tensor, after: bool, tally: _Tally) -> None:
+    for said in panel.look(pictures, [plan.test_rows[pair.row] for pair in batch]):
+        key = (said.critic, said.question, after)
+        tally.asked[key] += 1
+        tally.right[key] += said.right
+        tally.p[key] += math.exp(-said.nats)
+
+
+def _strips(
+    plan: Plan,
+    batch: Sequence[_Pair],
+    painted: Mapping[float, Tensor],
+    found: Findings,
+    scale: float,
+    misses: int,
+    folder: Path | None,
+) -> list[figures.Strip]:
+    """The pictures of this batch that the report shows, written to the folder: the fixed grid, and some misses."""
+    strips: list[figures.Strip] = []
+    for index, pair in enumerate(batch):
+        goal = found.get((plan.goal_measure, scale))
+        missed = goal is not None and not pair.fixed and not bool(goal.satisfied[index]) and misses < _MISSES
+        if not (pair.fixed or missed):
+            continue
+        misses += missed
+        shots = [_shot(plan, pair, each, painted[each][index], found, index, folder) for each in sorted(painted)]
+        strips.append(figures.Strip(plan.test_rows[pair.row].prompt, pair.seed, missed, tuple(shots)))
+    return strips
+
+
+def _shot(
+    plan: Plan, pair: _Pair, scale: float, picture: Tensor, found: Findings, index: int, folder: Path | None
+) -> figures.Shot:
+    file = f"images/row{pair.row:03d}_seed{pair.seed}_scale{scale:g}.png"
+    if folder is not None:
+        (folder / "images").mkdir(parents=True, exist_ok=True)
+        visuals.save(picture.permute(1, 2, 0).cpu().numpy(), folder / file)
+    looked = [(measure.name, found[measure.name, scale]) for measure in plan.measures]
+    scores = [(name, float(result.score[index])) for name, result in looked]
+    return figures.Shot(
+        scale,
+        file,
+        tuple((name, bool(result.satisfied[index])) for name, result in looked),
+        tuple((name, score) for name, score in scores if score == score),  # what cannot be measured is nan: left out
+    )
+
+
+def _sum_up(
+    plan: Plan,
+    tally: _Tally,
+    scale: float,
+    scales: Sequence[float],
+    tensors_sha256: str,
+    strips: Sequence[figures.Strip],
+    started: float,
+) -> figures.Evaluation:
+    beliefs = tuple(
+        _belief(tally, question.name, member.name, member in plan.judges)
+        for question in plan.questions
+        for member in (*plan.critics, *plan.judges)
+        if tally.asked[member.name, question.name, True]
+    )
+    measured = tuple(_measured(plan, measure.name, measure.kind, tally, scale, scales) for measure in plan.measures)
+    return figures.Evaluation(
+        plan=digest(plan),
+        tensors_sha256=tensors_sha256,
+        scale=scale,
+        rows=len(plan.test_rows),
+        seeds=len(plan.evaluate.seeds),
+        beliefs=beliefs,
+        measures=measured,
+        expect=tuple(_verdict(expectation, beliefs, measured) for expectation in plan.expect),
+        strips=tuple(strips),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _belief(tally: _Tally, question: str, critic: str, judge: bool) -> figures.Belief:
+    before, after = (_share(tally, (critic, question, now)) for now in (False, True))
+    return figures.Belief(question, critic, judge, before, after, tally.asked[critic, question, True])
+
+
+def _share(tally: _Tally, key: _Key) -> figures.Share:
+    return figures.Share(tally.right[key] / tally.asked[key], tally.p[key] / tally.asked[key])
+
+
+def _measured(
+    plan: Plan, name: str, kind: str, tally: _Tally, scale: float, scales: Sequence[float]
+) -> figures.Measured:
+    before, after = tally.hits[name, 0.0], tally.hits[name, scale]
+    gained = sum(now and not then for then, now in zip(before, after, strict=True))
+    lost = sum(then and not now for then, now in zip(before, after, strict=True))
+    wanted = {measures.KINDS[kind].wanted(_target(row, name)) for row in plan.test_rows}
+    return figures.Measured(
+        name=name,
+        kind=kind,
+        wanted=wanted.pop() if len(wanted) == 1 else "as each row asks",
+        unit=measures.KINDS[kind].unit,
+        pictures=len(after),
+        before=sum(before) / len(before),
+        after=sum(after) / len(after),
+        before_interval=figures.wilson(sum(before), len(before)),
+        interval=figures.wilson(sum(after), len(after)),
+        change_interval=figures.paired(gained, lost, len(after)),
+        scales=tuple(
+            figures.AtScale(each, sum(tally.hits[name, each]) / len(after), _mean(tally.scores[name, each]))
+            for each in scales
+        ),
+    )
+
+
+def _mean(scores: Sequence[float]) -> float:
+    """The mean of those that could be measured; 0 where none could."""
+    there = [score for score in scores if score == score]
+    return sum(there) / len(there) if there else 0.0
+
+
+def _verdict(
+    wanted: Expectation, beliefs: Sequence[figures.Belief], measured: Sequence[figures.Measured]
+) -> figures.Verdict:
+    if wanted.judge:
+        got = next(
+            b.after.right for b in beliefs if (b.question, b.critic, b.judge) == (wanted.name, wanted.judge, True)
+        )
+    else:
+        got = next(measure.after for measure in measured if measure.name == wanted.name)
+    met = got >= wanted.value if wanted.bound == "at_least" else got <= wanted.value
+    words = f"{wanted.bound.replace('_', ' ')} {wanted.value:g}"
+    return figures.Verdict(wanted.name, wanted.judge, words, got, met)

@@ -1,0 +1,76 @@
+"""The gallery: recipes that come with the package, found by name, listed, and copied to start from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from . import files
+from .errors import InputError, Place, Problem
+
+FOLDER = Path(__file__).parent.parent / "recipes"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a recipe is read from."""
+
+    path: Path
+    gallery: bool  # named, not given as a path: everything it makes goes under runs/
+
+
+def find(file: str) -> Source:
+    """The recipe that a command line names: a path, or else the name of a gallery recipe; `InputError` for neither."""
+    if Path(file).exists() or Path(file).name != file:
+        return Source(Path(file), False)
+    named = _gallery(file)
+    if named is None:
+        raise _unknown(file)
+    return Source(named, True)
+
+
+def _gallery(name: str) -> Path | None:
+    return next((path for path in recipes() if path.name == name), None)
+
+
+def _unknown(name: str) -> InputError:
+    close = get_close_matches(name, [path.name for path in recipes()], 1)
+    hint = (
+        f"did you mean {close[0]}, of the gallery?" if close else "`recipe gallery` lists those that are always there"
+    )
+    return InputError(
+        [Problem(Place(name), "", "there is no such file, and no recipe of that name in the gallery", hint)]
+    )
+
+
+def recipes() -> list[Path]:
+    """All of them, sorted by name."""
+    return sorted(FOLDER.glob("*.yaml"))
+
+
+def intent(path: Path) -> str:
+    """What a recipe says it is for: the line `# Intent: ...` at its head; empty where it says nothing."""
+    found = re.search(r"^#\s*Intent:\s*(.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return found.group(1).strip() if found else ""
+
+
+def init(name: str, origin: str, folder: Path) -> list[Path]:
+    """Copy a gallery recipe, under a name of its own, and the assets it names; never over a file that is there."""
+    source = _gallery(origin) or _gallery(f"{origin}.yaml")
+    if source is None:
+        raise _unknown(origin)
+    text = source.read_text(encoding="utf-8")
+    text = re.sub(r"^name:.*$", f"name: {name}", text, count=1, flags=re.MULTILINE)
+    text = text.replace(f"recipe run {source.name}", f"recipe run {name}.yaml")
+    wanted = {folder / f"{name}.yaml": text.encode()}
+    for asset in sorted(set(re.findall(r"assets/[\w./-]+", text))):
+        if not (folder / asset).exists():
+            wanted[folder / asset] = (FOLDER / asset).read_bytes()
+    there = next((path for path in wanted if path.exists()), None)
+    if there is not None:
+        raise InputError([Problem(Place(str(there)), "", "is there already", "choose another name, or move it away")])
+    for path, data in wanted.items():
+        files.write(path, data)
+    return list(wanted)

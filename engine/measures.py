@@ -1,0 +1,148 @@
+"""Measures: what pixels say of a picture without any vision-language model, the truth that no critic is talked out of.
+
+A kind is one function and one word in `KINDS`. Each declares where it holds: `any` picture, or the embedded `world`
+alone, whose reader knows what may stand in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .plan import Scalar
+from .world import captions, reader
+
+Parameters = Mapping[str, Scalar | tuple[Scalar, ...]]
+
+# Rec. 601 luma, as in Pillow's "L"
+_LUMA = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B pictures beside what the bare generator makes of the same prompts and noise."""
+
+    pictures: Tensor  # [B, 3, H, W] in [0, 1]
+    bare: Tensor  # [B, 3, H, W] in [0, 1]
+    prompts: tuple[str, ...]  # B
+
+    @cached_property
+    def readings(self) -> reader.Readings:
+        """What the embedded world's reader sees in `pictures`; read once for all measures."""
+        return reader.read(self.pictures)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a measure found in each of B pictures."""
+
+    satisfied: Tensor  # bool [B]
+    score: Tensor  # float [B], in the measure's own unit; nan where there is nothing to measure
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of measure: where it holds, the function, and its target in words."""
+
+    holds: str  # any | world
+    measure: Callable[[Batch, Sequence[Parameters]], Found]
+    wanted: Callable[[Parameters], str]
+    unit: str  # of the score, in words
+
+
+def _column(parameters: Sequence[Parameters], name: str, like: Tensor) -> Tensor:
+    return torch.tensor([_number(row, name) for row in parameters], dtype=like.dtype, device=like.device)
+
+
+def _number(parameters: Parameters, name: str) -> float:
+    value = parameters[name]
+    if isinstance(value, tuple):
+        raise TypeError(f"{name} is no number: {value!r}")
+    return float(value)
+
+
+def _words(parameters: Parameters, name: str) -> tuple[str, ...]:
+    value = parameters.get(name, ())
+    return tuple(str(word) for word in (value if isinstance(value, tuple) else (value,)))
+
+
+def horizon_row(batch: Batch, parameters: Sequence[Parameters]) -> Found:
+    """Whether the horizon lies `within` of `near`, both fractions of the height from the top; score: its row."""
+    row = batch.readings.horizon
+    return Found((row - _column(parameters, "near", row)).abs() <= _column(parameters, "within", row), row)
+
+
+def factors(batch: Batch, parameters: Sequence[Parameters]) -> Found:
+    """Whether factors read as they should; score: the fraction of them that does.
+
+    `keep` lists factors that must read as the prompt names them (those it leaves open are not looked at);
+    `is` holds each factor that has to read as one word whatever the prompt says, followed by that word.
+    """
+    wanted = [_wanted_factors(prompt, row) for prompt, row in zip(batch.prompts, parameters, strict=True)]
+    seen = {factor: batch.readings.words(factor) for factor in sorted({name for row in wanted for name in row})}
+    right = [[seen[factor][b] == word for factor, word in row.items()] for b, row in enumerate(wanted)]
+    score = torch.tensor([sum(row) / len(row) if row else float("nan") for row in right])
+    return Found(torch.tensor([all(row) for row in right]), score)
+
+
+def _wanted_factors(prompt: str, parameters: Parameters) -> dict[str, str]:
+    named = captions.named(prompt)
+    wanted = {factor: named[factor] for factor in _words(parameters, "keep") if factor in named}
+    return wanted | _fixed_factors(parameters)
+
+
+def _fixed_factors(parameters: Parameters) -> dict[str, str]:
+    pairs = _words(parameters, "is")
+    return dict(zip(pairs[::2], pairs[1::2], strict=True))
+
+
+def sharpness(batch: Batch, parameters: Sequence[Parameters]) -> Found:
+    """Variance of the Laplacian of the luma (Pech-Pacheco et al. 2000); score: its ratio to the bare picture's."""
+    score = _laplacian_variance(batch.pictures) / _laplacian_variance(batch.bare).clamp_min(1e-12)
+    return Found(score >= _column(parameters, "at_least", score), score)
+
+
+def _laplacian_variance(pictures: Tensor) -> Tensor:
+    luma = (pictures * pictures.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    kernel = pictures.new_tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]]).view(1, 1, 3, 3)
+    return F.conv2d(luma, kernel).flatten(1).var(1, unbiased=False)
+
+
+def drift(batch: Batch, parameters: Sequence[Parameters]) -> Found:
+    """Mean absolute difference from the bare picture, of [0, 1]; score: that difference."""
+    score = (batch.pictures - batch.bare).abs().flatten(1).mean(1)
+    return Found(score <= _column(parameters, "at_most", score), score)
+
+
+def _wanted_in_words(parameters: Parameters) -> str:
+    kept = ", ".join(_words(parameters, "keep"))
+    fixed = ", ".join(f"{factor} is {word}" for factor, word in _fixed_factors(parameters).items())
+    return "; ".join(part for part in (f"as the prompt names them: {kept}" if kept else "", fixed) if part)
+
+
+KINDS: dict[str, Kind] = {
+    "horizon_row": Kind(
+        "world",
+        horizon_row,
+        lambda p: f"horizon within {_number(p, 'within'):g} of {_number(p, 'near'):g}",
+        "of the height, from the top",
+    ),
+    "factors": Kind("world", factors, _wanted_in_words, "of the factors"),
+    "sharpness": Kind(
+        "any",
+        sharpness,
+        lambda p: f"at least {_number(p, 'at_least'):g} × as sharp as the bare picture",
+        "× the bare picture",
+    ),
+    "drift": Kind(
+        "any",
+        drift,
+        lambda p: f"at most {_number(p, 'at_most'):g} away from the bare picture",
+        "away from the bare picture",
+    ),
+}

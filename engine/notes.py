@@ -1,0 +1,93 @@
+"""Notes: what a finished run should make its reader wary of, in words. Free of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .figures import Belief, Evaluation
+from .plan import Plan
+
+_CONVINCED = 0.05  # how far a critic's "right" may lie above the measure before the report says so
+_FELL = 0.03  # how far a share may fall before the report says so
+_FELL_BELOW_ALL = 0.1  # the same where every bare picture satisfies the measure by definition
+_AGAINST_BARE = ("sharpness", "drift")
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One sentence and whether it is good news."""
+
+    text: str
+    good: bool = False
+
+
+def notes(plan: Plan, found: Evaluation) -> list[Note]:
+    """What to say above the pictures: expectations first, then belief against truth, then what was lost."""
+    return [*_expectations(found), *_convinced(plan, found), *_broken_holds(plan, found), *_lost(plan, found)]
+
+
+def percent(share: float) -> str:
+    """A share as a percentage; with a decimal where rounding would claim all or nothing, or a close call."""
+    hundred = 100 * share
+    plain = hundred in (0, 100) or (1 <= abs(hundred) <= 99)
+    return f"{hundred:.0f} %" if plain else f"{hundred:.1f} %"
+
+
+def _expectations(found: Evaluation) -> list[Note]:
+    notes: list[Note] = []
+    for verdict in found.expect:
+        by = f" by {verdict.judge}" if verdict.judge else ""
+        if not verdict.met:
+            notes.append(
+                Note(f"Not met: {verdict.name}{by} is {_share(verdict.got)}, and {verdict.wanted} was expected.")
+            )
+    if found.expect and not notes:
+        met = ", ".join(f"{verdict.name} {_share(verdict.got)} ({verdict.wanted})" for verdict in found.expect)
+        notes.append(Note(f"Everything the recipe expects is met: {met}.", good=True))
+    return notes
+
+
+def _share(value: float) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".") if value else "0"
+
+
+def _convinced(plan: Plan, found: Evaluation) -> list[Note]:
+    """A critic that is sure while the pixels disagree: the paper's own failure, and the reason for measures."""
+    goal = next((measure for measure in found.measures if measure.name == plan.goal_measure), None)
+    asked = [belief for belief in found.beliefs if belief.question == plan.goal_question and not belief.judge]
+    if goal is None:
+        return []
+    return [
+        Note(
+            f"{belief.critic} calls {percent(belief.after.right)} of the pictures right on “{belief.question}”, "
+            f"the pixels {percent(goal.after)}: it was pleased more often than the control happened."
+        )
+        for belief in asked
+        if belief.after.right - goal.after > _CONVINCED
+    ]
+
+
+def _broken_holds(plan: Plan, found: Evaluation) -> list[Note]:
+    wanted = {question.name: question.hold for question in plan.questions if question.hold > 0}
+    return [
+        Note(
+            f"The hold “{belief.question}” broke: it asks for p ≥ {wanted[belief.question]:g}, "
+            f"{belief.critic} ends at {belief.after.p:.2f} (from {belief.before.p:.2f})."
+        )
+        for belief in found.beliefs
+        if belief.question in wanted and not belief.judge and _broke(belief, wanted[belief.question])
+    ]
+
+
+def _broke(belief: Belief, wanted: float) -> bool:
+    """Below what is asked for, and lower than it was: a hold that was never there did not break."""
+    return belief.after.p < wanted and belief.after.p < belief.before.p
+
+
+def _lost(plan: Plan, found: Evaluation) -> list[Note]:
+    return [
+        Note(f"{measure.name} fell from {percent(measure.before)} to {percent(measure.after)} of the pictures.")
+        for measure in found.measures
+        if measure.name != plan.goal_measure
+        and measure.before - measure.after > (_FELL_BELOW_ALL if measure.kind in _AGAINST_BARE else _FELL)
+    ]

@@ -1,0 +1,350 @@
+"""The report: a run folder becomes one self-contained page that a person looks at.
+
+Pictures and curves are inside the page; it needs no network and no script. Free of torch.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from PIL import Image
+
+from . import charts, figures, files, history
+from . import lock as locks
+from .figures import Belief, Evaluation, Interval, Measured, Shot, Strip
+from .notes import notes, percent
+from .plan import Plan
+
+_SMALL = 128  # pixels: pictures up to this size are enlarged pixel by pixel and kept as PNG
+_STYLES = ("belief", "second")
+
+
+@dataclass(frozen=True, slots=True)
+class _Goal:
+    measure: str
+    wanted: str
+    pictures: str
+    interval: str
+    truth_before: str
+    truth_after: str
+    truth_width: str
+    truth_was: str
+    question: str = ""
+    critic: str = ""
+    right: str = ""
+    belief_before: str = ""
+    belief_after: str = ""
+    belief_width: str = ""
+    belief_was: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shot:
+    data: str
+    width: int
+    height: int
+    pixelated: bool
+    scale: str
+    label: str
+    score: str  # of the goal's measure; empty where it has none
+    hit: bool
+    failed: tuple[str, ...]  # other measures that this picture fails
+
+
+@dataclass(frozen=True, slots=True)
+class _Strip:
+    prompt: str
+    seed: int
+    marks: tuple[str, ...]  # heights, per cent, at which the goal's line lies
+    shots: tuple[_Shot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    name: str
+    wanted: str
+    unit: str
+    chart: Markup
+    before: str
+    before_interval: str
+    after: str
+    interval: str
+    change: str
+    change_interval: str
+    between: tuple[str, ...]  # shares at the scales between bare and "after"
+    scores: str  # mean, before → after
+
+
+@dataclass(frozen=True, slots=True)
+class _Curve:
+    title: str
+    note: str
+    svg: Markup
+    legend: Sequence[charts.Line] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Belief:
+    question: str
+    wording: str
+    critic: str
+    judge: bool
+    role: str
+    right_before: str
+    right_after: str
+    p_before: str
+    p_after: str
+
+
+def report(folder: Path, plan: Plan, lock: Path | None = None) -> Path:
+    """Write `folder`/report.html from what a run of `plan` left there, and from its lock where there is one.
+
+    Raises FileNotFoundError where the folder holds no evaluation.json.
+    """
+    found = figures.read(folder / "evaluation.json")
+    recipe = (folder / "recipe.yaml").read_text(encoding="utf-8")
+    locked = locks.read(lock) if lock is not None and lock.exists() else None
+    page = render(plan, found, history.read(folder / "metrics.jsonl"), recipe, folder, locked)
+    path = folder / "report.html"
+    files.write(path, page.encode())
+    return path
+
+
+def render(
+    plan: Plan, found: Evaluation, past: history.History, recipe: str, folder: Path, lock: locks.Lock | None
+) -> str:
+    """The page as text."""
+    template = Path(__file__).with_name("report.html").read_text(encoding="utf-8")
+    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(template)
+    ordered = [measure for name in _order(plan) for measure in found.measures if measure.name == name]
+    return page.render(
+        name=plan.name,
+        headline=_headline(plan, recipe),
+        intro=_intro(found),
+        goal=_goal(plan, found),
+        notes=[{"text": note.text, "tone": "good" if note.good else "bad"} for note in notes(plan, found)],
+        grid_text=_grid_text(plan, found),
+        strips=[_strip(plan, strip, folder) for strip in found.strips if not strip.missed],
+        misses=[_strip(plan, strip, folder) for strip in found.strips if strip.missed],
+        pictures=f"{found.rows * found.seeds:,}",
+        measures=[_measure(measure, found.scale) for measure in ordered],
+        scales=[_scale(at.scale) for at in ordered[0].scales if at.scale not in (0, found.scale)] if ordered else [],
+        units="; ".join(f"{measure.name}, {measure.unit}" for measure in ordered),
+        training=_training(plan, past, lock),
+        curves=_curves(plan, past),
+        beliefs=[_belief(plan, belief) for name in _order(plan) for belief in found.beliefs if belief.question == name],
+        facts=_facts(plan, found, lock),
+        recipe=recipe,
+    )
+
+
+def _order(plan: Plan) -> Sequence[str]:
+    """Names as the recipe writes them; a plan that was read back from its canonical text has lost that."""
+    named = [question.name for question in plan.questions] + [measure.name for measure in plan.measures]
+    return plan.order or named
+
+
+def _headline(plan: Plan, recipe: str) -> str:
+    intent = re.search(r"^#\s*Intent:\s*(.+)$", recipe, re.MULTILINE)
+    text = intent.group(1).strip().rstrip(".") if intent else plan.name.replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+def _intro(found: Evaluation) -> str:
+    at = "" if found.scale == 1 else f", adapter at scale {found.scale:g}"
+    return (
+        f"{found.rows} prompts the adapter never trained on, {found.seeds} seed{'s' * (found.seeds != 1)} each: "
+        f"{found.rows * found.seeds:,} pictures beside the bare generator's own{at}."
+    )
+
+
+def _goal(plan: Plan, found: Evaluation) -> _Goal | None:
+    measure = next((measure for measure in found.measures if measure.name == plan.goal_measure), None)
+    if measure is None:
+        return None
+    truth = _Goal(
+        measure=measure.name,
+        wanted=measure.wanted,
+        pictures=f"{measure.pictures:,}",
+        interval=_interval(measure.interval),
+        truth_before=percent(measure.before),
+        truth_after=percent(measure.after),
+        truth_width=_width(measure.after),
+        truth_was=_width(min(measure.before, measure.after)),
+    )
+    asked = [belief for belief in found.beliefs if belief.question == plan.goal_question and not belief.judge]
+    if not asked:
+        return truth
+    return _with_belief(truth, asked)
+
+
+def _with_belief(truth: _Goal, asked: Sequence[Belief]) -> _Goal:
+    before = sum(belief.before.p for belief in asked) / len(asked)
+    after = sum(belief.after.p for belief in asked) / len(asked)
+    return replace(
+        truth,
+        question=asked[0].question,
+        critic=" and ".join(belief.critic for belief in asked),
+        right=percent(sum(belief.after.right for belief in asked) / len(asked)),
+        belief_before=_p(before),
+        belief_after=_p(after),
+        belief_width=_width(after),
+        belief_was=_width(min(before, after)),
+    )
+
+
+def _grid_text(plan: Plan, found: Evaluation) -> str:
+    scales = [shot.scale for strip in found.strips[:1] for shot in strip.shots]
+    columns = ", ".join(_scale(scale) for scale in scales)
+    marks = " The red ticks mark the row that the goal asks for." if any(_marks(plan, s) for s in found.strips) else ""
+    return f"Columns: the adapter at scale {columns}, where 0 is the bare generator.{marks}"
+
+
+def _strip(plan: Plan, strip: Strip, folder: Path) -> _Strip:
+    shots = tuple(_shot(plan, shot, folder) for shot in strip.shots)
+    return _Strip(strip.prompt, strip.seed, _marks(plan, strip), shots)
+
+
+def _marks(plan: Plan, strip: Strip) -> tuple[str, ...]:
+    """Where the lines lie that the goal's question is asked about: beside the picture, they let the eye measure."""
+    seen = {
+        key
+        for row in plan.test_rows
+        if row.prompt == strip.prompt
+        for ask in row.asks
+        if ask.question == plan.goal_question
+        for key in ask.see
+    }
+    heights = [dict(d.parameters).get("y") for d in plan.drawings if d.key in seen and d.kind == "line"]
+    return tuple(f"{100 * height:.2f}" for height in heights if isinstance(height, (int, float)))
+
+
+def _shot(plan: Plan, shot: Shot, folder: Path) -> _Shot:
+    data, width, height = _picture(folder / shot.file)
+    satisfied, scores = dict(shot.satisfied), dict(shot.scores)
+    return _Shot(
+        data=data,
+        width=width,
+        height=height,
+        pixelated=max(width, height) <= _SMALL,
+        scale=f"{shot.scale:g}",
+        label="bare" if shot.scale == 0 else f"scale {_scale(shot.scale)}",
+        score=f"{plan.goal_measure} {scores[plan.goal_measure]:.2f}" if plan.goal_measure in scores else "",
+        hit=satisfied.get(plan.goal_measure, False),
+        failed=tuple(name for name, good in satisfied.items() if not good and name != plan.goal_measure),
+    )
+
+
+def _picture(path: Path) -> tuple[str, int, int]:
+    """A picture as a data URI; large ones as JPEG, so that the page stays one that a person can send."""
+    data, kind = path.read_bytes(), "png"
+    with Image.open(io.BytesIO(data)) as picture:
+        width, height = picture.size
+        if max(width, height) > _SMALL:
+            buffer = io.BytesIO()
+            picture.convert("RGB").save(buffer, "JPEG", quality=90)
+            data, kind = buffer.getvalue(), "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}", width, height
+
+
+def _measure(measure: Measured, after: float) -> _Measure:
+    change = 100 * (measure.after - measure.before)
+    low, high = measure.change_interval
+    return _Measure(
+        name=measure.name,
+        wanted=measure.wanted,
+        unit=measure.unit,
+        chart=charts.dumbbell(measure),
+        before=percent(measure.before),
+        before_interval=_interval(measure.before_interval),
+        after=percent(measure.after),
+        interval=_interval(measure.interval),
+        change=f"{change:+.1f}",
+        change_interval=f"{100 * low:+.1f} … {100 * high:+.1f}",
+        between=tuple(percent(at.share) for at in measure.scales if at.scale not in (0, after)),
+        scores=" → ".join(f"{at.score:.2f}" for at in measure.scales if at.scale in (0, after)),
+    )
+
+
+def _training(plan: Plan, past: history.History, lock: locks.Lock | None) -> str:
+    stopped = lock.outcome.stopped if lock is not None and lock.outcome is not None else ""
+    why = {"p": ", stopped early by its critics", "judge": ", stopped early by a held-out judge"}.get(stopped, "")
+    return (
+        f"{past.steps} steps of {plan.train.batch * plan.train.accumulate} pictures{why}. "
+        "Thin: each step. Bold: smoothed. Dashed: the probability that a hold keeps."
+    )
+
+
+def _curves(plan: Plan, past: history.History) -> list[_Curve]:
+    if not past.loss:
+        return []
+    kinds = {question.name: question for question in plan.questions}
+    curves = [
+        _Curve("loss", "nats", charts.curve("loss", [charts.Line("loss", past.loss, "loss")], past.steps, unit=False))
+    ]
+    for name in (name for name in _order(plan) if name in kinds):
+        seen = {critic: points for (question, critic), points in past.p.items() if question == name}
+        looked = {who: points for (question, who), points in past.looks.items() if question == name}
+        judges = {judge.name for judge in plan.judges}
+        lines = [charts.Line(critic, points, _STYLES[i % 2]) for i, (critic, points) in enumerate(seen.items())]
+        lines += [charts.Line(who, points, "judge") for who, points in looked.items() if who in judges]
+        question = kinds[name]
+        note = "watched" if question.watch else f"hold p ≥ {question.hold:g}" if question.hold else "taught"
+        drawn = charts.curve(f"p of {name}", lines, past.steps, question.hold)
+        curves.append(_Curve(name, note, drawn, lines if len(lines) > 1 else ()))
+    return curves
+
+
+def _belief(plan: Plan, belief: Belief) -> _Belief:
+    asks = [ask for row in plan.test_rows for ask in row.asks if ask.question == belief.question]
+    stops = {who for who, _, _ in plan.train.stop.by}
+    return _Belief(
+        question=belief.question,
+        wording=asks[0].wordings[0] if asks else "",
+        critic=belief.critic,
+        judge=belief.judge,
+        role="judge; said when to stop" if belief.judge and belief.critic in stops else "judge" if belief.judge else "",
+        right_before=percent(belief.before.right),
+        right_after=percent(belief.after.right),
+        p_before=_p(belief.before.p),
+        p_after=_p(belief.after.p),
+    )
+
+
+def _facts(plan: Plan, found: Evaluation, lock: locks.Lock | None) -> list[dict[str, str]]:
+    models = [("generator", plan.generator.model), *((c.name, c.model) for c in (*plan.critics, *plan.judges))]
+    facts = {name: f"{model.address} {model.revision}".strip() for name, model in models}
+    facts["adapter"] = f"rank {plan.adapter.rank}, alpha {plan.adapter.alpha:g}, {plan.adapter.targets}"
+    facts["plan"] = found.plan
+    facts["tensors"] = found.tensors_sha256
+    if lock is not None and lock.platform is not None:
+        here = lock.platform
+        versions = ", ".join(f"{name} {version}" for name, version in here.versions)
+        facts["platform"] = f"{here.system}, {here.device}, {here.instruction_set}, {here.threads} threads"
+        facts["versions"] = f"python {here.python}, {versions}"
+    if lock is not None:
+        facts["lock"] = locks.digest(lock)
+    return [{"name": name, "value": value} for name, value in facts.items()]
+
+
+def _scale(scale: float) -> str:
+    return {0.25: "¼", 0.5: "½", 0.75: "¾"}.get(scale, f"{scale:g}")
+
+
+def _interval(interval: Interval) -> str:
+    return f"{100 * interval[0]:.1f} … {100 * interval[1]:.1f} %"
+
+
+def _width(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _p(p: float) -> str:
+    return f"{p:.3f}" if p < 0.1 or p > 0.99 else f"{p:.2f}"

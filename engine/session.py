@@ -1,0 +1,264 @@
+"""One recipe's run in its folder: train, evaluate, lock, report, resumed where it was left and never done twice.
+
+    DIR/recipe.yaml       as written            DIR/checkpoint/       to go on from
+    DIR/plan.json         what was resolved     DIR/evaluation.json   what was found out
+    DIR/metrics.jsonl     every step            DIR/images/           pictures of the report
+    DIR/NAME.safetensors  the adapter           DIR/report.html       what a person looks at
+    DIR/result.json       written last: its presence says that the run is finished
+
+Whether a run is finished is read from its folder alone. No torch is imported before there is something to train.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from . import files, models, results
+from . import lock as locks
+from . import plan as plans
+from .errors import InputError, Place, Problem
+from .gallery import Source
+from .plan import Plan
+from .recipe import Recipe
+from .results import Result
+
+if TYPE_CHECKING:
+    from .evaluate import Progress
+    from .figures import Evaluation
+    from .run import Step, Trained
+
+RESULT = "result.json"
+_BUSY = ".busy"
+_CHANGES = 12  # that are listed when a lock is out of date
+_MADE = ("metrics.jsonl", "evaluation.json", "report.html", RESULT)
+
+
+class Listener(Protocol):
+    """Who is told how a run goes."""
+
+    def say(self, text: str) -> None: ...
+
+    def step(self, step: Step) -> None: ...
+
+    def looked(self, progress: Progress) -> None: ...
+
+
+def lock_path(source: Source, folder: Path) -> Path:
+    """Where the lock of a recipe is: beside it, or in its run folder where that cannot be."""
+    name = f"{source.path.stem}.lock"
+    beside = source.path.absolute().parent
+    return folder / name if source.gallery or not os.access(beside, os.W_OK) else beside / name
+
+
+def run(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listener, again: bool = False) -> Result:
+    """Bring a recipe's run to its end in `folder`, and write its lock.
+
+    A finished run of the same plan is not done again unless `again`; an unfinished one goes on from its checkpoint; a
+    run of another plan is renamed out of the way. Raises `InputError` where another process holds the folder,
+    `WorkError` where the work fails, KeyboardInterrupt after the step during which the person pressed Ctrl-C.
+    """
+    digest = plans.digest(plan)
+    with held(folder):
+        there = _digest_in(folder)
+        if there == digest and not again and (folder / RESULT).exists():
+            listener.say(f"{plan.name}: up to date in {folder}")
+            return results.read(folder / RESULT)
+        _tell_changes(plan, lock, listener)
+        if there in ("", digest):
+            return _run(recipe, plan, folder, lock, listener, again)
+        aside = _aside(folder)
+        folder.rename(aside)
+        listener.say(f"{folder} held a run of another plan: renamed {aside}")
+    with held(folder):
+        return _run(recipe, plan, folder, lock, listener, again)
+
+
+def _run(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listener, again: bool) -> Result:
+    from .evaluate import evaluate
+    from .report import report
+    from .run import train
+
+    started = time.monotonic()
+    if again:
+        _clear(folder, plan)
+    _complete(plan)
+    files.write(folder / "recipe.yaml", recipe.text.encode())
+    files.write(folder / "plan.json", (plans.dump(plan) + "\n").encode())
+    trained = train(plan, folder, listener.step, recipe.text)
+    found = evaluate(plan, trained.adapter, folder, listener.looked)
+    locks.write(_locked(recipe, plan, trained, found, folder, lock), lock)
+    page = report(folder, plan, lock)
+    result = results.result(
+        recipe,
+        plan,
+        found,
+        adapter=trained.adapter.resolve(),
+        lock=lock.resolve(),
+        report=page.resolve(),
+        steps=trained.steps,
+        stopped=trained.stopped,
+        seconds=time.monotonic() - started,
+    )
+    files.write(folder / RESULT, (result.json() + "\n").encode())
+    return result
+
+
+def _tell_changes(plan: Plan, lock: Path, listener: Listener) -> None:
+    """Say what differs from the lock that this run will rewrite; `InputError`, before any work, where it is none."""
+    changes = locks.stale(locks.read(lock), plan) if lock.exists() else []
+    for line in changes[:_CHANGES]:
+        listener.say(f"{lock}: {line}")
+    if len(changes) > _CHANGES:
+        listener.say(f"{lock}: and {len(changes) - _CHANGES} changes more")
+
+
+def _complete(plan: Plan) -> None:
+    """Fetch the weights of hub models that are not on this machine yet: resolving needed their configuration only."""
+    for model in {plan.generator.model, *(member.model for member in (*plan.critics, *plan.judges))}:
+        models.complete(model)
+
+
+def _locked(recipe: Recipe, plan: Plan, trained: Trained, found: Evaluation, folder: Path, lock: Path) -> locks.Lock:
+    shares = {
+        f"measures.{m.name}.{when}": share
+        for m in found.measures
+        for when, share in (("before", m.before), ("after", m.after))
+    }
+    right = {f"questions.{b.question}.{b.critic}.right": b.after.right for b in found.beliefs}
+    probes = [strip.shots[-1].file for strip in found.strips if not strip.missed][:4]
+    outcome = locks.Outcome(
+        adapter=locks.relative(trained.adapter, lock),
+        adapter_sha256=locks.file_sha256(trained.adapter),
+        tensors_sha256=trained.tensors_sha256,
+        steps=trained.steps,
+        stopped=trained.stopped,
+        figures=tuple(sorted((shares | right).items())),
+        probes=tuple(sorted((file, _pixels_sha256(folder / file)) for file in probes)),
+    )
+    inputs = locks.inputs(plan, recipe.sha256, tuple(recipe.sets))
+    return locks.Lock(inputs, locks.platform_here(plan.generator.device), outcome)
+
+
+def _pixels_sha256(path: Path) -> str:
+    """Of the picture's RGB bytes: another PNG encoder changes nothing."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        return hashlib.sha256(picture.convert("RGB").tobytes()).hexdigest()
+
+
+@contextmanager
+def held(folder: Path) -> Generator[None]:
+    """Hold a run folder by an operating-system lock, which a killed process lets go of by itself."""
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    busy = FileLock(folder / _BUSY)
+    try:
+        busy.acquire(timeout=0)
+    except Timeout as error:
+        hint = "wait for it, or give this run a folder of its own with --out"
+        raise InputError([Problem(Place(str(folder)), "", "is in use by another run", hint)]) from error
+    try:
+        yield
+    finally:
+        busy.release()
+
+
+def _digest_in(folder: Path) -> str:
+    """The digest of the plan that a folder's run is of; empty where there is no run."""
+    path = folder / "plan.json"
+    if not path.exists():
+        return ""
+    try:
+        return plans.digest(plans.parse(path.read_text(encoding="utf-8")))
+    except InputError:
+        return "a plan of another version"
+
+
+def _aside(folder: Path) -> Path:
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
+        number += 1
+    return aside
+
+
+def _clear(folder: Path, plan: Plan) -> None:
+    """Forget a run, so that it is trained anew; files that are none of a run's own are left alone."""
+    for name in (*_MADE, f"{plan.name}.safetensors"):
+        (folder / name).unlink(missing_ok=True)
+    for name in ("checkpoint", "images"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of a run folder; `InputError` where it holds no run."""
+    path = folder / "plan.json"
+    if not path.is_file():
+        hint = "a run folder is what `recipe run` writes, runs/NAME"
+        raise InputError([Problem(Place(str(folder)), "", "is no run folder: it holds no plan.json", hint)])
+    return plans.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def report_again(folder: Path) -> Path:
+    """Write the report of a run folder anew; `InputError` where it holds no finished run."""
+    from .report import report
+
+    plan = read_plan(folder)
+    if not (folder / "evaluation.json").exists():
+        hint = "`recipe run` goes on from where it was left"
+        raise InputError([Problem(Place(str(folder)), "", "this run is not finished: nothing was evaluated yet", hint)])
+    known = results.read(folder / RESULT).lock if (folder / RESULT).exists() else None
+    return report(folder, plan, Path(known) if known else None)
+
+
+def evaluate(
+    read: Callable[[list[str]], Recipe],
+    source: Source,
+    sets: list[str] | None,
+    adapter: Path | None,
+    scale: float,
+    listener: Listener,
+) -> Result:
+    """Put a recipe's tests to an adapter, by default the one that its lock names; nothing is written.
+
+    Without overrides of its own the recipe is read with those that the lock recorded. Raises `InputError` where there
+    is neither an adapter nor a lock that names one.
+    """
+    from .resolve import resolve
+
+    started = time.monotonic()
+    path = lock_path(source, Path("runs", source.path.stem))
+    locked = locks.read(path) if path.exists() else None
+    recipe = read(sets or ([] if locked is None else list(locked.inputs.sets)))
+    plan = resolve(recipe)
+    outcome = locked.outcome if locked is not None else None
+    if adapter is None and outcome is not None:
+        adapter = path.absolute().parent / outcome.adapter
+    if adapter is None or not adapter.is_file():
+        hint = "give one with --adapter, or train it with `recipe run`"
+        found = f"there is no adapter {adapter}" if adapter else "there is no adapter: no lock names one"
+        raise InputError([Problem(Place(str(source.path)), "", found, hint)])
+    from .evaluate import evaluate as look
+
+    _complete(plan)
+    found = look(plan, adapter, None, listener.looked, scale)
+    same = outcome is not None and outcome.tensors_sha256 == found.tensors_sha256
+    return results.result(
+        recipe,
+        plan,
+        found,
+        adapter=adapter,
+        lock=path if locked is not None else None,
+        report=None,
+        steps=outcome.steps if outcome is not None and same else None,
+        stopped=outcome.stopped if outcome is not None and same else None,
+        seconds=time.monotonic() - started,
+    )

@@ -1,0 +1,78 @@
+"""The lock: a text that git can show, and words for what is stale."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import made
+import pytest
+from control_recipes.engine import lock
+from control_recipes.engine.errors import InputError
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return made.run_folder(tmp_path) / "horizon_low.lock"
+
+
+def test_what_is_read_is_what_was_written(path: Path):
+    read = lock.read(path)
+    text = path.read_text("utf-8")
+    lock.write(read, path)
+    assert path.read_text("utf-8") == text
+    assert read.outcome is not None
+    assert read.outcome.steps == 120
+    assert json.loads(text)["digest"] == lock.digest(read)
+
+
+def test_values_stand_on_lines_of_their_own_sorted(path: Path):
+    text = path.read_text("utf-8")
+    assert list(json.loads(text)) == sorted(json.loads(text))
+    assert '   "lr": 0.0005,' in text
+
+
+def test_nothing_is_stale_for_the_same_plan(path: Path):
+    assert lock.stale(lock.read(path), made.plan()) == []
+
+
+def test_stale_names_what_changed(path: Path):
+    plan = made.plan()
+    changed = replace(plan, train=replace(plan.train, lr=1e-3), questions=plan.questions[:2])
+    lines = lock.stale(lock.read(path), changed)
+    assert "train.lr: 0.0005 in the lock, 0.001 now" in lines
+    assert any(line.startswith("questions.what: ") and line.endswith("absent now") for line in lines)
+
+
+def test_an_edited_lock_is_refused(path: Path):
+    path.write_text(path.read_text("utf-8").replace('"steps": 120', '"steps": 121'), "utf-8")
+    with pytest.raises(InputError, match="edited or cut short"):
+        lock.read(path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"lock": 99}', "no json"])
+def test_what_is_no_lock_is_refused(tmp_path: Path, text: str):
+    path = tmp_path / "x.lock"
+    path.write_text(text, "utf-8")
+    with pytest.raises(InputError):
+        lock.read(path)
+
+
+def test_outcome_goes_with_its_inputs(path: Path):
+    read, plan = lock.read(path), made.plan()
+    assert lock.renewed(read, lock.inputs(plan, "4" * 64)).outcome == read.outcome  # a changed comment is not stale
+    other = lock.inputs(replace(plan, name="other"), "4" * 64)
+    assert lock.renewed(read, other).outcome is None
+    assert lock.renewed(None, other).platform is None
+
+
+def test_paths_are_relative_to_the_lock(tmp_path: Path):
+    assert lock.relative(tmp_path / "runs" / "a" / "a.safetensors", tmp_path / "a.lock") == "runs/a/a.safetensors"
+
+
+def test_platform_says_what_same_bits_depend_on():
+    here = lock.platform_here("cpu")
+    assert here.device == "cpu"
+    assert here.threads > 0
+    assert dict(here.versions)["torch"]

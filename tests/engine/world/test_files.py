@@ -1,0 +1,149 @@
+"""Scenes and pictures as files: what was painted is what is read, and mistakes are named."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from control_recipes.cli import main
+from control_recipes.engine.errors import InputError
+from control_recipes.engine.world import files
+from control_recipes.engine.world.scenes import SCALES, WORDS
+from PIL import Image
+
+WANTED = ["thing=ball", "color=blue", "place=sand", "time=day", "horizon=0.7", "size=large", "position=0.5"]
+SCENE = {
+    "time": "day", "place": "sand", "thing": "ball", "color": "blue",
+    "horizon": 0.7, "position": 0.5, "size": 0.2, "outline": 1.9,
+}  # fmt: skip
+
+
+def scenes(folder: Path) -> list[files.Entry]:
+    return [json.loads(line) for line in (folder / "scenes.jsonl").read_text("utf-8").splitlines()]
+
+
+def test_what_is_painted_is_read(tmp_path: Path):
+    paths = files.paint([], 12, 3, tmp_path)
+    assert [path.name for path in paths] == [f"{number:04d}.png" for number in range(12)]
+    for wanted, seen in zip(scenes(tmp_path), files.read(paths), strict=True):
+        assert list(wanted) == list(seen) == [*WORDS, "horizon", *SCALES]
+        assert {name: seen[name] for name in WORDS} == {name: wanted[name] for name in WORDS}
+        assert seen["horizon"] == pytest.approx(wanted["horizon"], abs=0.02)
+        assert seen["position"] == pytest.approx(wanted["position"], abs=0.02)
+
+
+def test_what_is_said_is_painted(tmp_path: Path):
+    files.paint(WANTED, 2, 3, tmp_path)
+    first, second = scenes(tmp_path)
+    assert {name: first[name] for name in SCENE if name != "outline"} == {
+        name: value for name, value in SCENE.items() if name != "outline"
+    }
+    assert first["outline"] != second["outline"]  # left open, so drawn
+
+
+def test_a_file_is_painted_as_it_says(tmp_path: Path):
+    once = files.paint([], 3, 1, tmp_path / "once")
+    written = tmp_path / "once" / "scenes.jsonl"
+    again = files.paint([str(written)], 1, 9, tmp_path / "again")
+    assert (tmp_path / "again" / "scenes.jsonl").read_bytes() == written.read_bytes()
+    assert len(again) == len(once)
+    twice = files.paint([str(tmp_path / "again" / "scenes.jsonl")], 1, 0, tmp_path / "twice")
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in twice]
+
+
+def test_what_is_read_can_be_painted(tmp_path: Path):
+    extremes = [SCENE | {"size": size, "outline": outline} for size in (0.125, 0.21) for outline in (0.8, 3.2)]
+    (tmp_path / "scenes.jsonl").write_text("\n".join(json.dumps(scene) for scene in extremes) + "\n\n", "utf-8")
+    found = files.read(files.paint([str(tmp_path / "scenes.jsonl")], 1, 0, tmp_path))
+    (tmp_path / "seen.jsonl").write_text("\n".join(json.dumps(scene) for scene in found), "utf-8")
+    assert len(files.paint([str(tmp_path / "seen.jsonl")], 1, 0, tmp_path / "seen")) == 4
+
+
+def test_a_seed_paints_the_same(tmp_path: Path):
+    first, second = (files.paint([], 1, 5, tmp_path / name)[0].read_bytes() for name in "ab")
+    assert first == second
+    assert files.paint([], 1, 6, tmp_path / "c")[0].read_bytes() != first
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (["thnig=ball"], "did you mean `thing`"),
+        (["thing=dragon"], "`dragon` is no thing"),
+        (["horizon=high"], "a number from 0.2 to 0.88"),
+        (["horizon=2"], "`2` is no horizon"),
+        (["size=huge"], "small, medium, large, or a number"),
+        (["size=nan"], "`nan` is no size"),
+        (["thing=ball", "color"], "neither FACTOR=VALUE nor a file"),
+        (["nowhere.jsonl"], "cannot be read"),
+        (["."], "cannot be read"),
+    ],
+)
+def test_what_there_is_not_is_refused(wanted: list[str], message: str, tmp_path: Path):
+    with pytest.raises(InputError) as raised:
+        files.paint(wanted, 1, 0, tmp_path / "out")
+    assert message in str(raised.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_all_mistakes_of_a_file_are_named(tmp_path: Path):
+    lines = [
+        json.dumps(SCENE),
+        '{"time": day}',
+        "",
+        json.dumps({"time": "day"}),
+        json.dumps(SCENE | {"thing": "dragon", "horizon": 0.95}),
+        json.dumps(SCENE | {"size": "large", "outline": True}),
+        "[]",
+    ]
+    path = tmp_path / "scenes.jsonl"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(InputError) as raised:
+        files.scenes_from(path)
+    found = [(problem.place.line, problem.place.column, problem.key) for problem in raised.value.problems]
+    assert found == [(2, 10, ""), (4, 1, ""), (5, 1, "thing"), (5, 1, "horizon"), (6, 1, "outline"), (7, 1, "")]
+
+
+def test_a_file_without_scenes_is_refused(tmp_path: Path):
+    path = tmp_path / "scenes.jsonl"
+    path.write_text("\n\n", encoding="utf-8")
+    with pytest.raises(InputError, match="holds no scene"):
+        files.scenes_from(path)
+
+
+def test_all_files_that_are_no_pictures_of_the_world_are_named(tmp_path: Path):
+    Image.new("RGB", (32, 64)).save(tmp_path / "small.png")
+    (tmp_path / "text.png").write_text("no picture", encoding="utf-8")
+    with pytest.raises(InputError) as raised:
+        files.read([tmp_path / name for name in ("small.png", "text.png", "nowhere.png")])
+    assert len(raised.value.problems) == 3
+    assert "is 32 × 64 pixels" in str(raised.value)
+
+
+def recipe(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str, str]:
+    """Status, stdout and stderr of `recipe world WORDS`."""
+    monkeypatch.setattr(sys, "argv", ["recipe", "world", *words])
+    with pytest.raises(SystemExit) as left:
+        main()
+    said = capsys.readouterr()
+    return int(left.value.code or 0), said.out, said.err
+
+
+def test_the_command_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = recipe(capsys, monkeypatch, "paint", "thing=tree", "--count", "2", "--seed", "4", "--out", "here")
+    assert (status, out.split()) == (0, ["here/0000.png", "here/0001.png"])
+    status, out, _ = recipe(capsys, monkeypatch, "read", *out.split())
+    assert status == 0
+    assert [json.loads(line)["thing"] for line in out.splitlines()] == ["tree", "tree"]
+    status, out, _ = recipe(capsys, monkeypatch, "read", "here/0001.png", "--json")
+    assert (status, list(json.loads(out))) == (0, ["here/0001.png"])
+    status, out, err = recipe(capsys, monkeypatch, "paint", "thing=dragon")
+    assert (status, out) == (2, "")
+    assert "one of " + ", ".join(WORDS["thing"]) in err
+    status, _, err = recipe(capsys, monkeypatch, "train", "nobody")
+    assert status == 2
+    assert "vae, generator, critic, judge" in err
+    assert not Path("world").exists()

@@ -1,0 +1,406 @@
+"""The command line, as a person and a script meet it: statuses, streams, files, and what a second run does."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from control_recipes.cli import main
+
+KEYS = [
+    "name",
+    "digest",
+    "goal",
+    "adapter",
+    "tensors_sha256",
+    "lock",
+    "report",
+    "steps",
+    "stopped",
+    "seconds",
+    "questions",
+    "measures",
+    "expect",
+]
+
+
+def recipe(*words: str) -> int:
+    """The exit status of `recipe WORDS`, run in this process."""
+    before, sys.argv = sys.argv, ["recipe", *words]
+    try:
+        main()
+    except SystemExit as left:
+        return left.code if isinstance(left.code, int) else 0
+    finally:
+        sys.argv = before
+    return 0
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The one JSON object on stdout."""
+    (line,) = capsys.readouterr().out.splitlines()
+    return json.loads(line)
+
+
+def start(*words: str, **more: Any) -> subprocess.Popen[str]:
+    """`recipe WORDS` in a process of its own."""
+    code = "import control_recipes.cli as c; c.main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more
+    )
+
+
+def test_run_writes_everything_and_says_so_in_json(tiny: Path, capsys: pytest.CaptureFixture[str]):
+    assert recipe("run", "tiny.yaml", "--json") == 0
+    told = printed(capsys)
+    assert list(told) == KEYS
+    assert told["goal"] == {"measure": "horizon", "question": "zed"}
+    assert list(told["questions"]) == ["zed", "there", "what"]  # as the recipe writes them
+    assert list(told["measures"]) == ["sharp", "horizon", "named"]
+    assert list(told["expect"]) == ["zed", "sharp"]
+    assert set(told["questions"]["zed"]) == {"critics", "judges"}
+    assert set(told["questions"]["zed"]["judges"]["second"]["after"]) == {"right", "p"}
+    assert set(told["measures"]["sharp"]) == {"before", "after", "pictures", "interval"}
+    assert told["measures"]["sharp"]["pictures"] == 4
+    assert (told["steps"], told["stopped"]) == (3, "steps")
+    folder = Path("runs/tiny").absolute()
+    assert told["adapter"] == str(folder / "tiny.safetensors")
+    assert told["report"] == str(folder / "report.html")
+    assert told["lock"] == str(Path("tiny.lock").absolute())
+    for name in (
+        "recipe.yaml",
+        "plan.json",
+        "metrics.jsonl",
+        "checkpoint",
+        "images",
+        "tiny.safetensors",
+        "report.html",
+    ):
+        assert (folder / name).exists(), name
+    assert (folder / "recipe.yaml").read_bytes() == tiny.read_bytes()
+    lock = json.loads(Path("tiny.lock").read_text("utf-8"))
+    assert lock["outcome"]["adapter"] == "runs/tiny/tiny.safetensors"
+    assert lock["inputs"]["plan_sha256"] == told["digest"]
+
+
+def test_a_finished_run_is_not_done_again_and_again_gives_the_same_tensors(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert recipe("run", "tiny.yaml", "--json", "--quiet") == 0
+    first = printed(capsys)
+    made = Path("runs/tiny/tiny.safetensors").stat().st_mtime_ns
+    assert recipe("run", "tiny.yaml", "--json") == 0
+    second = capsys.readouterr()
+    assert json.loads(second.out) == first
+    assert "up to date" in second.err
+    assert Path("runs/tiny/tiny.safetensors").stat().st_mtime_ns == made
+    assert recipe("run", "tiny.yaml", "--json", "--again", "--quiet") == 0
+    third = printed(capsys)
+    assert third["tensors_sha256"] == first["tensors_sha256"]
+    assert Path("runs/tiny/tiny.safetensors").stat().st_mtime_ns > made
+    assert not Path("runs/tiny.1").exists()
+
+
+def test_a_run_of_another_plan_is_renamed_and_other_files_stay(tiny: Path, capsys: pytest.CaptureFixture[str]):
+    Path("out").mkdir()
+    Path("out/mine.txt").write_text("mine", "utf-8")
+    assert recipe("run", "tiny.yaml", "--out", "out", "--quiet") == 0
+    assert Path("out/mine.txt").read_text("utf-8") == "mine"
+    assert recipe("run", "tiny.yaml", "--out", "out", "--set", "train.steps=1", "--json") == 0
+    told = capsys.readouterr()
+    assert "renamed out.1" in told.err
+    assert json.loads(told.out)["steps"] == 1
+    assert Path("out.1/tiny.safetensors").exists()
+    lock = json.loads(Path("tiny.lock").read_text("utf-8"))
+    assert lock["inputs"]["sets"] == ["train.steps=1"]
+
+
+def test_what_was_expected_decides_the_status_then_and_later(tiny: Path, capsys: pytest.CaptureFixture[str]):
+    tiny.write_text(tiny.read_text("utf-8").replace("sharp: {at_least: 0.0}", "named: {at_least: 1.0}"), "utf-8")
+    assert recipe("run", "tiny.yaml", "--json", "--quiet") == 1
+    assert printed(capsys)["expect"]["named"]["met"] is False
+    assert recipe("run", "tiny.yaml") == 1  # up to date, and exits as it did
+    assert recipe("eval", "tiny.yaml", "--quiet") == 1
+
+
+def test_eval_takes_the_adapter_that_the_lock_names(tiny: Path, capsys: pytest.CaptureFixture[str]):
+    assert recipe("eval", "tiny.yaml") == 2
+    assert "there is no adapter" in capsys.readouterr().err
+    assert recipe("run", "tiny.yaml", "--json", "--quiet") == 0
+    ran = printed(capsys)
+    assert recipe("eval", "tiny.yaml", "--json", "--quiet") == 0
+    looked = printed(capsys)
+    same = [key for key in KEYS if key not in ("seconds", "report")]
+    assert {key: looked[key] for key in same} == {key: ran[key] for key in same}
+    assert looked["report"] is None
+    assert recipe("eval", "tiny.yaml", "--scale", "0", "--json", "--quiet") == 0
+    bare = printed(capsys)
+    assert bare["measures"]["named"]["before"] == bare["measures"]["named"]["after"]
+    assert recipe("eval", "tiny.yaml", "--adapter", "nowhere.safetensors") == 2
+
+
+def test_every_mistake_at_once_with_its_place_and_nothing_written(tiny: Path, capsys: pytest.CaptureFixture[str]):
+    text = tiny.read_text("utf-8").replace("steps: 3", "stepz: 3").replace("rank: 2", "rank: -1")
+    tiny.write_text(text, "utf-8")
+    for words in (["check", "tiny.yaml"], ["run", "tiny.yaml"]):
+        assert recipe(*words) == 2
+        told = capsys.readouterr()
+        assert told.out == ""
+        lines = [line for line in told.err.splitlines() if not line.startswith("  hint: ")]
+        assert [line.split(": ")[:2] for line in lines] == [
+            ["tiny.yaml:21:17", "adapter.rank"],
+            ["tiny.yaml:22:9", "train.stepz"],
+        ]
+        assert "hint: did you mean `steps`?" in told.err
+        assert "Traceback" not in told.err
+    assert not Path("runs").exists()
+    assert not Path("tiny.lock").exists()
+
+
+def on_a_terminal(*words: str) -> str:
+    """What `recipe WORDS` writes to stderr where that is a terminal."""
+    ours, theirs = pty.openpty()
+    code = "import control_recipes.cli as c; c.main()"
+    running = subprocess.Popen([sys.executable, "-c", code, *words], stderr=theirs, env={**os.environ, "TERM": "xterm"})
+    os.close(theirs)
+    seen = b""
+    try:
+        while part := os.read(ours, 4096):
+            seen += part
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    running.wait(timeout=120)
+    os.close(ours)
+    return seen.decode()
+
+
+def test_a_terminal_sees_the_line_and_a_caret(tiny: Path):
+    tiny.write_text(tiny.read_text("utf-8").replace("rank: 2", "rank: -1"), "utf-8")
+    seen = on_a_terminal("check", "tiny.yaml")
+    assert "adapter: {rank: -1, alpha: 4}" in seen
+    assert any(line.strip("\x1b[0123456789m \r") == "^" for line in seen.splitlines())
+
+
+def test_a_terminal_sees_a_bar_that_is_redrawn(tiny: Path):
+    seen = on_a_terminal("run", "tiny.yaml", "--set", "train.steps=2")
+    for words in ("training", "2/2", "zed", "evaluating", "s left", "\x1b["):
+        assert words in seen
+
+
+def test_check_json_lists_problems(tiny: Path, capsys: pytest.CaptureFixture[str]):
+    assert recipe("check", "tiny.yaml", "--json") == 0
+    assert printed(capsys) == {"ok": True, "problems": []}
+    assert recipe("check", "tiny.yaml", "--set", "train.stepz=1", "--json") == 2
+    (problem,) = printed(capsys)["problems"]
+    assert problem["key"] == "train.stepz"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run"],
+        ["run", "nowhere.yaml"],
+        ["check", "nowhere"],
+        ["report", "nowhere"],
+        ["nonsense"],
+        ["init", "a", "--from", "b"],
+        ["run", "a.yaml", "b.yaml", "--out", "c"],
+        ["generate", "nowhere.safetensors", "a ball"],
+        ["eval", "nowhere.yaml"],
+    ],
+)
+def test_a_mistake_on_the_command_line_is_status_2_and_no_traceback(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    assert recipe(*words) == 2
+    told = capsys.readouterr()
+    assert told.err
+    assert "Traceback" not in told.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_debug_shows_where(tiny: Path):
+    done = start("check", "nowhere.yaml", "--debug")
+    assert "Traceback" in done.communicate(timeout=120)[1]
+
+
+def test_lock_is_written_checked_and_refused(tiny: Path, capsys: pytest.CaptureFixture[str]):
+    assert recipe("lock", "tiny.yaml", "--check") == 1
+    assert recipe("run", "tiny.yaml", "--locked") == 1
+    assert not Path("runs").exists()
+    assert recipe("lock", "tiny.yaml") == 0
+    assert recipe("lock", "tiny.yaml", "--check") == 0
+    assert json.loads(Path("tiny.lock").read_text("utf-8"))["outcome"] is None
+    tiny.write_text(tiny.read_text("utf-8") + "# a comment\n", "utf-8")
+    assert recipe("lock", "tiny.yaml", "--check") == 0  # a changed comment is not stale
+    tiny.write_text(tiny.read_text("utf-8").replace("1e-3", "2e-3"), "utf-8")
+    capsys.readouterr()
+    assert recipe("lock", "tiny.yaml", "--check", "--json") == 1
+    assert printed(capsys) == {"stale": {"tiny.yaml": ["train.lr: 0.001 in the lock, 0.002 now"]}}
+    assert recipe("run", "tiny.yaml", "--locked") == 1
+
+
+def test_a_run_says_what_changed_since_the_lock_and_refuses_a_broken_one(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert recipe("lock", "tiny.yaml") == 0
+    assert recipe("run", "tiny.yaml", "--set", "train.steps=1") == 0
+    assert "tiny.lock: train.steps: 3 in the lock, 1 now" in capsys.readouterr().err
+    Path("tiny.lock").write_text("{}", "utf-8")
+    assert recipe("run", "tiny.yaml") == 2
+    assert "hint: delete it" in capsys.readouterr().err
+    assert not Path("runs/tiny.1").exists()
+
+
+def test_overrides_are_recorded_and_applied_again(tiny: Path, capsys: pytest.CaptureFixture[str]):
+    assert recipe("lock", "tiny.yaml", "--set", "train.steps=2") == 0
+    assert recipe("lock", "tiny.yaml", "--check") == 0
+    assert recipe("lock", "tiny.yaml", "--check", "--set", "train.steps=3") == 1
+
+
+def test_show_and_plan_say_what_would_run(tiny: Path, capsys: pytest.CaptureFixture[str]):
+    assert recipe("show", "tiny.yaml", "--origins", "--set", "train.steps=2") == 0
+    shown = capsys.readouterr().out
+    assert "  rank: 2  # tiny.yaml:21" in shown
+    assert "  seed: 100  # default" in shown
+    assert "  steps: 2  # --set train.steps" in shown
+    assert recipe("show", "tiny.yaml") == 0
+    Path("shown.yaml").write_text(capsys.readouterr().out, "utf-8")
+    assert recipe("plan", "tiny.yaml", "--json") == 0
+    digest = printed(capsys)["digest"]
+    assert recipe("plan", "shown.yaml", "--json") == 0
+    assert printed(capsys)["digest"] == digest  # what is shown means the same
+    assert recipe("plan", "tiny.yaml") == 0
+    summary = capsys.readouterr().out
+    assert digest in summary
+    assert "zed (× 1): Is the line on the horizon? → Yes, not No" in summary
+
+
+def test_generate_paints_and_never_paints_over(tiny: Path, capsys: pytest.CaptureFixture[str]):
+    assert recipe("run", "tiny.yaml", "--quiet") == 0
+    words = [
+        "generate",
+        "runs/tiny/tiny.safetensors",
+        "a red ball",
+        "a tree",
+        "--seed",
+        "5",
+        "--scale",
+        "0.5",
+        "--out",
+        "art",
+    ]
+    assert recipe(*words) == 0
+    first = capsys.readouterr().out.splitlines()
+    assert len(first) == 2
+    assert recipe(*words) == 0
+    second = capsys.readouterr().out.splitlines()
+    assert not set(first) & set(second)
+    assert [Path(path).read_bytes() for path in first] == [Path(path).read_bytes() for path in second]
+
+
+def test_report_is_written_anew(tiny: Path, capsys: pytest.CaptureFixture[str]):
+    assert recipe("run", "tiny.yaml", "--quiet") == 0
+    page = Path("runs/tiny/report.html")
+    text = page.read_text("utf-8")
+    page.unlink()
+    assert recipe("report", "runs/tiny") == 0
+    assert page.read_text("utf-8") == text
+
+
+def test_a_folder_in_use_is_refused(tiny: Path, capsys: pytest.CaptureFixture[str]):
+    from control_recipes.engine.session import held
+
+    with held(Path("runs/tiny")):
+        assert recipe("run", "tiny.yaml") == 2
+    assert "in use by another run" in capsys.readouterr().err
+
+
+def test_interrupt_leaves_a_checkpoint_and_the_next_run_ends_with_the_same_tensors(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+):
+    long = ["--set", "train.steps=40", "--json"]
+    running = start("run", "tiny.yaml", *long)
+    state = Path("runs/tiny/checkpoint/state.safetensors")
+    for _ in range(6000):
+        if state.exists() or running.poll() is not None:
+            break
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=120)
+    assert running.returncode == 130, err
+    assert out == ""
+    assert "the same command goes on" in err
+    assert "Traceback" not in err
+    assert len(Path("runs/tiny/metrics.jsonl").read_text("utf-8").splitlines()) < 40
+    assert recipe("run", "tiny.yaml", *long, "--quiet") == 0
+    resumed = printed(capsys)
+    assert recipe("run", "tiny.yaml", *long, "--out", "whole", "--quiet") == 0
+    assert printed(capsys)["tensors_sha256"] == resumed["tensors_sha256"]
+
+
+def test_progress_in_a_log_is_a_line_now_and_then_and_none_if_quiet(tiny: Path, capsys: pytest.CaptureFixture[str]):
+    assert recipe("run", "tiny.yaml", "--set", "train.steps=20") == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("training")]
+    assert 5 <= len(lines) <= 12
+    assert all("loss" in line and "zed" in line and "s left" in line for line in lines)
+    assert recipe("run", "tiny.yaml", "--again", "--quiet") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_gallery_is_listed_and_started_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    assert recipe("gallery", "--json") == 0
+    listed = {entry["name"]: entry["intent"] for entry in printed(capsys)}
+    assert listed["horizon_low"]
+    assert recipe("init", "mine", "--from", "horizon_low") == 0
+    capsys.readouterr()
+    assert recipe("init", "mine") == 2
+    assert recipe("check", "mine.yaml") == 0
+    assert "\nname: mine\n" in Path("mine.yaml").read_text("utf-8")
+
+
+def test_a_gallery_name_writes_under_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    assert recipe("lock", "horizon_low.yaml") == 0
+    assert "of the gallery" in capsys.readouterr().err
+    assert Path("runs/horizon_low/horizon_low.lock").exists()
+
+
+def test_schema_accepts_the_gallery(capsys: pytest.CaptureFixture[str]):
+    import jsonschema
+    from control_recipes.engine import document, gallery
+
+    assert recipe("schema") == 0
+    schema = json.loads(capsys.readouterr().out)
+    for path in gallery.recipes():
+        jsonschema.validate(document.parse(path.read_text("utf-8"), str(path)).data, schema)
+
+
+def test_the_world_is_painted_and_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    assert recipe("world", "paint", "thing=ball", "color=red", "horizon=0.7") == 0
+    (path,) = capsys.readouterr().out.splitlines()
+    assert recipe("world", "read", path, "--json") == 0
+    seen = printed(capsys)[path]
+    assert (seen["thing"], seen["color"]) == ("ball", "red")
+    assert seen["horizon"] == pytest.approx(0.7, abs=0.02)
+    assert recipe("world", "read", path) == 0
+    assert "thing ball" in capsys.readouterr().out
+    assert recipe("world", "paint", "thing=dragon") == 2
+    assert recipe("world", "train", "dragon") == 2
