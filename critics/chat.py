@@ -85,6 +85,8 @@ class Chat:
         self._template = _compile(template, source)
         self._special = {key for key, token in tokenizer.get_added_tokens_decoder().items() if token.special}
         self._heads: dict[int, tuple[int, ...]] = {}
+        self._bare: dict[str, str] = {}
+        self._bare_tokens: dict[str, tuple[int, ...]] = {}
         self._prompts: dict[tuple[str, int], Prompt] = {}
         self._answers: dict[tuple[str, str, bool], tuple[int, ...]] = {}
         self._end: int | None = None
@@ -129,7 +131,7 @@ class Chat:
         """The token that ends a turn: what the template writes after an answer, or else the tokenizer's own."""
         if self._end is None:
             said = self._render(PROBE, 1, PROBE)
-            rest = self._tokens(said)[len(self._answer_text(said, self._render(PROBE, 1), PROBE)[1]) :]
+            rest = self._tokens(said)[len(self._answer_text(said, self._asked(PROBE), PROBE)[1]) :]
             token = next((token for token in rest if token in self._special), None)
             self._end = self.tokenizer.token_to_id(self._eos) if token is None else token
         if self._end is None:
@@ -161,7 +163,7 @@ class Chat:
         return self._heads[pictures]
 
     def _answer(self, question: str, answer: str) -> tuple[int, ...]:
-        bare = self._render(question, 1)
+        bare = self._asked(question)
         before, through = self._answer_text(self._render(question, 1, answer), bare, answer)
         tokens = through[len(before) :]
         if not tokens or through[: len(before)] != before:
@@ -174,7 +176,18 @@ class Chat:
         at = said.find(text, len(bare))
         if not said.startswith(bare) or not text or at < 0:
             raise refuse(self.source, f"the chat template does not continue a question by its answer {answer!r}")
-        return self._tokens(bare), self._tokens(said[: at + len(text)])
+        return self._encoded(bare), self._tokens(said[: at + len(text)])
+
+    def _asked(self, question: str) -> str:
+        """The chat up to where the answer starts, kept: every answer to a question is held against it."""
+        if question not in self._bare:
+            self._bare[question] = self._render(question, 1)
+        return self._bare[question]
+
+    def _encoded(self, bare: str) -> tuple[int, ...]:
+        if bare not in self._bare_tokens:
+            self._bare_tokens[bare] = self._tokens(bare)
+        return self._bare_tokens[bare]
 
     def _render(self, question: str, pictures: int, answer: str | None = None) -> str:
         shown = [{"type": "image"} for _ in range(pictures)]

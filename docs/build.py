@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 import sys
 from pathlib import Path
@@ -62,7 +63,7 @@ def build(folder: Path) -> list[str]:
     for page, name in names.items():
         text = page.read_text(encoding="utf-8")
         wrong += broken(page, text)
-        body = re.sub(r'href="(?!https?:)[^"#]*?([^/"#]+)\.md', lambda m: f'href="{_page(m[1])}', _render(text))
+        body = _linked(_render(text), page.parent, folder, names)
         title = html.escape(next(iter(re.findall(r"^# (.+)$", text, re.MULTILINE)), page.stem))
         head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
         page_text = f"<!doctype html><html lang=en>{head}<style>{STYLE}</style><nav>{nav}</nav>{body}</html>"
@@ -70,8 +71,14 @@ def build(folder: Path) -> list[str]:
     return wrong
 
 
-def _page(stem: str) -> str:
-    return "index.html" if stem == "README" else f"{stem.lower()}.html"
+def _linked(text: str, base: Path, folder: Path, names: dict[Path, str]) -> str:
+    """A page whose links, from `base`, lead from the pages' folder: to other pages, or to files of the checkout."""
+
+    def address(link: re.Match[str]) -> str:
+        target = (base / link[1]).resolve()
+        return f'href="{names.get(target) or os.path.relpath(target, folder)}'
+
+    return re.sub(r'href="(?!https?:)([^"#]+)', address, text)
 
 
 def _render(text: str) -> str:

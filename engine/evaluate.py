@@ -103,7 +103,7 @@ def evaluate(
 
 def _pairs(plan: Plan) -> list[_Pair]:
     """Every row with as many noises as there are seeds; the grid takes prompts evenly from the list, and walks through
-    the seeds. Row r adds r times their number to each, so that no two pictures share a noise and each counts for itself.
+    the seeds. Row r adds r times their number to each: no two pictures share a noise, and each counts for itself.
     """
     rows, seeds = len(plan.test_rows), plan.evaluate.seeds
     shown = min(_STRIPS, rows * len(seeds))

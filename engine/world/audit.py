@@ -33,7 +33,11 @@ def exact(scenes: painter.Scenes, rng: torch.Generator) -> painter.Scenes:
 
 def reading(scenes: painter.Scenes, shown: Tensor) -> Accuracy:
     """How often the reader agrees with the scenes that pictures [B, 3, 64, 64] were painted from."""
-    seen = reader.read(shown)
+    return agreement(scenes, reader.read(shown))
+
+
+def agreement(scenes: painter.Scenes, seen: reader.Readings) -> Accuracy:
+    """How often readings agree with scenes: horizons within 0.02, other factors in their words."""
     near = ((seen.horizon - scenes.horizon).abs() <= 0.02).float().mean().item()
     found: Accuracy = {"horizon within 0.02": (near, len(scenes))}
     for factor in (*WORDS, *SCALES):
@@ -87,7 +91,11 @@ def generated(pipeline: FluxPipeline, prompts: Sequence[str], seeds: Sequence[in
 
 def obeyed(shown: Tensor, named: Sequence[Mapping[str, str]]) -> Accuracy:
     """How often pictures [B, 3, 64, 64] have what their captions name, by the reader."""
-    seen = reader.read(shown)
+    return kept(reader.read(shown), named)
+
+
+def kept(seen: reader.Readings, named: Sequence[Mapping[str, str]]) -> Accuracy:
+    """How often readings have the words that captions name."""
     found: Accuracy = {}
     for factor in NAMED:
         words = seen.words(factor)

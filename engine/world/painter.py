@@ -119,7 +119,9 @@ def _texture(name: str) -> Tensor:
         return 1 + 0.035 * torch.sin(x * 57 + 5 * torch.sin(y * 31)) * torch.sin(y * 67)
     if name == "drifts":
         return 1 + 0.035 * torch.sin(x * 9 + y * 31)
-    return 1 + 0.12 * torch.sin(y * 60 + 0.8 * torch.sin(x * 13))
+    if name == "waves":
+        return 1 + 0.12 * torch.sin(y * 60 + 0.8 * torch.sin(x * 13))
+    raise ValueError(f"no texture is called {name!r}")
 
 
 @cache

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
-from control_recipes.cli import main
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.world import files
 from control_recipes.engine.world.scenes import SCALES, WORDS
@@ -120,30 +118,3 @@ def test_all_files_that_are_no_pictures_of_the_world_are_named(tmp_path: Path):
         files.read([tmp_path / name for name in ("small.png", "text.png", "nowhere.png")])
     assert len(raised.value.problems) == 3
     assert "is 32 × 64 pixels" in str(raised.value)
-
-
-def recipe(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str, str]:
-    """Status, stdout and stderr of `recipe world WORDS`."""
-    monkeypatch.setattr(sys, "argv", ["recipe", "world", *words])
-    with pytest.raises(SystemExit) as left:
-        main()
-    said = capsys.readouterr()
-    return int(left.value.code or 0), said.out, said.err
-
-
-def test_the_command_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.chdir(tmp_path)
-    status, out, _ = recipe(capsys, monkeypatch, "paint", "thing=tree", "--count", "2", "--seed", "4", "--out", "here")
-    assert (status, out.split()) == (0, ["here/0000.png", "here/0001.png"])
-    status, out, _ = recipe(capsys, monkeypatch, "read", *out.split())
-    assert status == 0
-    assert [json.loads(line)["thing"] for line in out.splitlines()] == ["tree", "tree"]
-    status, out, _ = recipe(capsys, monkeypatch, "read", "here/0001.png", "--json")
-    assert (status, list(json.loads(out))) == (0, ["here/0001.png"])
-    status, out, err = recipe(capsys, monkeypatch, "paint", "thing=dragon")
-    assert (status, out) == (2, "")
-    assert "one of " + ", ".join(WORDS["thing"]) in err
-    status, _, err = recipe(capsys, monkeypatch, "train", "nobody")
-    assert status == 2
-    assert "vae, generator, critic, judge" in err
-    assert not Path("world").exists()

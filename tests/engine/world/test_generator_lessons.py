@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -31,24 +29,18 @@ def test_tokens_never_change():
 def test_every_word_is_a_token_and_others_are_letters(make):
     tokenizer = make()
     ends = len(tokenizer("").input_ids)
-    counts = {word: len(tokenizer(word).input_ids) - ends for word in pico_generator.words()}
-    assert set(counts.values()) == {1}
+    assert all(len(tokenizer(word).input_ids) - ends == 1 for word in pico_generator.words() if len(word) > 1)
     unknown = tokenizer("zeppelin").input_ids
     assert len(unknown) - ends > 1
     assert tokenizer.unk_token_id not in unknown or tokenizer.unk_token_id == tokenizer.eos_token_id
 
 
-def longest_word(words: Mapping[str, Sequence[str]]) -> str:
-    """The word that one of the longest phrases stands for."""
-    return max(words, key=lambda word: max(len(phrase.split()) for phrase in words[word]))
-
-
-def test_the_longest_captions_fit_into_the_text_length():
-    rng, tokenizers = random.Random(0), (pico_generator.clip_tokenizer(), pico_generator.t5_tokenizer())
-    for _ in range(300):
-        named = {name: longest_word(words) for name, words in captions.PHRASES.items()}
-        text = captions.caption(named, rng)
-        assert all(len(each(text).input_ids) <= pico_generator.TEXT_LENGTH for each in tokenizers), text
+def test_hardly_a_caption_is_cut_short(pool: Pool):
+    rng, tokenizers = torch.Generator().manual_seed(5), (pico_generator.clip_tokenizer(), pico_generator.t5_tokenizer())
+    prompts = [text for _ in range(10) for text in train_generator.lesson(pool, 64, rng).prompts]
+    for tokenizer in tokenizers:
+        long = [text for text in prompts if len(tokenizer(text).input_ids) > pico_generator.TEXT_LENGTH]
+        assert len(long) <= len(prompts) / 200, long
 
 
 def test_a_seed_is_a_model():
@@ -104,6 +96,7 @@ def test_a_training_is_seeded_and_goes_on(pool: Pool, tmp_path: Path, monkeypatc
     train_generator.train(tmp_path / "part", said.append, part, tmp_path / "vae")
     train_generator.train(tmp_path / "part", said.append, whole, tmp_path / "vae")
     assert "resumed at step 2" in said
+    assert "_name_or_path" not in (tmp_path / "whole" / "vae" / "config.json").read_text("utf-8")
     files = sorted(path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*") if path.is_file())
     for file in files:
         if "work" not in file.parts:
