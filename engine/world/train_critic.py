@@ -174,12 +174,12 @@ def lessons(
 
 
 def first(folder: Path, report: Report, plan: Course = FIRST) -> float:
-    """The first course in `folder/work/first`; writes the model to `folder`. Minutes taken."""
+    """The first course, its state below `folder`; writes the model to `folder`. Minutes taken."""
     return _attend(folder, "first", report, plan, {}, aided=plan.last)
 
 
 def second(folder: Path, report: Report, pools: Mapping[pictures.Pool, float], plan: Course = SECOND) -> float:
-    """The second course in `folder/work/second`, from where the first ended. Minutes taken."""
+    """The second course, its state below `folder`, from where the first ended. Minutes taken."""
     start = folder / "work" / "first" / "state.safetensors"
     return _attend(folder, "second", report, plan, pools, aided=0, start=start)
 
