@@ -85,8 +85,7 @@ class Chat:
         self._template = _compile(template, source)
         self._special = {key for key, token in tokenizer.get_added_tokens_decoder().items() if token.special}
         self._heads: dict[int, tuple[int, ...]] = {}
-        self._bare: dict[str, str] = {}
-        self._bare_tokens: dict[str, tuple[int, ...]] = {}
+        self._bare: dict[tuple[str, int], tuple[str, tuple[int, ...]]] = {}
         self._prompts: dict[tuple[str, int], Prompt] = {}
         self._answers: dict[tuple[str, str, bool], tuple[int, ...]] = {}
         self._end: int | None = None
@@ -96,7 +95,7 @@ class Chat:
         key = (question, pictures)
         if key not in self._prompts:
             head = self.head(pictures)
-            tokens = self._tokens(self._render(question, pictures))
+            tokens = self._asked(question, pictures)[1]
             tail = tokens[len(head) :]
             if tokens[: len(head)] != head or self.image_id in tail:
                 raise refuse(self.source, f"the question {question!r} changes the pictures' place in the chat")
@@ -131,7 +130,7 @@ class Chat:
         """The token that ends a turn: what the template writes after an answer, or else the tokenizer's own."""
         if self._end is None:
             said = self._render(PROBE, 1, PROBE)
-            rest = self._tokens(said)[len(self._answer_text(said, self._asked(PROBE), PROBE)[1]) :]
+            rest = self._tokens(said)[len(self._answer_text(said, PROBE, PROBE)[1]) :]
             token = next((token for token in rest if token in self._special), None)
             self._end = self.tokenizer.token_to_id(self._eos) if token is None else token
         if self._end is None:
@@ -163,31 +162,31 @@ class Chat:
         return self._heads[pictures]
 
     def _answer(self, question: str, answer: str) -> tuple[int, ...]:
-        bare = self._asked(question)
-        before, through = self._answer_text(self._render(question, 1, answer), bare, answer)
+        before, through = self._answer_text(self._render(question, 1, answer), question, answer)
         tokens = through[len(before) :]
         if not tokens or through[: len(before)] != before:
-            raise refuse(self.source, f"the answer {answer!r} has no tokens of its own after {bare[-20:]!r}")
+            raise refuse(
+                self.source,
+                f"the answer {answer!r} has no tokens of its own after {self._asked(question, 1)[0][-20:]!r}",
+            )
         return tokens
 
-    def _answer_text(self, said: str, bare: str, answer: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def _answer_text(self, said: str, question: str, answer: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Tokens of the chat up to the answer, and of the chat through the answer."""
+        bare, tokens = self._asked(question, 1)
         text = answer if answer in said[len(bare) :] else answer.strip()
         at = said.find(text, len(bare))
         if not said.startswith(bare) or not text or at < 0:
             raise refuse(self.source, f"the chat template does not continue a question by its answer {answer!r}")
-        return self._encoded(bare), self._tokens(said[: at + len(text)])
+        return tokens, self._tokens(said[: at + len(text)])
 
-    def _asked(self, question: str) -> str:
-        """The chat up to where the answer starts, kept: every answer to a question is held against it."""
-        if question not in self._bare:
-            self._bare[question] = self._render(question, 1)
-        return self._bare[question]
-
-    def _encoded(self, bare: str) -> tuple[int, ...]:
-        if bare not in self._bare_tokens:
-            self._bare_tokens[bare] = self._tokens(bare)
-        return self._bare_tokens[bare]
+    def _asked(self, question: str, pictures: int) -> tuple[str, tuple[int, ...]]:
+        """The chat up to where the answer starts, as text and tokens, kept: every answer is held against it."""
+        key = (question, pictures)
+        if key not in self._bare:
+            text = self._render(question, pictures)
+            self._bare[key] = text, self._tokens(text)
+        return self._bare[key]
 
     def _render(self, question: str, pictures: int, answer: str | None = None) -> str:
         shown = [{"type": "image"} for _ in range(pictures)]
