@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from .engine.gallery import Source
     from .engine.plan import Plan
     from .engine.recipe import Recipe
+
+# looking for pydantic's plugins means reading the metadata of every installed package
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 app = typer.Typer(
     name="recipe",

@@ -83,11 +83,12 @@ class Chat:
         self.tokenizer, self.image_id, self.picture_tokens = tokenizer, image_id, picture_tokens
         self.source, self._positions, self._bos, self._eos = source, positions, bos, eos
         self._template = _compile(template, source)
-        self._special = {key for key, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+        special = {key: token for key, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+        self._special, self._breaks = set(special), tuple(token.content for token in special.values())
         self._heads: dict[int, tuple[int, ...]] = {}
         self._bare: dict[tuple[str, int], tuple[str, tuple[int, ...]]] = {}
         self._prompts: dict[tuple[str, int], Prompt] = {}
-        self._answers: dict[tuple[str, str, bool], tuple[int, ...]] = {}
+        self._answers: dict[tuple[str, str], tuple[int, ...]] = {}
         self._end: int | None = None
 
     def prompt(self, question: str, pictures: int = 1) -> Prompt:
@@ -112,10 +113,12 @@ class Chat:
 
     def answer(self, question: str, answer: str, closed: bool = False) -> tuple[int, ...]:
         """`answer_tokens` as it is kept."""
-        key = (question, answer, closed)
+        # no tokenizer merges across a special token: what was asked before the last one makes no difference
+        bare = self._asked(question, 1)[0]
+        key = (bare[max([0, *(bare.rfind(token) for token in self._breaks)]) :], answer)
         if key not in self._answers:
-            self._answers[key] = self._answer(question, answer) + ((self.end(),) if closed else ())
-        return self._answers[key]
+            self._answers[key] = self._answer(question, answer)
+        return self._answers[key] + ((self.end(),) if closed else ())
 
     def prompt_length(self, question: str, pictures: int, width: int, height: int) -> int:
         """Tokens up to where the answer starts, when each picture has the given size in pixels."""

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from functools import cache, lru_cache, wraps
 from typing import Any, NoReturn, final
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, Undefined, UndefinedError, nodes
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, Undefined, UndefinedError, meta, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -100,12 +100,14 @@ def _sandbox() -> _Sandbox:
 
 
 @lru_cache(maxsize=4096)
-def _compiled(text: str) -> Template:
+def _compiled(text: str) -> tuple[Template, tuple[str, ...]]:
+    """A template, and the variables it uses."""
     if len(text.encode()) > LONGEST:
         raise BadTemplate(f"a template of {len(text.encode())} bytes is too long", f"at most {LONGEST} bytes")
     try:
         tree = _sandbox().parse(text)
         _check(tree, ())
+        used = tuple(sorted(meta.find_undeclared_variables(tree)))
         code = _sandbox().compile(tree)
     except TemplateSyntaxError as error:
         raise BadTemplate(f"cannot be read as a template: {error.message}", _line(text, error.lineno)) from error
@@ -113,7 +115,7 @@ def _compiled(text: str) -> Template:
         raise BadTemplate(f"is no template that is allowed here: {error}") from error
     except (ArithmeticError, TypeError, ValueError) as error:  # constants are computed while compiling
         raise BadTemplate(f"the template cannot be computed: {error}") from error
-    return Template.from_code(_sandbox(), code, {})
+    return Template.from_code(_sandbox(), code, {}), used
 
 
 def _line(text: str, line: int) -> str:
@@ -163,20 +165,34 @@ def render(text: str, variables: Mapping[str, Value]) -> str:
     """The text with its variables filled in. Raises BadTemplate, an unknown variable among the reasons."""
     if not is_template(text):
         return text
-    pieces: list[str] = []
-    size = 0
+    template, used = _compiled(text)
+    given = tuple((name, type(variables[name]), variables[name]) for name in used if name in variables)
     try:
-        for piece in _compiled(text).generate(**variables):
-            size += len(piece.encode())
-            if size > LONGEST:
-                raise BadTemplate(f"the template prints more than {LONGEST} bytes")
-            pieces.append(piece)
+        if any(isinstance(value, list) for _, _, value in given):
+            return _filled(template, variables)
+        return _filled_before(template, given)
     except UndefinedError as error:
         raise _undefined(error, text, variables) from error
     except (TemplateError, ArithmeticError, TypeError, ValueError) as error:
         if isinstance(error, BadTemplate):
             raise
         raise BadTemplate(f"the template cannot be rendered: {error}") from error
+
+
+@lru_cache(maxsize=1024)
+def _filled_before(template: Template, given: tuple[tuple[str, type, Value], ...]) -> str:
+    """`_filled`, kept: rows share most of their values. Types are given too, since `1`, `1.0` and `true` are equal."""
+    return _filled(template, {name: value for name, _, value in given})
+
+
+def _filled(template: Template, variables: Mapping[str, Value]) -> str:
+    pieces: list[str] = []
+    size = 0
+    for piece in template.generate(**variables):
+        size += len(piece.encode())
+        if size > LONGEST:
+            raise BadTemplate(f"the template prints more than {LONGEST} bytes")
+        pieces.append(piece)
     return "".join(pieces)
 
 

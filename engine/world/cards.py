@@ -19,7 +19,8 @@ TAUGHT = {
     ),
     "generator": (
         f"{train_generator.POOL:,} painted scenes as latents of the VAE, {train_generator.BATCH} a step, each with a "
-        "caption that names some of its factors; what the caption leaves open is a fixed function of the noise. One "
+        "caption that names some of its factors; what the caption leaves open is a fixed function of the noise. A "
+        "second course walks the sampler's own path, of up to four steps, and mends what the steps before made. One "
         f"combination of thing, colour and place in {captions.HELD_OUT} is never named together."
     ),
     "critic": (
@@ -43,16 +44,22 @@ def table(title: str, found: Accuracy) -> str:
 
 
 def write(
-    folder: Path, name: str, course: Course, minutes: float, notes: Sequence[str], tables: Mapping[str, Accuracy]
+    folder: Path,
+    name: str,
+    courses: Sequence[Course],
+    minutes: float,
+    notes: Sequence[str],
+    tables: Mapping[str, Accuracy],
 ) -> None:
     """Write `folder/CARD.md`; `name` is a key of `TAUGHT`."""
+    taken = [f"{course.last} (seed {course.seed}, highest rate {course.lr:g})" for course in courses]
     lines = [
         f"# The embedded world's {name}",
         "",
         "A toy, for a default that runs anywhere and a truth that critics are checked against.",
         "",
         f"- Taught: {TAUGHT[name]}",
-        f"- Steps of the last course: {course.last}, seed {course.seed}, highest rate {course.lr:g}",
+        f"- Steps: {', then '.join(taken)}",
         f"- Took: {minutes:.0f} minutes in all, with {torch.get_num_threads()} CPU threads at the end",
         f"- Again: `recipe world train {name.lower()} --out DIR`",
         *[f"- {note}" for note in notes],

@@ -1,15 +1,15 @@
 """`recipe world train NAME`: the world's checkpoints again from nothing, each with its card.
 
-vae         AutoencoderKL                          needs nothing
-generator   FluxPipeline around that VAE           needs vae
-critic      Qwen2.5-VL, two courses                needs generator
-judge       Llava                                  needs generator
+vae         AutoencoderKL                               needs nothing
+generator   FluxPipeline around that VAE, two courses   needs vae
+critic      Qwen2.5-VL, two courses                     needs generator
+judge       Llava                                       needs generator
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -21,7 +21,7 @@ from ..quiet import quiet
 from . import audit, cards, codec, collect, pictures, train_critic, train_generator, train_judge, train_vae
 from .audit import Accuracy
 from .pico_generator import TEXT_LENGTH
-from .training import Report
+from .training import Course, Report
 
 SHIPPED = Path(__file__).with_name("checkpoints")
 ROUNDS = 6  # control trainings whose pictures the critic's second course sees
@@ -36,7 +36,7 @@ def vae(out: Path, report: Report) -> Path:
     error = ((seen - shown) ** 2).mean((1, 2, 3))
     notes = [f"{(-10 * error.log10()).mean():.1f} dB on pictures it never saw"]
     tables = {"reader on its reconstructions": audit.reading(scenes, seen)}
-    cards.write(folder, "VAE", train_vae.COURSE, minutes, notes, tables)
+    cards.write(folder, "VAE", [train_vae.COURSE], minutes, notes, tables)
     return folder
 
 
@@ -56,7 +56,7 @@ def generator(out: Path, report: Report) -> Path:
         tables[f"named factors right on held-out captions, {steps} step{'s' * (steps > 1)}"] = audit.obeyed(
             shown, [named for _, named in asked]
         )
-    cards.write(folder, "generator", train_generator.COURSE, minutes, [], tables)
+    cards.write(folder, "generator", [train_generator.FIRST, train_generator.SECOND], minutes, [], tables)
     return folder
 
 
@@ -107,7 +107,7 @@ def critic(out: Path, report: Report) -> Path:
 
     hard = _pool(out / "pools" / "trainings.safetensors", trainings, report)
     minutes += train_critic.second(folder, report, {images: 0.12, made: 0.2, hard: 0.4})
-    _examine(out, folder, "critic", "qwen2_5_vl", train_critic.SECOND, minutes)
+    _examine(out, folder, "critic", "qwen2_5_vl", [train_critic.FIRST, train_critic.SECOND], minutes)
     return folder
 
 
@@ -119,11 +119,11 @@ def judge(out: Path, report: Report) -> Path:
     folder = out / "judge"
     images, made = _common_pools(out, report)
     minutes = train_judge.train(folder, report, {images: 0.15, made: 0.25})
-    _examine(out, folder, "judge", "llava", train_judge.COURSE, minutes)
+    _examine(out, folder, "judge", "llava", [train_judge.COURSE], minutes)
     return folder
 
 
-def _examine(out: Path, folder: Path, name: str, family: str, course: train_critic.Course, minutes: float) -> None:
+def _examine(out: Path, folder: Path, name: str, family: str, courses: Sequence[Course], minutes: float) -> None:
     eyes = critics.load(str(folder), family, "float32", "cpu")
     scenes, shown = audit.rendered(400, seed=92)
     fresh = collect.generated(_load(_home(out)), 384, seed=93)
@@ -133,7 +133,7 @@ def _examine(out: Path, folder: Path, name: str, family: str, course: train_crit
             eyes, fresh.pictures.float() / 255, fresh.scenes, seed=95
         ).by_kind(),
     }
-    cards.write(folder, name, course, minutes, [], tables)
+    cards.write(folder, name, courses, minutes, [], tables)
 
 
 NAMES = {"vae": vae, "generator": generator, "critic": critic, "judge": judge}

@@ -1,14 +1,15 @@
 """Train the world's generator: `recipe world train generator`, after the VAE.
 
-Rectified flow, most of it at pure noise, on scenes whose open factors are read off the noise (`coupling`). Latents of a
-pool of scenes are computed once; every step draws scenes, captions that name some of their factors, and noise that
-holds the others.
+Scenes whose open factors are read off the noise (`coupling`). Latents of a pool of scenes are computed once; every step
+draws scenes, captions that name some of their factors, and noise that holds the others. Two courses: rectified flow,
+most of it at pure noise; then the sampler's own path, where each of its steps mends what the steps before it made.
 """
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from . import captions, codec, coupling, painter, pico_generator
 from .scenes import SCALES, WORDS
 from .training import Course, Report, run
 
-COURSE = Course(steps=4600, lr=2e-3, save_every=200, seed=1)
+FIRST = Course(steps=4600, lr=2e-3, save_every=200, seed=1)
+SECOND = Course(steps=700, lr=6e-4, save_every=100, seed=11)
 BATCH = 40
 POOL = 30_000
 NAMED = {"time": 0.6, "place": 0.75, "thing": 0.85, "color": 0.7, "size": 0.7, "position": 0.7, "outline": 0.7}
-PURE = 0.6  # share of the training at sigma = 1
+PURE = 0.6  # share of the first course at sigma = 1
+SAMPLERS = (1, 2, 3, 4)  # steps of the samplers whose paths the second course walks
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,10 @@ class Lesson:
     scenes: painter.Scenes
     clean: Tensor
     noise: Tensor
-    sigma: Tensor  # [B, 1, 1, 1]
+
+    def between(self, sigma: Tensor) -> Tensor:
+        """Latents on the straight way from clean (sigma 0) to noise (sigma 1)."""
+        return (1 - sigma) * self.clean + sigma * self.noise
 
 
 def lesson(scenes: Pool, count: int, rng: torch.Generator) -> Lesson:
@@ -120,47 +126,87 @@ def lesson(scenes: Pool, count: int, rng: torch.Generator) -> Lesson:
     for factor in painter.FACTORS:
         which = torch.tensor([factor not in names for names in named])
         coupling.imprint(noise, factor, scenes.numbers[factor][index], which)
-    pure = torch.rand(count, generator=rng) < PURE
-    sigma = torch.where(pure, torch.ones(count), torch.rand(count, generator=rng).clamp(0.02)).view(-1, 1, 1, 1)
-    return Lesson(prompts, scenes.scenes[index], scenes.latents[index], noise, sigma)
+    return Lesson(prompts, scenes.scenes[index], scenes.latents[index], noise)
 
 
-def _velocity(model: nn.ModuleDict, pipeline: FluxPipeline, taught: Lesson) -> Tensor:
-    """What the generator answers [B, 64, 16], through the stock text path: CLIP pooled, T5's sequence."""
+class Pupil:
+    """The parts of a pipeline that learn, called as the stock pipeline calls them."""
 
-    def tokens(tokenizer: Any) -> Tensor:
-        length = pico_generator.TEXT_LENGTH
-        encoded = tokenizer(
-            taught.prompts, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
-        )
-        return encoded.input_ids
+    def __init__(self, pipeline: FluxPipeline) -> None:
+        self.pipeline = pipeline
+        names = ("transformer", "text_encoder", "text_encoder_2")
+        self.model = nn.ModuleDict({name: getattr(pipeline, name) for name in names})
 
-    noisy = (1 - taught.sigma) * taught.clean + taught.sigma * taught.noise
-    ids = pipeline._prepare_latent_image_ids(1, 8, 8, "cpu", torch.float32)  # pyright: ignore[reportPrivateUsage]
-    return model["transformer"](
-        hidden_states=_pack(noisy), timestep=taught.sigma.view(-1),
-        pooled_projections=model["text_encoder"](tokens(pipeline.tokenizer)).pooler_output,
-        encoder_hidden_states=model["text_encoder_2"](tokens(pipeline.tokenizer_2)).last_hidden_state,
-        txt_ids=torch.zeros(pico_generator.TEXT_LENGTH, 3), img_ids=ids, return_dict=False,
-    )[0]  # fmt: skip
+    def read(self, prompts: list[str]) -> dict[str, Tensor]:
+        """The prompts through the stock text path: CLIP pooled, T5's sequence."""
+
+        def tokens(tokenizer: Any) -> Tensor:
+            length = pico_generator.TEXT_LENGTH
+            return tokenizer(
+                prompts, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+            ).input_ids
+
+        return {
+            "pooled_projections": self.model["text_encoder"](tokens(self.pipeline.tokenizer)).pooler_output,
+            "encoder_hidden_states": self.model["text_encoder_2"](tokens(self.pipeline.tokenizer_2)).last_hidden_state,
+            "txt_ids": torch.zeros(pico_generator.TEXT_LENGTH, 3),
+        }
+
+    def velocity(self, latents: Tensor, sigma: Tensor, read: dict[str, Tensor]) -> Tensor:
+        """What it answers [B, 64, 16] about packed latents [B, 64, 16] at noise levels [B]."""
+        ids = self.pipeline._prepare_latent_image_ids(1, 8, 8, "cpu", torch.float32)  # pyright: ignore[reportPrivateUsage]
+        return self.model["transformer"](
+            hidden_states=latents, timestep=sigma, img_ids=ids, return_dict=False, **read
+        )[0]  # fmt: skip
 
 
-def train(folder: Path, report: Report, course: Course = COURSE, vae_folder: Path | None = None) -> float:
+def first(pupil: Pupil, scenes: Pool, folder: Path, report: Report) -> float:
+    """Rectified flow: the velocity on the straight way between clean latents and noise. Minutes taken."""
+
+    def loss(_step: int, rng: torch.Generator) -> Tensor:
+        taught = lesson(scenes, BATCH, rng)
+        pure = torch.rand(BATCH, generator=rng) < PURE
+        sigma = torch.where(pure, torch.ones(BATCH), torch.rand(BATCH, generator=rng).clamp(0.02))
+        noisy = _pack(taught.between(sigma.view(-1, 1, 1, 1)))
+        error = pupil.velocity(noisy, sigma, pupil.read(taught.prompts)) - _pack(taught.noise - taught.clean)
+        return (error**2 * _importance(taught.scenes)).mean()
+
+    return run(pupil.model, loss, FIRST, folder, report)
+
+
+def second(pupil: Pupil, scenes: Pool, folder: Path, report: Report) -> float:
+    """The sampler's own path: from where its earlier steps led, the estimate must be the clean latents.
+
+    Minutes taken.
+    """
+
+    def loss(_step: int, rng: torch.Generator) -> Tensor:
+        taught = lesson(scenes, BATCH, rng)
+        steps = SAMPLERS[int(torch.randint(len(SAMPLERS), (), generator=rng))]
+        sigmas = [1 - done / steps for done in range(1 + int(torch.randint(steps, (), generator=rng)))]
+        reached, levels = _pack(taught.noise), [torch.full((BATCH,), sigma) for sigma in sigmas]
+        with torch.no_grad():
+            read = pupil.read(taught.prompts)
+            for now, then in pairwise(levels):
+                reached = reached + (then - now).view(-1, 1, 1) * pupil.velocity(reached, now, read)
+        velocity = pupil.velocity(reached, levels[-1], pupil.read(taught.prompts))
+        error = reached - sigmas[-1] * velocity - _pack(taught.clean)
+        return (error**2 * _importance(taught.scenes)).mean()
+
+    return run(pupil.model, loss, SECOND, folder, report)
+
+
+def train(folder: Path, report: Report, vae_folder: Path | None = None) -> float:
     """Train in `folder/work` around the VAE of `vae_folder` (else `folder/vae`), write the pipeline to `folder`.
 
     Minutes taken.
     """
     vae = codec.load(vae_folder or folder / "vae")
-    pipeline = pico_generator.build(vae, course.seed)
+    pipeline = pico_generator.build(vae, FIRST.seed)
     report(f"encoding a pool of {POOL} scenes")
-    scenes = pool(vae, POOL, course.seed, folder / "work" / "pool.safetensors")
-    model = nn.ModuleDict({name: getattr(pipeline, name) for name in ("transformer", "text_encoder", "text_encoder_2")})
-
-    def loss(step: int, rng: torch.Generator) -> Tensor:
-        taught = lesson(scenes, BATCH, rng)
-        error = (_velocity(model, pipeline, taught) - _pack(taught.noise - taught.clean)) ** 2
-        return (error * _importance(taught.scenes)).mean()
-
-    minutes = run(model, loss, course, folder / "work", report)
+    scenes = pool(vae, POOL, FIRST.seed, folder / "work" / "pool.safetensors")
+    pupil = Pupil(pipeline)
+    minutes = first(pupil, scenes, folder / "work" / "first", report)
+    minutes += second(pupil, scenes, folder / "work" / "second", report)
     pico_generator.save(pipeline, folder)
     return minutes

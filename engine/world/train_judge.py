@@ -15,7 +15,7 @@ from .questions import OTHER_WORDINGS, WORDINGS, corpus, merged
 from .train_critic import TEXTS, Pupil, lessons
 from .training import Course, Report
 
-COURSE = Course(steps=900, lr=2e-3, save_every=100, seed=7)
+COURSE = Course(steps=2700, lr=2e-3, save_every=100, seed=7)
 
 
 def train(folder: Path, report: Report, pools: Mapping[pictures.Pool, float], course: Course = COURSE) -> float:

@@ -15,13 +15,13 @@ PAGE = (Path(__file__).parents[3] / "docs" / "world.md").read_text("utf-8")
 
 @pytest.mark.parametrize("name", cards.TAUGHT)
 def test_a_card_says_what_was_taught_and_how_well(name: str, tmp_path: Path):
-    course = Course(steps=50, lr=1e-3, seed=8, stop=40)
-    cards.write(tmp_path, name, course, 12.4, ["36.5 dB"], {"on paintings": {"thing": (0.981, 300)}})
+    courses = [Course(steps=70, lr=2e-3, seed=7), Course(steps=50, lr=1e-3, seed=8, stop=40)]
+    cards.write(tmp_path, name, courses, 12.4, ["36.5 dB"], {"on paintings": {"thing": (0.981, 300)}})
     text = (tmp_path / cards.FILE).read_text("utf-8")
     for part in (
         f"# The embedded world's {name}",
         f"- Taught: {cards.TAUGHT[name]}",
-        "- Steps of the last course: 40, seed 8, highest rate 0.001",
+        "- Steps: 70 (seed 7, highest rate 0.002), then 40 (seed 8, highest rate 0.001)",
         "- Took: 12 minutes",
         f"- Again: `recipe world train {name.lower()} --out DIR`",
         "- 36.5 dB",

@@ -134,7 +134,7 @@ def test_the_generator_knows_the_tokens_of_its_tokenizer():
     weights = load_file(folder / "text_encoder" / "model.safetensors")
     (trained,) = (tensor for name, tensor in weights.items() if "token_embedding" in name)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(train_generator.COURSE.seed)
+        torch.manual_seed(train_generator.FIRST.seed)
         began = pico_generator._clip(len(tokenizer)).get_input_embeddings().weight
     moved = (trained - began).norm(dim=1)
     assert (moved == 0).sum() > 50  # pieces of words, never seen

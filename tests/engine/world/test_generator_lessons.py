@@ -8,6 +8,7 @@ import pytest
 import torch
 from control_recipes.engine.world import captions, coupling, painter, pico_generator, train_generator, train_vae
 from control_recipes.engine.world.train_generator import Pool
+from control_recipes.engine.world.training import Course
 
 COUNT = 40
 
@@ -81,7 +82,7 @@ def test_held_out_combinations_are_never_named_together(pool: Pool):
 
 
 def test_a_training_is_seeded_and_goes_on(pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Killed after two steps of three, the generator ends as if it had not been."""
+    """Killed after two steps of three of either course, the generator ends as if it had not been."""
     from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
 
     monkeypatch.setattr(train_generator, "POOL", COUNT)
@@ -89,13 +90,21 @@ def test_a_training_is_seeded_and_goes_on(pool: Pool, tmp_path: Path, monkeypatc
     vae = train_vae.build(seed=0)
     vae.register_to_config(scaling_factor=1.0, shift_factor=0.0)
     vae.save_pretrained(tmp_path / "vae")
-    whole = train_generator.Course(steps=3, lr=1e-3, warmup=1, save_every=1)
     said: list[str] = []
-    train_generator.train(tmp_path / "whole", said.append, whole, tmp_path / "vae")
-    part = train_generator.Course(steps=3, lr=1e-3, warmup=1, save_every=1, stop=2)
-    train_generator.train(tmp_path / "part", said.append, part, tmp_path / "vae")
-    train_generator.train(tmp_path / "part", said.append, whole, tmp_path / "vae")
-    assert "resumed at step 2" in said
+
+    def train(name: str, stop: int, course: str) -> None:
+        for each in ("FIRST", "SECOND"):
+            stopped = Course(steps=3, lr=1e-3, warmup=1, save_every=1, stop=stop if each == course else 0)
+            monkeypatch.setattr(train_generator, each, stopped)
+        train_generator.train(tmp_path / name, said.append, tmp_path / "vae")
+
+    train("whole", 0, "FIRST")
+    train("part", 2, "FIRST")
+    for state in (tmp_path / "part" / "work" / "second").iterdir():
+        state.unlink()  # the kill came before the second course
+    train("part", 2, "SECOND")
+    train("part", 0, "SECOND")
+    assert said.count("resumed at step 2") == 2
     assert "_name_or_path" not in (tmp_path / "whole" / "vae" / "config.json").read_text("utf-8")
     files = sorted(path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*") if path.is_file())
     for file in files:
