@@ -145,6 +145,7 @@ class Train:
     accumulate: int
     lr: float
     warmup: int  # steps
+    schedule: str  # constant | linear | cosine
     optimizer: str  # adamw
     clip: float  # largest gradient norm
     seed: int

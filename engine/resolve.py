@@ -187,6 +187,7 @@ def _train(chosen: schema.Schema) -> plan.Train:
         accumulate=train.accumulate,
         lr=train.lr,
         warmup=train.warmup,
+        schedule=train.schedule,
         optimizer=train.optimizer,
         clip=train.clip,
         seed=train.seed,

@@ -226,7 +226,10 @@ class Train(Keys):
     batch: Whole = Field(default=4, ge=1, le=65536, description="pictures a step")
     accumulate: Whole = Field(default=1, ge=1, description="batches a step")
     lr: float = Field(default=5e-5, gt=0, description="learning rate")
-    warmup: Whole = Field(default=0, ge=0, description="steps")
+    warmup: Whole = Field(default=0, ge=0, description="steps over which the rate rises to `lr`")
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        default="constant", description="how the rate goes on from `lr`: as it is, or down to zero at `steps`"
+    )
     optimizer: Literal["adamw"] = Field(default="adamw", description="AdamW without decay")
     clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
     seed: Whole = Field(default=100, ge=0, le=LARGEST_SEED, description="of everything random")

@@ -16,7 +16,7 @@ from .augment import augment
 from .checkpoint import State
 from .errors import WorkError
 from .panel import Panel, Said
-from .plan import Plan, Row
+from .plan import Plan, Row, Train
 from .streams import derived, stream
 
 LOOK_SEEDS = 4  # pictures of each validation row at a look, by the plan's first evaluation seeds
@@ -76,7 +76,7 @@ def take(desk: Desk, state: State, step: int) -> Done:
     norm = float(torch.nn.utils.clip_grad_norm_(state.weights.values(), settings.clip))
     if not math.isfinite(norm):
         raise WorkError(f"step {step}: the gradient of the adapter is {norm}")
-    lr = settings.lr * (min(1.0, step / settings.warmup) if settings.warmup else 1.0)
+    lr = rate(settings, step)
     for group in state.optimizer.param_groups:
         group["lr"] = lr
     state.optimizer.step()
@@ -87,6 +87,15 @@ def take(desk: Desk, state: State, step: int) -> Done:
     told = sum(pull.told for pull in pulls) / len(pulls)
     said = [one for pull in pulls for one in pull.said]
     return Done(told + stay, stay, norm, lr, looks.beliefs(said))
+
+
+def rate(settings: Train, step: int) -> float:
+    """The learning rate of step number `step`, from 1: a linear rise, then as the schedule says."""
+    if step <= settings.warmup:
+        return settings.lr * step / settings.warmup
+    gone = (step - settings.warmup - 1) / max(1, settings.steps - settings.warmup)  # 0 at first, never quite 1
+    left = {"constant": 1.0, "linear": 1 - gone, "cosine": 0.5 * (1 + math.cos(math.pi * gone))}
+    return settings.lr * left[settings.schedule]
 
 
 @dataclass(frozen=True, slots=True)

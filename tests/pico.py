@@ -134,6 +134,7 @@ def plan_of(generator: plan.Generator, critic: Path, **changes: object) -> plan.
             accumulate=1,
             lr=1e-3,
             warmup=0,
+            schedule="constant",
             optimizer="adamw",
             clip=1.0,
             seed=100,

@@ -24,12 +24,12 @@ from .scenes import SCALES, WORDS
 from .training import Course, Report, run
 
 FIRST = Course(steps=4600, lr=2e-3, save_every=200, seed=1)
-SECOND = Course(steps=700, lr=6e-4, save_every=100, seed=11)
+SECOND = Course(steps=1200, lr=1e-3, save_every=100, seed=11)
 BATCH = 40
 POOL = 30_000
 NAMED = {"time": 0.6, "place": 0.75, "thing": 0.85, "color": 0.7, "size": 0.7, "position": 0.7, "outline": 0.7}
 PURE = 0.6  # share of the first course at sigma = 1
-SAMPLERS = (1, 2, 3, 4)  # steps of the samplers whose paths the second course walks
+SAMPLERS = (1, 1, 2, 4, 4, 4, 4)  # steps of the samplers whose paths the second course walks, one drawn a step
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,21 @@ def test_interrupted_and_resumed_is_as_if_nothing_had_happened(tmp_path, models,
     assert timeless(tmp_path / "parts") == timeless(tmp_path / "whole")
 
 
+@pytest.mark.parametrize(
+    ("schedule", "wanted"),
+    [
+        ("constant", [0.5, 1, 1, 1, 1, 1]),
+        ("linear", [0.5, 1, 1, 0.75, 0.5, 0.25]),
+        ("cosine", [0.5, 1, 1, 0.853553, 0.5, 0.146447]),
+    ],
+)
+def test_the_rate_rises_and_then_follows_its_schedule(tmp_path, models, schedule, wanted):
+    chosen = planned(models, steps=6, warmup=2, schedule=schedule, lr=1e-3)
+    run.train(chosen, tmp_path)
+    told = [line["lr"] for line in lines(tmp_path) if "look" not in line]
+    assert told == pytest.approx([1e-3 * share for share in wanted], rel=1e-5)
+
+
 def test_a_finished_training_is_not_done_again(tmp_path, models):
     first = run.train(planned(models), tmp_path)
     heard: list[run.Step] = []

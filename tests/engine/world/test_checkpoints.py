@@ -166,12 +166,17 @@ def test_the_critic_is_right_about_generated_pictures(one_step: Made):
     assert found["all"][0] >= 0.92, found
 
 
-def test_the_judge_is_right_about_horizons_in_other_words(rendered: tuple[painter.Scenes, Tensor]):
+def test_the_judge_is_right_in_other_words_too(rendered: tuple[painter.Scenes, Tensor]):
     scenes, pictures = rendered
-    found = examined("judge", "llava", pictures[:80], scenes[:80], merged(WORDINGS, OTHER_WORDINGS))
-    # things and colours it has not learnt yet (its card says how far): no recipe lets it speak about them in `expect`
-    for kind in ("aligned", "above", "below", "low", "high", "place"):
-        assert found[kind][0] >= 0.9, (kind, found)
+    found = examined("judge", "llava", pictures, scenes, merged(WORDINGS, OTHER_WORDINGS))
+    assert found["all"][0] >= 0.95, found
+    assert found["aligned"][0] >= 0.95, found
+
+
+def test_the_judge_is_right_about_generated_pictures(one_step: Made):
+    found = examined("judge", "llava", one_step.pictures, one_step.seen.scenes, merged(WORDINGS, OTHER_WORDINGS))
+    # 0.90 on its card; the critic, which saw pictures of control trainings too, is held to 0.92
+    assert found["all"][0] >= 0.86, found
 
 
 def faults(folder: Path) -> list[str]:
