@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .chat import Chat
 
-# `model_type` in a model folder's config.json -> the module of this package that knows it
+# `model_type` in a model folder's config.json -> the family: the module of this package that knows it
 FAMILIES = {"qwen2_5_vl": "qwen2_5_vl", "llava": "llava"}
 
 
@@ -55,7 +55,7 @@ class Critic(Protocol):
 
 
 def load(folder: str | Path, family: str, dtype: str, device: str) -> Critic:
-    """The critic of a model folder, frozen; `family` is a word of `FAMILIES`.
+    """The critic of a model folder, frozen; `family` is a value of `FAMILIES`.
 
     `dtype` as torch names it (float32, bfloat16, float64), `device` as torch names it, or `auto`: the first
     accelerator there is, else the processor. `InputError` where the folder cannot be used.
@@ -73,8 +73,8 @@ def chat_of(folder: str | Path, family: str) -> Chat:
 
 
 def _module(folder: str | Path, family: str) -> ModuleType:
-    if family not in FAMILIES:
-        known = ", ".join(sorted(FAMILIES))
+    if family not in FAMILIES.values():
+        known = ", ".join(sorted(set(FAMILIES.values())))
         problem = Problem(Place(str(folder)), "", f"no critic of family {family!r} is known", f"there are: {known}")
         raise InputError([problem])
-    return import_module(f".{FAMILIES[family]}", __name__)
+    return import_module(f".{family}", __name__)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import document as yaml
+from .. import critics
+from . import document
 from .errors import InputError
 from .plan import Model
 from .problems import Problems
@@ -32,8 +31,7 @@ class Reader:
 @cache
 def chat(model: Model) -> Chat:
     """The torch-free part of a critic: its tokenizer, chat template and limits."""
-    load: Callable[[Path], Chat] = import_module(f"...critics.{model.family}", __name__).chat
-    return load(Path(model.folder))
+    return critics.chat_of(model.folder, model.family)
 
 
 def check(name: str, asked: Asked, references: int, readers: Iterable[Reader], problems: Problems) -> None:
@@ -57,7 +55,7 @@ def _check(name: str, asked: Asked, references: int, reader: Reader, problems: P
     for at, wording in enumerate(asked.wordings):
         length = reader.chat.prompt_length(wording, 1 + references, reader.width, reader.height) + longest
         if length > reader.chat.limit():
-            path: yaml.Path = ("questions", name, "ask", at)
+            path: document.Path = ("questions", name, "ask", at)
             path = path if problems.document.has(path) else path[:-1]
             problems.add(
                 path, f"is too long: {length} tokens with its pictures, {reader.name} reads {reader.chat.limit()}"
@@ -89,8 +87,8 @@ def _against_each_other(
                 )
 
 
-def _place(name: str, key: str, at: int, problems: Problems) -> yaml.Path:
-    path: yaml.Path = ("questions", name, key, at)
+def _place(name: str, key: str, at: int, problems: Problems) -> document.Path:
+    path: document.Path = ("questions", name, key, at)
     return path if problems.document.has(path) else path[:-1]
 
 

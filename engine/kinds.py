@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from .values import FACTORS, Color, Fraction, Keys, Name, Positive, Size, Text, kind_of
+from .values import FACTORS, Color, Fraction, Keys, Name, NotNegative, Size, Text, kind_of
 
 # --- visual prompts -------------------------------------------------------------------------------------------------
 
@@ -54,7 +54,7 @@ class PointsVisual(Keys):
 
 
 class RegionVisual(Keys):
-    region: Region = Field(description="a filled rectangle")
+    region: Region = Field(description="the outline of a rectangle")
     color: Color = Field(default="#ff0000ff", description="CSS name or #rrggbb[aa]")
 
 
@@ -126,7 +126,7 @@ class Factors(Keys):
 
 
 class Sharpness(Keys):
-    at_least: Positive = Field(description="ratio of sharpness")
+    at_least: NotNegative = Field(description="ratio of sharpness")
     relative_to: Literal["base"] = Field(default="base", description="the bare generator's picture")
 
 
@@ -153,6 +153,7 @@ class DriftMeasure(Keys):
 MEASURES: dict[str, type[Keys]] = {
     "horizon_row": HorizonRowMeasure, "factors": FactorsMeasure, "sharpness": SharpnessMeasure, "drift": DriftMeasure,
 }  # fmt: skip
+OF_THE_WORLD = frozenset({"horizon_row", "factors"})  # they read scenes of the embedded world
 
 Measure = Annotated[
     Annotated[HorizonRowMeasure, Tag("<horizon_row>")]

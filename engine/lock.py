@@ -47,7 +47,7 @@ class Platform:
     threads: int
     system: str  # Linux-x86_64
     python: str
-    deterministic: bool  # torch.are_deterministic_algorithms_enabled()
+    deterministic: bool  # the training computed the same bits every time: CUDA told to, or a CPU, which does
     versions: tuple[tuple[str, str], ...]  # (package, version), sorted
 
 
@@ -128,7 +128,7 @@ def renewed(old: Lock | None, fresh: Inputs) -> Lock:
 
 
 def platform_here(device: str) -> Platform:
-    """The platform of this process, torch loaded; `device` as a plan writes it."""
+    """The platform that a training of this process runs on, torch loaded; `device` as a plan writes it."""
     import platform as machine
     from importlib import metadata
 
@@ -144,7 +144,7 @@ def platform_here(device: str) -> Platform:
         threads=torch.get_num_threads(),
         system=f"{machine.system()}-{machine.machine()}",
         python=machine.python_version(),
-        deterministic=torch.are_deterministic_algorithms_enabled(),
+        deterministic=True,  # `run.train` sees to it
         versions=tuple((name, metadata.version(name)) for name in packages),
     )
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from .. import critics
 from . import generators
-from .errors import InputError, Place, Problem
+from .errors import InputError, Place, Problem, WorkError
 from .plan import Model
 
 CHECKPOINTS = Path(__file__).parent / "world" / "checkpoints"
@@ -67,10 +67,16 @@ def _located(address: str, folder: Path) -> Model:
 
 
 def complete(model: Model) -> Model:
-    """The same model with its weights on this machine: downloads those of a hub model that are not there yet."""
+    """The same model with its weights on this machine: downloads those of a hub model that are not there yet.
+
+    Raises WorkError where they cannot be had or are pickles.
+    """
     if model.revision:
-        _snapshot(f"{model.address.partition('@')[0]}@{model.revision}", _PARTS)
-        _refuse_pickles(Path(model.folder), model.address)
+        try:
+            _snapshot(f"{model.address.partition('@')[0]}@{model.revision}", _PARTS)
+            _refuse_pickles(Path(model.folder), model.address)
+        except ValueError as error:
+            raise WorkError(str(error)) from error
     return model
 
 

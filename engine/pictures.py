@@ -24,7 +24,7 @@ def generate(adapter: Path, prompts: Sequence[str], seed: int, scale: float, out
         raise _refuse(adapter, "does not say which generator it is for", "only adapters that `recipe run` wrote do")
     chosen = plans.parse(header["control_recipes.inputs"]).generator
     model = models.complete(models.locate(chosen.model.address, Path()))
-    if model.files != chosen.model.files:
+    if (model.revision, model.files) != (chosen.model.revision, chosen.model.files):
         raise _refuse(adapter, f"was trained for another {chosen.model.address}", "its files have changed since")
     generator = generators.load(replace(chosen, model=model))
     conditioning = generator.condition(prompts, [chosen.negative] * len(prompts))

@@ -119,7 +119,7 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class Measure:
     name: str
-    kind: str  # a word of the measures' table: horizon_row, sharpness, factors, drift, palette
+    kind: str  # a word of the measures' table: horizon_row, factors, sharpness, drift
 
 
 @dataclass(frozen=True, slots=True)

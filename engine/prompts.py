@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import json
 import math
 import random
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from . import document as yaml
+from . import document
 from .errors import InputError, Place
 from .problems import Problems, shown
 from .schema import FilePrompts, HeldBack, Prompt, PromptSets, TemplatePrompts
@@ -23,7 +22,7 @@ from .texts import load
 MOST = 100_000  # prompts of one set
 
 Source = list[Prompt] | TemplatePrompts | FilePrompts
-Open = Callable[[yaml.Path, str], Path | None]  # the file that a path of the recipe means, where it may be read
+Open = Callable[[document.Path, str], Path | None]  # the file that a path of the recipe means, where it may be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ def rows(prompts: PromptSets, variables: Mapping[str, Value], seed: int, opened:
     """The three sets of prompts. `seed` draws samples and what is held back; problems go to `problems`."""
 
     def listed(source: Source, name: str) -> list[Prompted]:
-        path: yaml.Path = ("prompts", name)
+        path: document.Path = ("prompts", name)
         if isinstance(source, TemplatePrompts):
             return _from_template(source, path, variables, seed, problems)
         if isinstance(source, FilePrompts):
@@ -78,7 +77,7 @@ def _held_back(
     return [row for at, row in enumerate(train) if at not in chosen], [train[at] for at in sorted(chosen)]
 
 
-def _from_list(entries: Iterable[Prompt], path: yaml.Path, problems: Problems) -> list[Prompted]:
+def _from_list(entries: Iterable[Prompt], path: document.Path, problems: Problems) -> list[Prompted]:
     found: list[Prompted] = []
     for at, entry in enumerate(entries):
         if is_template(entry.prompt):
@@ -88,7 +87,7 @@ def _from_list(entries: Iterable[Prompt], path: yaml.Path, problems: Problems) -
 
 
 def _from_template(
-    source: TemplatePrompts, path: yaml.Path, variables: Mapping[str, Value], seed: int, problems: Problems
+    source: TemplatePrompts, path: document.Path, variables: Mapping[str, Value], seed: int, problems: Problems
 ) -> list[Prompted]:
     total = math.prod(len(values) for values in source.over.values())
     if source.sample is not None and source.sample > total:
@@ -126,7 +125,7 @@ def _combination(lists: list[list[Any]], at: int) -> list[Any]:
     return found[::-1]
 
 
-def _from_file(file: Path, name: str, path: yaml.Path, problems: Problems) -> list[Prompted]:
+def _from_file(file: Path, name: str, path: document.Path, problems: Problems) -> list[Prompted]:
     read = _READERS.get(file.suffix.lower())
     if read is None:
         problems.add(path, f"is no file of prompts, found {shown(name)}", f"known are {', '.join(_READERS)}")
@@ -137,7 +136,10 @@ def _from_file(file: Path, name: str, path: yaml.Path, problems: Problems) -> li
         problems.add(path, error.problems[0].message)
         return []
     found: list[Prompted] = []
-    for line, row in itertools.islice(read(text), MOST):
+    for number, (line, row) in enumerate(read(text)):
+        if number == MOST:
+            problems.add(path, f"holds more than {MOST} prompts: {name}")
+            break
         prompt = row.pop("prompt", None) if isinstance(row, dict) else None
         if isinstance(row, str):
             problems.at(Place(name, line), "", row)

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from . import document as yaml
-from .document import Document
+from .document import Document, override, parse
+from .document import Path as Place
 from .errors import InputError
 from .names import check_names
 from .problems import Problems
@@ -45,17 +45,17 @@ class Recipe:
     allow_outside: bool  # whether files may lie outside the folder
     document: Document  # the places of everything, overrides applied
     schema: Schema
-    lost: tuple[yaml.Path, ...] = ()  # paths left out because they are wrong; only while errors are gathered
+    lost: tuple[Place, ...] = ()  # paths left out because they are wrong; only while errors are gathered
 
 
 def read(path: Path, sets: Sequence[str] = (), allow_outside: bool = False) -> Recipe:
     """Read and check a recipe. Raises InputError with every mistake that can be seen, those `resolve` sees included."""
     text, sha256 = load(path)
-    document = yaml.parse(text, str(path))
+    document = parse(text, str(path))
     problems = Problems(document)
     for assignment in sets:
         try:
-            document = yaml.override(document, assignment)
+            document = override(document, assignment)
         except InputError as error:
             problems.found.update(dict.fromkeys(error.problems))
     problems.found.update(dict.fromkeys(document.problems))
@@ -77,10 +77,10 @@ def read(path: Path, sets: Sequence[str] = (), allow_outside: bool = False) -> R
     return recipe
 
 
-def _validated(document: Document, problems: Problems) -> tuple[Schema, list[yaml.Path]]:
+def _validated(document: Document, problems: Problems) -> tuple[Schema, list[Place]]:
     """The recipe's model; of a wrong one what remains without its wrong parts, and the paths of those."""
     data = cast(dict[str, Any], document.data)
-    lost: list[yaml.Path] = []
+    lost: list[Place] = []
     brought_up = Problems(document)  # by leaving parts out: nobody's mistakes
     for _ in range(_ROUNDS):
         try:
@@ -93,7 +93,7 @@ def _validated(document: Document, problems: Problems) -> tuple[Schema, list[yam
     return Schema.model_validate(_STAND_IN), [()]
 
 
-def _leave_out(data: dict[str, Any], path: yaml.Path) -> None:
+def _leave_out(data: dict[str, Any], path: Place) -> None:
     """Remove what is at `path`, a list as a whole; what a recipe cannot do without is stood in for."""
     keys = [str(step) for step in path[: next((at for at, step in enumerate(path) if isinstance(step, int)), None)]]
     if not keys:

@@ -11,15 +11,14 @@ from typing import Any, cast, final
 
 from pydantic import ValidationError
 
-from . import document as yaml
-from . import plan, schema
+from . import document, plan, schema
 from .document import Data
 from .models import sha256
 from .problems import Problems, shown
 from .template import BadTemplate, Value, is_template, render
 
 Parameters = tuple[tuple[str, plan.Scalar | tuple[plan.Scalar, ...]], ...]
-Open = Callable[[yaml.Path, str], Path | None]
+Open = Callable[[document.Path, str], Path | None]
 
 # how the files that Pillow reads without plug-ins begin
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF")
@@ -38,7 +37,7 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question for one row; `see` are names of visuals in place of the keys of drawings."""
+    """A question for one row, rendered."""
 
     wordings: tuple[str, ...]
     answers: tuple[str, ...]
@@ -57,7 +56,7 @@ class Renderer:
 
     def question(self, name: str, question: schema.Question, variables: Mapping[str, Value]) -> Asked | None:
         """The question as it is asked of a row; None where it renders to nothing but white space, or is wrong."""
-        base: yaml.Path = ("questions", name)
+        base: document.Path = ("questions", name)
         suffix = self._text((*base, "suffix"), question.suffix, variables)
         asks = self._texts((*base, "ask"), question.ask, variables)
         if suffix is None or asks is None:
@@ -94,14 +93,14 @@ class Renderer:
         key = (section, name, json.dumps(rendered, sort_keys=True) if part.templates else "")
         if key not in self._made:
             try:
-                kind = next(kind for kind in kinds if kind in yaml.plain(rendered))
+                kind = next(kind for kind in kinds if kind in document.plain(rendered))
                 self._made[key] = make(name, kinds[kind].model_validate(rendered, context=schema.RENDERED))
             except ValidationError as error:
                 self.problems.invalid(error, (section, name))
                 self._made[key] = None
         return self._made[key]
 
-    def _data(self, path: yaml.Path, part: _Part, variables: Mapping[str, Value]) -> Data:
+    def _data(self, path: document.Path, part: _Part, variables: Mapping[str, Value]) -> Data:
         if not part.templates:
             return part.data
         texts = [self._text((*path, *leaf), text, variables) for leaf, text in part.templates]
@@ -114,7 +113,7 @@ class Renderer:
         if kind not in {"image", "reference"}:
             return Drawn(kind, _sorted(parameters), "", "", "")
         asset = str(parameters.pop(kind))
-        path: yaml.Path = ("visuals", name, kind)
+        path: document.Path = ("visuals", name, kind)
         found = self.opened(path, asset)
         if found is None:
             return None
@@ -124,7 +123,7 @@ class Renderer:
                 return None
         return Drawn(kind, _sorted(parameters), asset, sha256(found), str(found))
 
-    def _text(self, path: yaml.Path, text: str, variables: Mapping[str, Value]) -> str | None:
+    def _text(self, path: document.Path, text: str, variables: Mapping[str, Value]) -> str | None:
         try:
             return render(text, variables).strip()
         except BadTemplate as error:
@@ -133,12 +132,12 @@ class Renderer:
                 self.problems.add(path, error.message, hint)
             return None
 
-    def _texts(self, path: yaml.Path, texts: list[str], variables: Mapping[str, Value]) -> list[str] | None:
+    def _texts(self, path: document.Path, texts: list[str], variables: Mapping[str, Value]) -> list[str] | None:
         listed = self.problems.document.has((*path, 0))
         found = [self._text((*path, at) if listed else path, text, variables) for at, text in enumerate(texts)]
         return None if None in found else cast(list[str], found)
 
-    def _answers(self, path: yaml.Path, texts: list[str], variables: Mapping[str, Value]) -> tuple[str, ...] | None:
+    def _answers(self, path: document.Path, texts: list[str], variables: Mapping[str, Value]) -> tuple[str, ...] | None:
         found = self._texts(path, texts, variables)
         if found is not None and "" in found:
             at = found.index("")
@@ -155,11 +154,11 @@ class _Part:
     """One visual or measure as data, and the texts in it that are templates."""
 
     def __init__(self, section: Data, name: str) -> None:
-        self.data: Data = yaml.plain(section)[name]
+        self.data: Data = document.plain(section)[name]
         self.templates = [(path, text) for path, text in _texts(self.data, ()) if is_template(text)]
 
 
-def _texts(data: Data, path: yaml.Path) -> Iterator[tuple[yaml.Path, str]]:
+def _texts(data: Data, path: document.Path) -> Iterator[tuple[document.Path, str]]:
     if isinstance(data, str):
         yield path, data
     elif isinstance(data, dict):

@@ -127,7 +127,7 @@ def render(
     return page.render(
         name=plan.name,
         headline=_headline(plan, recipe),
-        intro=_intro(found),
+        intro=_intro(plan, found),
         goal=_goal(plan, found),
         notes=[{"text": note.text, "tone": "good" if note.good else "bad"} for note in notes(plan, found)],
         grid_text=_grid_text(plan, found),
@@ -157,11 +157,22 @@ def _headline(plan: Plan, recipe: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _intro(found: Evaluation) -> str:
+def _intro(plan: Plan, found: Evaluation) -> str:
     at = "" if found.scale == 1 else f", adapter at scale {found.scale:g}"
     return (
-        f"{found.rows} prompts the adapter never trained on, {found.seeds} seed{'s' * (found.seeds != 1)} each: "
+        f"{found.rows} {_prompts(plan)}, {found.seeds} seed{'s' * (found.seeds != 1)} each: "
         f"{found.rows * found.seeds:,} pictures beside the bare generator's own{at}."
+    )
+
+
+def _prompts(plan: Plan) -> str:
+    """What the tested prompts are to the adapter: a recipe without held-out prompts may test on what it trained on."""
+    trained = {row.prompt for row in plan.train_rows}
+    seen = sum(row.prompt in trained for row in plan.test_rows)
+    if not seen:
+        return "prompts the adapter was never trained on"
+    return (
+        "prompts the adapter was trained on" if seen == len(plan.test_rows) else f"prompts, {seen} of them trained on"
     )
 
 

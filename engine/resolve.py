@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from . import answers, document, models, plan, prompts, rendering, schema
 from .errors import InputError
 from .problems import Problems
 from .recipe import Recipe
-from .rows import Rows
+from .rows import Row, Rows
+from .world.scenes import SIZE as WORLD_SIZE
 
 
 def resolve(recipe: Recipe) -> plan.Plan:
@@ -45,6 +46,7 @@ def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
         plan.Critic(name, located.get(("judges", name), _NOWHERE), 0.0, judge.dtype, judge.device)
         for name, judge in sorted(chosen.judges.items())
     )
+    _measurable(chosen, data, generator, problems)
     _no_critic_judges(chosen, critics, judges, problems)
     goal = chosen.goal or schema.Goal.model_construct()
     return plan.Plan(
@@ -67,7 +69,7 @@ def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
         evaluate=plan.Evaluate(
             tuple(range(chosen.evaluate.seeds)), tuple(sorted(set(chosen.evaluate.scales))), chosen.evaluate.every
         ),
-        expect=_expect(chosen),
+        expect=_expect(chosen, found["test"], problems),
     )
 
 
@@ -164,6 +166,17 @@ def _kind(data: Mapping[str, document.Data], measure: str) -> str:
     return next(kind for kind in schema.MEASURES if kind in keys)
 
 
+def _measurable(
+    chosen: schema.Schema, data: Mapping[str, document.Data], generator: plan.Generator, problems: Problems
+) -> None:
+    """Measures that read the embedded world can read only pictures of its size."""
+    if generator.model.address and (generator.width, generator.height) != (WORLD_SIZE, WORLD_SIZE):
+        for name in chosen.measures:
+            if (kind := _kind(data, name)) in schema.OF_THE_WORLD:
+                hint = f"this generator makes {generator.width} × {generator.height}"
+                problems.add(("measures", name, kind), f"reads pictures of {WORLD_SIZE} × {WORLD_SIZE} alone", hint)
+
+
 def _questions(chosen: schema.Schema) -> tuple[plan.Question, ...]:
     return tuple(
         plan.Question(
@@ -206,7 +219,11 @@ def _adapter(adapter: schema.Adapter) -> plan.Adapter:
     return plan.Adapter(adapter.rank, 5.0 * adapter.rank if adapter.alpha is None else adapter.alpha, adapter.targets)
 
 
-def _expect(chosen: schema.Schema) -> tuple[plan.Expectation, ...]:
+def _expect(chosen: schema.Schema, tested: Sequence[Row], problems: Problems) -> tuple[plan.Expectation, ...]:
+    asked = {name for row in tested for name, _ in row.asks}
+    for name in chosen.expect:
+        if tested and not problems.found and name in chosen.questions and name not in asked:
+            problems.add(("expect", name), "is asked of no test prompt", "its `ask` renders to nothing for all of them")
     return tuple(
         plan.Expectation(name, wanted.judge or "", "at_most", wanted.at_most)
         if wanted.at_most is not None

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from .kinds import MEASURES, VISUALS, Measure, Visual
+from .kinds import MEASURES, OF_THE_WORLD, VISUALS, Measure, Visual
 from .values import (
     ADDRESS,
     LARGEST_SEED,
@@ -35,7 +35,18 @@ from .values import (
     kind_of,
 )
 
-__all__ = ["ADDRESS", "MEASURES", "NAME", "RENDERED", "VARIABLE", "VISUALS", "Keys", "Schema", "json_schema"]
+__all__ = [
+    "ADDRESS",
+    "MEASURES",
+    "NAME",
+    "OF_THE_WORLD",
+    "RENDERED",
+    "VARIABLE",
+    "VISUALS",
+    "Keys",
+    "Schema",
+    "json_schema",
+]
 
 
 # --- generator, critics ---------------------------------------------------------------------------------------------
@@ -157,8 +168,12 @@ class Question(Keys):
     see: Names = Field(default=[], description="visual prompts that the critic is shown")
     answer: Texts = Field(description="the accepted answers")
     against: Texts | None = Field(default=None, description="the opposite; without it, plain likelihood")
-    weight: Weight = Field(default=1.0, description="of its part of the loss, > 0")
-    hold: Probability | None = Field(default=None, description="pushes only while p is below this")
+    weight: Weight = Field(
+        default=1.0, description="> 0; relative to the other questions' weights, for a `hold` as it stands"
+    )
+    hold: Probability | None = Field(
+        default=None, description="pushes only while p (with `against`: p against the opposite) is below this"
+    )
     watch: bool = Field(default=False, description="reported, never in the loss")
     critics: SomeNames | None = Field(default=None, description="who is asked; default: all critics")
 
@@ -210,7 +225,7 @@ class Stop(Keys):
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["p"]}, {"required": ["judge"]}]})
 
-    p: dict[Name, Probability] = Field(default={}, description="question: mean p of the critics")
+    p: dict[Name, Probability] = Field(default={}, description="question: mean p of the least convinced critic")
     judge: dict[Name, dict[Name, Probability]] = Field(default={}, description="judge: {question: mean p}")
     patience: Whole = Field(default=1, ge=1, description="looks in a row")
 

@@ -246,10 +246,10 @@ def evaluate(
         hint = "give one with --adapter, or train it with `recipe run`"
         found = f"there is no adapter {adapter}" if adapter else "there is no adapter: no lock names one"
         raise InputError([Problem(Place(str(source.path)), "", found, hint)])
-    from .evaluate import evaluate as look
+    from .evaluate import evaluate as measure
 
     _complete(plan)
-    found = look(plan, adapter, None, listener.looked, scale)
+    found = measure(plan, adapter, None, listener.looked, scale)
     same = outcome is not None and outcome.tensors_sha256 == found.tensors_sha256
     return results.result(
         recipe,

@@ -99,10 +99,10 @@ def _once(names: list[str]) -> list[str]:
 Rendered = Annotated[str, StringConstraints(pattern=r"\{\{|\{%")]  # a text that is to be rendered first
 _FRACTION = Annotated[float, Field(ge=0, le=1)]
 _SIZE = Annotated[float, Field(gt=0, le=1)]
-_POSITIVE = Annotated[float, Field(ge=0)]
+_FROM_0 = Annotated[float, Field(ge=0)]
 Fraction = Annotated[_FRACTION, WrapValidator(_number_or_template, json_schema_input_type=_FRACTION | Rendered)]
 Size = Annotated[_SIZE, WrapValidator(_number_or_template, json_schema_input_type=_SIZE | Rendered)]
-Positive = Annotated[_POSITIVE, WrapValidator(_number_or_template, json_schema_input_type=_POSITIVE | Rendered)]
+NotNegative = Annotated[_FROM_0, WrapValidator(_number_or_template, json_schema_input_type=_FROM_0 | Rendered)]
 Text = Annotated[str, Field(pattern=r"\S"), AfterValidator(_not_blank)]
 _TEXTS = Annotated[list[Text], Field(min_length=1)]
 Texts = Annotated[_TEXTS, BeforeValidator(_listed, json_schema_input_type=Text | _TEXTS)]

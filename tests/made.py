@@ -83,6 +83,7 @@ def plan(prompts: list[str] = PROMPTS) -> plans.Plan:
             1,
             5e-4,
             0,
+            "constant",
             "adamw",
             1.0,
             100,

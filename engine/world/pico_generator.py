@@ -95,8 +95,8 @@ def save(pipeline: FluxPipeline, folder: Path) -> None:
     """Write the folder that `FluxPipeline.from_pretrained` loads."""
     with quiet():
         pipeline.save_pretrained(folder, safe_serialization=True)
-    # stock notes the folder that the VAE was loaded from, which means nothing elsewhere
-    config = folder / "vae" / "config.json"
-    noted: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
-    noted.pop("_name_or_path", None)
-    config.write_text(json.dumps(noted, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    # stock notes the folder that a part was loaded from, which means nothing elsewhere
+    for config in (folder / "model_index.json", *folder.glob("*/config.json")):
+        noted: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
+        if noted.pop("_name_or_path", None) is not None:
+            config.write_text(json.dumps(noted, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -24,7 +24,7 @@ from .scenes import SCALES, SIZE, WORDS
 from .training import Course, Report, load_weights, run
 
 FIRST = Course(steps=2200, lr=2e-3, save_every=200, seed=2, floor=0.2, stop=1400)
-SECOND = Course(steps=900, lr=1.5e-3, save_every=100, seed=3)
+SECOND = Course(steps=1900, lr=1.5e-3, save_every=100, seed=3)
 BATCH, QUESTIONS = 64, 6
 TEXTS = 4000  # pictures whose questions and answers the tokenizer is made from
 

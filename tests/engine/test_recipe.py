@@ -149,6 +149,12 @@ def test_a_recipe_is_kept_word_for_word(file: Path) -> None:
         ("Is the line aligned?", "Is the line " + "so " * 90 + "straight?", '"Is the line so', "is too long"),
         # prompts
         ("  test: [{prompt: a white ball, color: white, thing: ball}]", "  test: []", "[]", "prompts.test: is empty"),
+        (
+            "Is there a {{ color }} {{ thing }}?",
+            "{% if color == 'red' %}Is it red?{% endif %}",
+            "{judge: second, at_least",
+            "expect.still_there: is asked of no test prompt",
+        ),
         ("    for:", "    sample: 11\n    for:", "11", "cannot draw 11 of 10 prompts"),
         ("  test:", "  validate: {sample: 10}\n  test:", "10}", "leaves none of 10 prompts"),
     ],
@@ -158,6 +164,14 @@ def test_a_mistake_is_told_at_its_place(file: Path, old: str, new: str, at: str,
     changed = hollow.RECIPE.replace(old, new, 1)
     assert any(one.startswith(f"{place(changed, at)}: ") and said in one for one in found), found
     assert len(found) == 1, found
+
+
+def test_measures_of_the_world_need_its_size(file: Path) -> None:
+    wide = ("generator: {model: ./generator}", "generator: {model: ./generator, size: {width: 128, height: 64}}")
+    said = "reads pictures of 64 × 64 alone\n  hint: this generator makes 128 × 64"
+    horizon, named = problems(file, wide)
+    assert horizon.endswith(f"measures.horizon.horizon_row: {said}")
+    assert named.endswith(f"measures.named.factors: {said}")
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_text(file: Path) -> None:

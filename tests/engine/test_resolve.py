@@ -59,7 +59,8 @@ def test_rows_are_rendered(file: Path) -> None:
 
 
 def test_an_ask_that_renders_to_nothing_leaves_the_question_out_of_that_row(file: Path) -> None:
-    made = resolved(file, ("Is there a {{ color }} {{ thing }}?", "{% if color == 'red' %}Is it red?{% endif %} "))
+    nothing = ("Is there a {{ color }} {{ thing }}?", "{% if color == 'red' %}Is it red?{% endif %} ")
+    made = resolved(file, nothing, ("  still_there: {judge: second, at_least: 0.95}\n", ""))
     for row in (*made.train_rows, *made.validate_rows, *made.test_rows):
         asked = [ask.question for ask in row.asks]
         assert asked == (["aligned", "still_there"] if row.prompt.startswith("a red") else ["aligned"])
