@@ -81,7 +81,7 @@ def _broken_holds(plan: Plan, found: Evaluation) -> list[Note]:
 
 def _broke(belief: Belief, wanted: float) -> bool:
     """Below what is asked for, and lower than it was: a hold that was never there did not break."""
-    return belief.after.p < wanted and belief.after.p < belief.before.p
+    return round(belief.after.p, 2) < wanted and belief.after.p < belief.before.p
 
 
 def _lost(plan: Plan, found: Evaluation) -> list[Note]:

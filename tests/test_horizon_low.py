@@ -37,14 +37,13 @@ def test_the_horizon_moves(told: dict[str, Any]):
 
 def test_the_critic_is_not_merely_pleased(told: dict[str, Any]):
     believed = max(asked["after"]["right"] for asked in told["questions"]["aligned"]["critics"].values())
-    # 0.07 where this was written; the aim is 0.05
-    assert believed - told["measures"]["horizon"]["after"] <= 0.10
+    assert believed - told["measures"]["horizon"]["after"] <= 0.05
 
 
 def test_what_the_prompt_names_stays(told: dict[str, Any]):
     named = told["measures"]["named"]
-    # six factors at once, 0.09 lost where this was written; the aim is 0.03
-    assert named["before"] - named["after"] <= 0.13
+    # six factors at once; 0.02 where this was written, and another number of threads trains another adapter
+    assert named["before"] - named["after"] <= 0.05
 
 
 def test_its_report_can_be_looked_at(told: dict[str, Any], tmp_path: Path):
