@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import files
 from .errors import InputError, Place, Problem
+from .values import NAME
 
 FOLDER = Path(__file__).parent.parent / "recipes"
 
@@ -61,6 +62,8 @@ def init(name: str, origin: str, folder: Path) -> list[Path]:
     source = _gallery(origin) or _gallery(f"{origin}.yaml")
     if source is None:
         raise _unknown(origin)
+    if not re.fullmatch(NAME, name):
+        raise InputError([Problem(Place(name), "", "is no name for a recipe", f"it must match {NAME}")])
     text = source.read_text(encoding="utf-8")
     text = re.sub(r"^name:.*$", f"name: {name}", text, count=1, flags=re.MULTILINE)
     text = text.replace(f"recipe run {source.name}", f"recipe run {name}.yaml")

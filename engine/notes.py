@@ -8,6 +8,7 @@ from .figures import Belief, Evaluation
 from .plan import Plan
 
 _CONVINCED = 0.05  # how far a critic's "right" may lie above the measure before the report says so
+_MOVED = 0.05  # how much the goal's share must rise, or the report says that it hardly did
 _FELL = 0.03  # how far a share may fall before the report says so
 _FELL_BELOW_ALL = 0.1  # the same where every bare picture satisfies the measure by definition
 _AGAINST_BARE = ("sharpness", "drift")
@@ -23,7 +24,13 @@ class Note:
 
 def notes(plan: Plan, found: Evaluation) -> list[Note]:
     """What to say above the pictures: expectations first, then belief against truth, then what was lost."""
-    return [*_expectations(found), *_convinced(plan, found), *_broken_holds(plan, found), *_lost(plan, found)]
+    return [
+        *_expectations(found),
+        *_unmoved(plan, found),
+        *_convinced(plan, found),
+        *_broken_holds(plan, found),
+        *_lost(plan, found),
+    ]
 
 
 def percent(share: float) -> str:
@@ -49,6 +56,17 @@ def _expectations(found: Evaluation) -> list[Note]:
 
 def _share(value: float) -> str:
     return f"{value:.3f}".rstrip("0").rstrip(".") if value else "0"
+
+
+def _unmoved(plan: Plan, found: Evaluation) -> list[Note]:
+    return [
+        Note(
+            f"The goal hardly moved: {measure.name} went from {percent(measure.before)} to {percent(measure.after)} of "
+            "the pictures. A higher `lr`, more `steps`, or less of what holds it back may help."
+        )
+        for measure in found.measures
+        if measure.name == plan.goal_measure and measure.before < 1 and measure.after - measure.before < _MOVED
+    ]
 
 
 def _convinced(plan: Plan, found: Evaluation) -> list[Note]:

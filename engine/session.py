@@ -184,6 +184,10 @@ def _digest_in(folder: Path) -> str:
 
 
 def _aside(folder: Path) -> Path:
+    """A free name for a folder that holds a run of another plan; `InputError` where the person is in that folder."""
+    if Path.cwd().is_relative_to(folder.resolve()):
+        hint = "give this run a folder of its own with --out"
+        raise InputError([Problem(Place(str(folder)), "", "holds a run of another plan, and you are in it", hint)])
     number = 1
     while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
         number += 1

@@ -123,6 +123,14 @@ def test_a_run_of_another_plan_is_renamed_and_other_files_stay(tiny: Path, capsy
     assert lock["inputs"]["sets"] == ["train.steps=1"]
 
 
+def test_the_folder_one_is_in_is_not_renamed(tiny: Path, capsys: pytest.CaptureFixture[str]):
+    assert recipe("run", "tiny.yaml", "--out", ".", "--quiet") == 0
+    before = sorted(Path().iterdir())
+    assert recipe("run", "tiny.yaml", "--out", ".", "--set", "train.steps=1", "--quiet") == 2
+    assert "holds a run of another plan, and you are in it" in capsys.readouterr().err
+    assert sorted(Path().iterdir()) == before
+
+
 def test_what_was_expected_decides_the_status_then_and_later(tiny: Path, capsys: pytest.CaptureFixture[str]):
     tiny.write_text(tiny.read_text("utf-8").replace("sharp: {at_least: 0.0}", "named: {at_least: 1.0}"), "utf-8")
     assert recipe("run", "tiny.yaml", "--json", "--quiet") == 1
@@ -367,6 +375,8 @@ def test_gallery_is_listed_and_started_from(
     assert recipe("init", "mine", "--from", "horizon_low") == 0
     capsys.readouterr()
     assert recipe("init", "mine") == 2
+    assert recipe("init", "my own") == 2  # `name: my own` would be refused
+    assert not Path("my own.yaml").exists()
     assert recipe("check", "mine.yaml") == 0
     assert "\nname: mine\n" in Path("mine.yaml").read_text("utf-8")
 

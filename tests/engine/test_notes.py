@@ -25,6 +25,7 @@ def test_nothing_is_wrong_with_a_good_run(tmp_path: Path):
     ("story", "words"),
     [
         (made.Story(truth=0.5, believed=0.52), "Not met: horizon is 0.5"),
+        (made.Story(truth=0.03, believed=0.05), "The goal hardly moved: horizon went from"),
         (made.Story(truth=0.9, believed=0.97), "eyes calls 97 % of the pictures right on “aligned”, the pixels 90 %"),
         (made.Story(hold=0.61), "The hold “still_there” broke: it asks for p ≥ 0.75, eyes ends at 0.61"),
         (made.Story(named=0.9), "named fell from 98 % to 90 %"),
