@@ -270,7 +270,7 @@ def list_gallery(as_json: Json = False) -> None:
     """List the recipes of the gallery."""
     from .engine import gallery
 
-    entries = [(path.stem, gallery.intent(path)) for path in gallery.recipes()]
+    entries = [(path.stem, gallery.intent(path.read_text(encoding="utf-8"))) for path in gallery.recipes()]
     if as_json:
         print(json.dumps([{"name": name, "intent": text} for name, text in entries], ensure_ascii=False))
     else:

@@ -87,6 +87,7 @@ class Chat:
         self._special, self._breaks = set(special), tuple(token.content for token in special.values())
         self._heads: dict[int, tuple[int, ...]] = {}
         self._bare: dict[tuple[str, int], tuple[str, tuple[int, ...]]] = {}
+        self._gaps: dict[str, str] = {}
         self._prompts: dict[tuple[str, int], Prompt] = {}
         self._answers: dict[tuple[str, str], tuple[int, ...]] = {}
         self._end: int | None = None
@@ -113,9 +114,7 @@ class Chat:
 
     def answer(self, question: str, answer: str, closed: bool = False) -> tuple[int, ...]:
         """`answer_tokens` as it is kept."""
-        # no tokenizer merges across a special token: what was asked before the last one makes no difference
-        bare = self._asked(question, 1)[0]
-        key = (bare[max([0, *(bare.rfind(token) for token in self._breaks)]) :], answer)
+        key = (self._before(question), answer)
         if key not in self._answers:
             self._answers[key] = self._answer(question, answer)
         return self._answers[key] + ((self.end(),) if closed else ())
@@ -190,6 +189,13 @@ class Chat:
             text = self._render(question, pictures)
             self._bare[key] = text, self._tokens(text)
         return self._bare[key]
+
+    def _before(self, question: str) -> str:
+        """What an answer's tokens depend on of the chat before it, kept: no tokenizer merges across a special token."""
+        if question not in self._gaps:
+            bare = self._asked(question, 1)[0]
+            self._gaps[question] = bare[max([0, *(bare.rfind(token) for token in self._breaks)]) :]
+        return self._gaps[question]
 
     def _render(self, question: str, pictures: int, answer: str | None = None) -> str:
         shown = [{"type": "image"} for _ in range(pictures)]

@@ -111,6 +111,10 @@ class Evaluation:
     strips: tuple[Strip, ...]
     seconds: float
 
+    def measured(self, name: str) -> Measured | None:
+        """What a measure found, if there is one of this name."""
+        return next((measure for measure in self.measures if measure.name == name), None)
+
     @property
     def met(self) -> bool:
         """Whether every expectation holds; true when there are none."""

@@ -51,9 +51,9 @@ def recipes() -> list[Path]:
     return sorted(FOLDER.glob("*.yaml"))
 
 
-def intent(path: Path) -> str:
-    """What a recipe says it is for: the line `# Intent: ...` at its head; empty where it says nothing."""
-    found = re.search(r"^#\s*Intent:\s*(.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+def intent(text: str) -> str:
+    """What a recipe's text says it is for: the line `# Intent: ...` at its head; empty where it says nothing."""
+    found = re.search(r"^#\s*Intent:\s*(.+)$", text, re.MULTILINE)
     return found.group(1).strip() if found else ""
 
 

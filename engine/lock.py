@@ -154,12 +154,6 @@ def relative(path: Path, lock: Path) -> str:
     return Path(os.path.relpath(path.resolve(), lock.resolve().parent)).as_posix()
 
 
-def file_sha256(path: Path) -> str:
-    """The sha256 of a file, hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _body(lock: Lock) -> dict[str, Json]:
     entries: dict[str, Json] = json.loads(json.dumps(asdict(lock)))
     written = cast(dict[str, Json], entries["inputs"])

@@ -59,19 +59,20 @@ def _share(value: float) -> str:
 
 
 def _unmoved(plan: Plan, found: Evaluation) -> list[Note]:
+    goal = found.measured(plan.goal_measure)
+    if goal is None or goal.before == 1 or goal.after - goal.before >= _MOVED:
+        return []
     return [
         Note(
-            f"The goal hardly moved: {measure.name} went from {percent(measure.before)} to {percent(measure.after)} of "
+            f"The goal hardly moved: {goal.name} went from {percent(goal.before)} to {percent(goal.after)} of "
             "the pictures. A higher `lr`, more `steps`, or less of what holds it back may help."
         )
-        for measure in found.measures
-        if measure.name == plan.goal_measure and measure.before < 1 and measure.after - measure.before < _MOVED
     ]
 
 
 def _convinced(plan: Plan, found: Evaluation) -> list[Note]:
     """A critic that is sure while the pixels disagree: the paper's own failure, and the reason for measures."""
-    goal = next((measure for measure in found.measures if measure.name == plan.goal_measure), None)
+    goal = found.measured(plan.goal_measure)
     asked = [belief for belief in found.beliefs if belief.question == plan.goal_question and not belief.judge]
     if goal is None:
         return []

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from PIL import Image
 from . import charts, figures, files, history
 from . import lock as locks
 from .figures import Belief, Evaluation, Interval, Measured, Shot, Strip
+from .gallery import intent
 from .notes import notes, percent
 from .plan import Plan
 
@@ -152,8 +152,7 @@ def _order(plan: Plan) -> Sequence[str]:
 
 
 def _headline(plan: Plan, recipe: str) -> str:
-    intent = re.search(r"^#\s*Intent:\s*(.+)$", recipe, re.MULTILINE)
-    text = intent.group(1).strip().rstrip(".") if intent else plan.name.replace("_", " ")
+    text = intent(recipe).rstrip(".") or plan.name.replace("_", " ")
     return text[:1].upper() + text[1:]
 
 
@@ -177,7 +176,7 @@ def _prompts(plan: Plan) -> str:
 
 
 def _goal(plan: Plan, found: Evaluation) -> _Goal | None:
-    measure = next((measure for measure in found.measures if measure.name == plan.goal_measure), None)
+    measure = found.measured(plan.goal_measure)
     if measure is None:
         return None
     truth = _Goal(

@@ -236,15 +236,12 @@ def _no_critic_judges(
     chosen: schema.Schema, critics: tuple[plan.Critic, ...], judges: tuple[plan.Critic, ...], problems: Problems
 ) -> None:
     """The same weights under another name are still what trained the adapter."""
-    trained = {(critic.model.files or critic.model.address, critic.model.revision): critic.name for critic in critics}
-    same = {
-        judge.name: trained.get((judge.model.files or judge.model.address, judge.model.revision)) for judge in judges
-    }
+
+    def weights(one: plan.Critic) -> tuple[object, str]:
+        return one.model.files or one.model.address, one.model.revision
+
+    trained = {weights(critic): critic.name for critic in critics if critic.model.address}
+    same = {judge.name: trained[weights(judge)] for judge in judges if weights(judge) in trained}
     for name, wanted in chosen.expect.items():
-        critic = same.get(wanted.judge or "")
-        if (
-            critic is not None
-            and (wanted.judge or "")
-            and any(j.name == wanted.judge and j.model.address for j in judges)
-        ):
+        if critic := same.get(wanted.judge or ""):
             problems.add(("expect", name, "judge"), f"`{wanted.judge}` is the same model as the critic `{critic}`")

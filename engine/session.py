@@ -135,7 +135,7 @@ def _locked(recipe: Recipe, plan: Plan, trained: Trained, found: Evaluation, fol
     probes = [strip.shots[-1].file for strip in found.strips if not strip.missed][:4]
     outcome = locks.Outcome(
         adapter=locks.relative(trained.adapter, lock),
-        adapter_sha256=locks.file_sha256(trained.adapter),
+        adapter_sha256=models.sha256(trained.adapter),
         tensors_sha256=trained.tensors_sha256,
         steps=trained.steps,
         stopped=trained.stopped,

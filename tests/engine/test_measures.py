@@ -8,7 +8,7 @@ import pytest
 import torch
 from control_recipes.engine import measures
 from control_recipes.engine.measures import KINDS, Batch
-from control_recipes.engine.schema import MEASURES
+from control_recipes.engine.schema import MEASURES, OF_THE_WORLD
 from control_recipes.engine.world import painter
 
 PROMPTS = ("a red ball in the grass", "a thing", "a blue box on the sand", "something by day")
@@ -26,6 +26,7 @@ def batch(pictures: torch.Tensor, bare: torch.Tensor | None = None, prompts: tup
 def test_every_kind_of_the_language_is_measured():
     assert set(KINDS) == set(MEASURES)
     assert {kind.holds for kind in KINDS.values()} <= {"any", "world"}
+    assert {name for name, kind in KINDS.items() if kind.holds == "world"} == OF_THE_WORLD
 
 
 def test_horizon_row_reads_rows_and_takes_each_rows_own_target():

@@ -203,9 +203,10 @@ def test_nothing_but_what_is_needed_is_shipped():
 
 
 def test_the_guard_sees_what_is_not_needed(tmp_path: Path):
-    (tmp_path / "critic" / "work").mkdir(parents=True)
-    for name in ("critic/work/state.safetensors", "critic/model.bin"):
-        (tmp_path / name).write_bytes(b"0")
+    work = tmp_path / "critic" / "work"
+    work.mkdir(parents=True)
+    for path in (work / "state.safetensors", tmp_path / "critic" / "model.bin"):
+        path.write_bytes(b"0")
     (tmp_path / "critic" / "config.json").write_text('{"_name_or_path": "/home/me/vae"}', "utf-8")
     with (tmp_path / "large.safetensors").open("wb") as file:
         file.truncate(MEBIBYTES * 2**20)
