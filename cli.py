@@ -199,7 +199,7 @@ def lock(
         recipe = _read(source, given, allow_outside)
         resolved = resolve(recipe)
         report[file] = locks.stale(old, resolved) if old is not None else ["there is no lock"]
-        jobs.append((path, locks.inputs(resolved, recipe.sha256, recipe.sets)))
+        jobs.append((path, locks.inputs(resolved, recipe.sha256, recipe.sets, recipe.digests)))
     if not check:
         for path, inputs in jobs:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -146,18 +147,25 @@ def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
 
 
 def metadata(
-    generator: Generator, chosen: plan.Plan, inputs: str, recipe: str, tensors: Mapping[str, Tensor]
+    generator: Generator,
+    chosen: plan.Plan,
+    inputs: str,
+    recipe: str,
+    tensors: Mapping[str, Tensor],
+    included: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
     """The header of an adapter: our own entries, then what ModelSpec 1.0.1 and sd-scripts ask for. No times, no paths.
 
-    `inputs` is the lock's inputs as text, `recipe` the recipe's text. The other tools' rank and alpha are the file's
-    (folded: equal); the trained ones are in our own.
+    `inputs` is the lock's inputs as text, `recipe` the recipe's text, `included` the texts of the files it includes, by
+    name (an entry only where there are any). The other tools' rank and alpha are the file's (folded: equal); the
+    trained ones are in our own.
     """
     rank = str(chosen.adapter.rank)
     body = hashlib.sha256(b"".join(_bytes(tensors[name]) for name in _order(tensors)))
     return {
         "format": "pt",
         "control_recipes.recipe": recipe,
+        **({"control_recipes.included": json.dumps(dict(sorted(included.items())))} if included else {}),
         "control_recipes.inputs": inputs,
         "control_recipes.rank": rank,
         "control_recipes.alpha": repr(chosen.adapter.alpha),

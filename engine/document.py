@@ -52,6 +52,16 @@ class Document:
             return node.keys[str(path[-1])]
         return self.place(path)
 
+    def writers(self, path: Path) -> str:
+        """Who wrote which key of the mapping at `path`, in words; empty where one file wrote them all."""
+        node: Node | None = self.root
+        for step in path:
+            node = node.child(step) if node is not None else None
+        places = node.keys if node is not None and node.children is not None else {}
+        if len({place.file for place in places.values()}) < 2:
+            return ""
+        return ", ".join(f"`{key}` is from {place.file}:{place.line}" for key, place in places.items())
+
     def has(self, path: Path) -> bool:
         """Whether there is a value at `path`."""
         node: Node | None = self.root

@@ -1,6 +1,6 @@
 """The lock: beside the recipe, in git, what the plan resolved to, on what it ran, and what came out.
 
-    inputs    the canonical plan, its digest, the recipe's own digest and the overrides it was read with
+    inputs    the canonical plan, its digest, the digests of the recipe and of what it includes, and the overrides
     platform  threads, device, instruction set, versions, determinism; null until something ran
     outcome   the adapter's digests, steps, stopping reason, figures and probe pictures; null until something ran
 
@@ -36,6 +36,7 @@ class Inputs:
     plan: str  # canonical JSON; written to the file as an object
     recipe_sha256: str  # of the text; informational: a changed comment is not stale
     sets: tuple[str, ...]  # overrides, KEY=VALUE, in the order given
+    included: tuple[tuple[str, str], ...] = ()  # (file, sha256) of what the recipe includes; informational as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,11 @@ class Lock:
     outcome: Outcome | None = None
 
 
-def inputs(plan: plans.Plan, recipe_sha256: str, sets: tuple[str, ...] = ()) -> Inputs:
+def inputs(
+    plan: plans.Plan, recipe_sha256: str, sets: tuple[str, ...] = (), included: tuple[tuple[str, str], ...] = ()
+) -> Inputs:
     """The lock's inputs for a plan."""
-    return Inputs(plans.digest(plan), plans.canonical(plan), recipe_sha256, sets)
+    return Inputs(plans.digest(plan), plans.canonical(plan), recipe_sha256, sets, included)
 
 
 def write(lock: Lock, path: Path) -> None:

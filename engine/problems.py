@@ -112,8 +112,13 @@ class Problems:
             self._no_kind(path, detail["input"])
         else:
             message, hint = _said(detail)
-            self.add(path, message, hint, at_key=is_key)
+            self.add(path, message, hint or self._mixed(path), at_key=is_key)
         return path
+
+    def _mixed(self, path: Path) -> str:
+        """A hint for a mapping that an included file and another wrote together; empty where one file wrote it."""
+        writers = self.document.writers(path)
+        return f"{writers}; `KEY: ~` removes what is inherited" if writers else ""
 
     def _no_kind(self, path: Path, value: object) -> None:
         """A value that is none of several kinds, or several at once."""
@@ -125,7 +130,8 @@ class Problems:
         keys = [str(key) for key in cast(dict[object, object], value)]
         several = [f"`{key}`" for key in keys if key in kinds]
         if several:
-            self.add(path, f"is several things at once: {' and '.join(several)}", "keep one of them")
+            hint = self._mixed(path) or "keep one of them"
+            self.add(path, f"is several things at once: {' and '.join(several)}", hint)
         elif len(keys) == 1 or (keys and get_close_matches(keys[0], kinds, 1)):
             self.add((*path, keys[0]), f"unknown key `{keys[0]}`", meant(keys[0], kinds), at_key=True)
         else:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
@@ -17,6 +17,9 @@ from .names import check_names
 from .problems import Problems
 from .schema import Schema, json_schema
 from .texts import load
+
+if TYPE_CHECKING:
+    from .reuse import Included
 
 __all__ = ["Recipe", "json_schema", "read"]
 
@@ -45,13 +48,20 @@ class Recipe:
     allow_outside: bool  # whether files may lie outside the folder
     document: Document  # the places of everything, overrides applied
     schema: Schema
+    included: tuple[Included, ...] = ()  # the files it is made of besides its own, sorted by name
     lost: tuple[Place, ...] = ()  # paths left out because they are wrong; only while errors are gathered
+
+    @property
+    def digests(self) -> tuple[tuple[str, str], ...]:
+        """Name and sha256 of every included file."""
+        return tuple((one.name, one.sha256) for one in self.included)
 
 
 def read(path: Path, sets: Sequence[str] = (), allow_outside: bool = False) -> Recipe:
     """Read and check a recipe. Raises InputError with every mistake that can be seen, those `resolve` sees included."""
     text, sha256 = load(path)
     document = parse(text, str(path))
+    document, included = _whole(document, path, allow_outside)
     problems = Problems(document)
     for assignment in sets:
         try:
@@ -60,13 +70,25 @@ def read(path: Path, sets: Sequence[str] = (), allow_outside: bool = False) -> R
             problems.found.update(dict.fromkeys(error.problems))
     problems.found.update(dict.fromkeys(document.problems))
     problems.document = document
+    for key in ("include",):
+        if document.has((key,)):  # what the file says of them is done with by now
+            problems.add((key,), "cannot be set: it is read before any --set applies", "write it into a file")
     if document.root.children is None:
         problems.add((), "a recipe is a mapping", "it starts with `recipe: 1`")
         problems.raise_if_any()
     schema, lost = _validated(document, problems)
     check_names(problems)
     recipe = Recipe(
-        text, str(path), path.absolute().parent, sha256, tuple(sets), allow_outside, document, schema, tuple(lost)
+        text=text,
+        file=str(path),
+        folder=path.absolute().parent,
+        sha256=sha256,
+        sets=tuple(sets),
+        allow_outside=allow_outside,
+        document=document,
+        schema=schema,
+        included=included,
+        lost=tuple(lost),
     )
     if problems.found:
         # one look must show everything: what is still sound of a wrong recipe is resolved for its further mistakes
@@ -75,6 +97,15 @@ def read(path: Path, sets: Sequence[str] = (), allow_outside: bool = False) -> R
         gather(recipe, problems)
     problems.raise_if_any()
     return recipe
+
+
+def _whole(document: Document, path: Path, allow_outside: bool) -> tuple[Document, tuple[Included, ...]]:
+    """The document with what it includes and combines, and the files of that."""
+    if not any(document.has((key,)) for key in ("include", "combine")):
+        return document, ()
+    from .reuse import merged  # most recipes need none of it
+
+    return merged(document, path.absolute().parent, allow_outside)
 
 
 def _validated(document: Document, problems: Problems) -> tuple[Schema, list[Place]]:

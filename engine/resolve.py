@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from . import answers, document, models, plan, prompts, rendering, schema
+from . import answers, document, models, paths, plan, prompts, rendering, schema
 from .errors import InputError
 from .problems import Problems
 from .recipe import Recipe
@@ -135,19 +135,11 @@ class _Files:
         self.recipe, self.problems = recipe, problems
 
     def __call__(self, path: document.Path, name: str) -> Path | None:
-        folder = self.recipe.folder.resolve()
         try:
-            found = (folder / name).resolve()
-            if not self.recipe.allow_outside and not found.is_relative_to(folder):
-                self.problems.add(path, f"lies outside the recipe's folder: {name}", "allow it with --allow-outside")
-                return None
-            if found.is_file():
-                return found
-        except (OSError, ValueError, RuntimeError) as error:  # too long a name, a zero byte, links in a circle
-            self.problems.add(path, f"is no file's name: {error}")
+            return paths.inside(self.recipe.folder, name, self.recipe.allow_outside)
+        except paths.Refused as error:
+            self.problems.add(path, error.message, error.hint)
             return None
-        self.problems.add(path, f"there is no file {name}", f"it is looked for in {self.recipe.folder}")
-        return None
 
 
 def _readers(

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from types import MappingProxyType
 from typing import BinaryIO
 
 import torch
@@ -49,10 +50,15 @@ class Trained:
 
 
 def train(
-    plan: Plan, folder: Path, listen: Callable[[Step], None] = lambda step: None, recipe_text: str = ""
+    plan: Plan,
+    folder: Path,
+    listen: Callable[[Step], None] = lambda step: None,
+    recipe_text: str = "",
+    included: Mapping[str, str] = MappingProxyType({}),
 ) -> Trained:
     """Train the plan's adapter in a run folder, from its checkpoint where there is one, and save NAME.safetensors.
 
+    The adapter carries `recipe_text` and the texts of the files `included`, by name.
     Same plan and platform, same tensors, interrupted or not. Writes metrics.jsonl and checkpoint/. Ctrl-C stops after
     the current step with a checkpoint. Raises `InputError` for models that cannot do what the plan asks, `WorkError`
     where a number stops being finite or the checkpoint is of another plan.
@@ -63,7 +69,7 @@ def train(
         checkpoint.restore(folder, state)
         if not state.progress.stopped:
             _loop(desk, state, folder, listen)
-        return _finish(desk, state, folder, recipe_text)
+        return _finish(desk, state, folder, recipe_text, included)
 
 
 def _state(desk: steps.Desk) -> State:
@@ -104,13 +110,13 @@ def _loop(desk: steps.Desk, state: State, folder: Path, listen: Callable[[Step],
                 raise KeyboardInterrupt
 
 
-def _finish(desk: steps.Desk, state: State, folder: Path, recipe_text: str) -> Trained:
+def _finish(desk: steps.Desk, state: State, folder: Path, recipe_text: str, included: Mapping[str, str]) -> Trained:
     plan, progress = desk.plan, state.progress
     for name, weight in (state.best or state.average).items():
         state.weights[name].data.copy_(weight)
     tensors = adapter.tensors(desk.lora)
     path = folder / f"{plan.name}.safetensors"
-    metadata = adapter.metadata(desk.generator, plan, canonical(plan), recipe_text, tensors)
+    metadata = adapter.metadata(desk.generator, plan, canonical(plan), recipe_text, tensors, included)
     adapter.save(path, tensors, metadata)
     kept = progress.kept if state.best else progress.step
     sha256 = adapter.tensors_sha256(tensors)

@@ -286,6 +286,7 @@ class Schema(Keys):
 
     recipe: Literal[1] = Field(description="version of this language")
     name: Name = Field(description="the adapter's name")
+    include: Texts | None = Field(default=None, description="recipe files that this one is laid over, key by key")
     vars: dict[Variable, Value] = Field(default={}, description="variables for every template")
     generator: Generator = Field(description="the image generator that is taught")
     critics: dict[Name, Critic] = Field(min_length=1, description="frozen; their gradients teach the adapter")

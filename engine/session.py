@@ -1,6 +1,7 @@
 """One recipe's run in its folder: train, evaluate, lock, report, resumed where it was left and never done twice.
 
     DIR/recipe.yaml       as written            DIR/checkpoint/       to go on from
+    DIR/included/         what it includes, each file under its path from the recipe
     DIR/plan.json         what was resolved     DIR/evaluation.json   what was found out
     DIR/metrics.jsonl     every step            DIR/images/           pictures of the report
     DIR/NAME.safetensors  the adapter           DIR/report.html       what a person looks at
@@ -17,7 +18,7 @@ import shutil
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from . import files, models, results
@@ -89,9 +90,10 @@ def _run(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listene
     if again:
         _clear(folder, plan)
     _complete(plan)
-    files.write(folder / "recipe.yaml", recipe.text.encode())
+    _keep(recipe, folder)
     files.write(folder / "plan.json", (plans.dump(plan) + "\n").encode())
-    trained = train(plan, folder, listener.step, recipe.text)
+    included = {one.name: one.text for one in recipe.included}
+    trained = train(plan, folder, listener.step, recipe.text, included)
     found = evaluate(plan, trained.adapter, folder, listener.looked)
     locks.write(_locked(recipe, plan, trained, found, folder, lock), lock)
     page = report(folder, plan, lock)
@@ -108,6 +110,19 @@ def _run(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listene
     )
     files.write(folder / RESULT, (result.json() + "\n").encode())
     return result
+
+
+def _keep(recipe: Recipe, folder: Path) -> None:
+    """Write the recipe and what it includes, word for word; an earlier run's may have included other files."""
+    files.write(folder / "recipe.yaml", recipe.text.encode())
+    shutil.rmtree(folder / "included", ignore_errors=True)
+    for one in recipe.included:
+        files.write(folder / "included" / below(one.name), one.text.encode())
+
+
+def below(name: str) -> PurePosixPath:
+    """Where a run folder keeps an included file: under its own path, `up` for each folder that it lies above."""
+    return PurePosixPath(*("up" if part == ".." else part for part in PurePosixPath(name).parts if part != "/"))
 
 
 def _tell_changes(plan: Plan, lock: Path, listener: Listener) -> None:
@@ -142,7 +157,7 @@ def _locked(recipe: Recipe, plan: Plan, trained: Trained, found: Evaluation, fol
         figures=tuple(sorted((shares | right).items())),
         probes=tuple(sorted((file, _pixels_sha256(folder / file)) for file in probes)),
     )
-    inputs = locks.inputs(plan, recipe.sha256, tuple(recipe.sets))
+    inputs = locks.inputs(plan, recipe.sha256, recipe.sets, recipe.digests)
     return locks.Lock(inputs, locks.platform_here(plan.generator.device), outcome)
 
 

@@ -1,0 +1,130 @@
+"""Reuse: what a recipe includes is read and merged with it into one document that knows who wrote which value.
+
+The including file wins key by key, a later include over an earlier one. Relative paths are relative to the file that
+writes them; in the merged document they are relative to the recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import final
+
+from .document import Document, Node, parse
+from .document import Path as Keys
+from .errors import InputError, Problem
+from .merging import laid_over, moved
+from .paths import Refused, inside, rebased
+from .texts import load
+
+MOST = 200  # files of one recipe
+KEYS = ("include",)
+
+
+@dataclass(frozen=True, slots=True)
+class Included:
+    """A file that a recipe is made of besides its own."""
+
+    name: str  # its path from the recipe's folder, with forward slashes
+    text: str  # verbatim
+    sha256: str  # of its bytes
+
+
+def merged(document: Document, folder: Path, allow_outside: bool) -> tuple[Document, tuple[Included, ...]]:
+    """The document with everything that it includes, and the files that this took, sorted by name.
+
+    Raises InputError where one of them cannot be had: of what is missing then, nothing sensible can be said.
+    """
+    reader, name = _Reader(folder, allow_outside), Path(document.file).name
+    root = reader.whole(document.root, _File(name, document.file, ((folder / name).resolve(),), (document.file,)))
+    problems = (*document.problems, *reader.problems)
+    if reader.missing:
+        raise InputError(dict.fromkeys((*problems, *reader.missing)))
+    made = replace(document, root=root, problems=problems, unreadable=(*document.unreadable, *reader.unreadable))
+    return made, tuple(sorted(reader.included.values(), key=lambda one: one.name))
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file that is being read."""
+
+    name: str  # its path from the recipe's folder
+    shown: str  # as messages write it
+    chain: tuple[Path, ...]  # the files that are open, outermost first, this one last; links followed
+    names: tuple[str, ...]  # the same as messages write them
+
+    @property
+    def folder(self) -> str:
+        return str(PurePosixPath(self.name).parent)
+
+
+@final
+class _Reader:
+    """Reads the files of one recipe, each once."""
+
+    def __init__(self, folder: Path, allow_outside: bool) -> None:
+        self.folder, self.allow_outside = folder, allow_outside
+        self.included: dict[Path, Included] = {}
+        self.problems: list[Problem] = []
+        self.missing: list[Problem] = []
+        self.unreadable: list[Keys] = []
+        self._read: dict[Path, Node | None] = {}
+
+    def whole(self, node: Node, file: _File) -> Node:
+        """What a file comes to, everything that it includes below its own."""
+        own = {key: value for key, value in (node.children or {}).items() if key not in KEYS}
+        if node.children is None or len(own) == len(node.children):
+            return moved(node, file.folder)
+        keys = {key: place for key, place in node.keys.items() if key not in KEYS}
+        below = [self._other(entry, file) for entry in self._names(node, "include")]
+        made: Node | None = None
+        for one in (*below, moved(Node(node.place, children=own, keys=keys), file.folder)):
+            made = one if made is None or one is None else laid_over(made, one)
+        return made or node
+
+    def _names(self, node: Node, key: str) -> Iterator[Node]:
+        """The texts of a list, or the one that stands for a list of one."""
+        found = (node.children or {}).get(key)
+        for entry in [] if found is None else [found] if found.items is None else found.items:
+            if isinstance(entry.value, str) and entry.value.strip():
+                yield entry
+            else:
+                self.missing.append(Problem(entry.place, key, "must be the path of a file, or a list of paths"))
+
+    def _other(self, entry: Node, by: _File) -> Node | None:
+        """What the file comes to that `entry` of the file `by` names; None where it cannot be had."""
+        name = rebased(str(entry.value), by.folder)
+        try:
+            path = inside(self.folder, name, self.allow_outside)
+        except Refused as error:
+            return self._refuse(entry, error.message, error.hint)
+        shown = str(Path(by.shown).parent / str(entry.value))
+        if path in by.chain:
+            circle = (*by.names[by.chain.index(path) :], shown)
+            return self._refuse(entry, f"includes itself: {' → '.join(circle)}", "one of them must not")
+        if path not in self._read:
+            if len(self._read) == MOST:
+                return self._refuse(entry, f"is one file too many: a recipe is made of at most {MOST}", "")
+            self._read[path] = None
+            self._read[path] = self._opened(path, _File(name, shown, (*by.chain, path), (*by.names, shown)))
+        return self._read[path]
+
+    def _opened(self, path: Path, file: _File) -> Node | None:
+        try:
+            text, sha256 = load(path)
+            document = parse(text, file.shown)
+        except InputError as error:
+            here = (replace(one.place, file=file.shown) for one in error.problems)
+            self.missing += [replace(one, place=place) for one, place in zip(error.problems, here, strict=True)]
+            return None
+        self.included[path] = Included(file.name, text, sha256)
+        self.problems += document.problems
+        self.unreadable += document.unreadable
+        if document.root.children is None:
+            self.missing.append(Problem(document.root.place, "", "is no mapping, so nothing of a recipe"))
+            return None
+        return self.whole(document.root, file)
+
+    def _refuse(self, entry: Node, message: str, hint: str) -> None:
+        self.missing.append(Problem(entry.place, "include", message, hint))
