@@ -150,7 +150,11 @@ def show(
     from .engine import showing
 
     recipe = _read(_find(file, _talk(quiet)), sets, allow_outside)
-    print(json.dumps(showing.data(recipe), ensure_ascii=False) if as_json else showing.text(recipe, origins))
+    if as_json and origins:
+        told = {"recipe": showing.data(recipe), "origins": showing.origins(recipe)}
+        print(json.dumps(told, ensure_ascii=False))
+    else:
+        print(json.dumps(showing.data(recipe), ensure_ascii=False) if as_json else showing.text(recipe, origins))
 
 
 @app.command()

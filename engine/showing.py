@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, cast
 
-from .document import Path
+from .document import Path, dotted
 from .plan import Plan, Row, digest
 from .recipe import Recipe
+
+# JSON leaves these as they are; YAML refuses them, or takes them for the end of a line
+_UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def data(recipe: Recipe) -> dict[str, Any]:
@@ -18,41 +22,69 @@ def data(recipe: Recipe) -> dict[str, Any]:
     return _without_empty(dumped)
 
 
-def _without_empty(data: dict[str, Any]) -> dict[str, Any]:
-    inner = {key: _without_empty(value) if isinstance(value, dict) else value for key, value in data.items()}
-    return {key: value for key, value in inner.items() if value not in ({}, [])}
+def _without_empty(data: dict[str, Any], path: Path = ()) -> dict[str, Any]:
+    """Without lists and mappings that say nothing; a variable may be an empty list and mean it."""
+    inner = {k: _without_empty(v, (*path, k)) if isinstance(v, dict) else v for k, v in data.items()}
+    return {key: value for key, value in inner.items() if value not in ({}, []) or path[:1] == ("vars",)}
 
 
 def text(recipe: Recipe, origins: bool = False) -> str:
-    """The recipe as YAML; with `origins`, each value is followed by where it came from."""
-    return "\n".join(_lines(recipe, data(recipe), (), origins))
+    """The recipe as YAML, which read again gives the same plan; with `origins`, each value is followed by its place."""
+    return "\n".join(_mapping(recipe, data(recipe), (), origins))
 
 
-def _lines(recipe: Recipe, value: dict[str, Any], path: Path, origins: bool) -> Iterator[str]:
-    indent = "  " * len(path)
-    for key, inner in value.items():
-        here = (*path, key)
-        if isinstance(inner, dict) and inner:
-            yield f"{indent}{key}:"
-            yield from _lines(recipe, cast(dict[str, Any], inner), here, origins)
-        else:
-            line = f"{indent}{key}: {json.dumps(inner, ensure_ascii=False)}"
-            yield f"{line}  # {_origin(recipe, here)}" if origins else line
+def origins(recipe: Recipe) -> dict[str, str]:
+    """Where every text, number and list entry of `data` came from, by its dotted key."""
+    return {dotted(path): origin(recipe, path) for path in _leaves(data(recipe), ())}
 
 
-def _origin(recipe: Recipe, path: Path) -> str:
-    key = ".".join(str(step) for step in path)
-    for assignment in reversed(recipe.sets):
-        name = assignment.partition("=")[0].strip()
-        if key == name or key.startswith(f"{name}."):
-            return f"--set {name}"
-    inner: object = recipe.document.data
+def origin(recipe: Recipe, path: Path) -> str:
+    """Where a value came from: file:line, `--set KEY`, or `default`."""
+    node = recipe.document.root
     for step in path:
-        if not isinstance(inner, dict) or step not in inner:
-            return "default"
-        inner = cast(dict[object, object], inner)[step]
-    place = recipe.document.place(path)
-    return f"{place.file}:{place.line}"
+        if (found := node.child(step)) is None:
+            if node.children is not None:
+                return "default"
+            break  # a text that stands for a list of one, or for a mapping
+        node = found
+    place = node.place
+    return place.file.partition("=")[0] if place.file.startswith("--set ") else f"{place.file}:{place.line}"
+
+
+def _leaves(value: object, path: Path) -> Iterator[Path]:
+    if isinstance(value, dict):
+        for key, inner in cast(dict[str, object], value).items():
+            yield from _leaves(inner, (*path, key))
+    elif isinstance(value, list):
+        for at, inner in enumerate(cast(list[object], value)):
+            yield from _leaves(inner, (*path, at))
+    else:
+        yield path
+
+
+def _mapping(recipe: Recipe, value: dict[str, Any], path: Path, origins: bool) -> Iterator[str]:
+    for key, inner in value.items():
+        yield from _entry(recipe, f"{key}:", inner, (*path, key), origins)
+
+
+def _entry(recipe: Recipe, head: str, value: object, path: Path, origins: bool) -> Iterator[str]:
+    """A value behind its key or its dash. Lists of one line stay one, unless each entry is to say where it is from."""
+    indent = "  " * (len(path) - 1)
+    if isinstance(value, dict) and value and not isinstance(path[-1], int):
+        yield f"{indent}{head}"
+        yield from _mapping(recipe, cast(dict[str, Any], value), path, origins)
+    elif isinstance(value, list) and value and (origins or isinstance(value[0], dict)):
+        yield f"{indent}{head}"
+        for at, inner in enumerate(cast(list[object], value)):
+            yield from _entry(recipe, "-", inner, (*path, at), origins)
+    else:
+        where = sorted({origin(recipe, leaf) for leaf in _leaves(value, path)}) if origins else []
+        yield f"{indent}{head} {_flow(value)}" + (f"  # {', '.join(where)}" if where else "")
+
+
+def _flow(value: object) -> str:
+    """A value as JSON, which is YAML too once what YAML does not print is escaped."""
+    return _UNPRINTED.sub(lambda found: f"\\U{ord(found[0]):08X}", json.dumps(value, ensure_ascii=False))
 
 
 def summary(plan: Plan) -> str:
