@@ -109,7 +109,8 @@ def _assigned(node: Node | None, steps: list[str], value: Node, place: Place, na
     """A copy of `node` with `value` at `steps`; what is not on the way is shared."""
     if not steps:
         return value
-    step, rest = steps[0], steps[1:]
+    taken = _taken(node, steps)
+    step, rest = ".".join(steps[:taken]), steps[taken:]
     if node is not None and node.items is not None:
         if not step.isdecimal() or int(step) >= len(node.items):
             raise InputError(
@@ -126,6 +127,12 @@ def _assigned(node: Node | None, steps: list[str], value: Node, place: Place, na
     # a value that is replaced gets its new place, a key that was there keeps its own
     keys.setdefault(step, place)
     return Node(node.place if node is not None else place, children=children, keys=keys)
+
+
+def _taken(node: Node | None, steps: list[str]) -> int:
+    """How many steps the next key takes: names of combined recipes' parts have a dot in them."""
+    known = (node.children if node is not None else None) or {}
+    return next((count for count in range(len(steps), 1, -1) if ".".join(steps[:count]) in known), 1)
 
 
 def plain(data: Data) -> Mapping[str, Data]:

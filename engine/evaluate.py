@@ -126,15 +126,32 @@ def _measure(plan: Plan, batch: Sequence[_Pair], painted: Mapping[float, Tensor]
     for scale, pictures in painted.items():
         look = measures.Batch(pictures, painted[0.0], tuple(row.prompt for row in rows))
         for measure in plan.measures:
-            result = measures.KINDS[measure.kind].measure(look, [_target(row, measure.name) for row in rows])
+            targets = [_target(row, measure.name) for row in rows]
+            result = _look(measures.KINDS[measure.kind], look, targets)
             found[measure.name, scale] = result
-            tally.hits[measure.name, scale] += [bool(hit) for hit in result.satisfied.tolist()]
-            tally.scores[measure.name, scale] += [float(score) for score in result.score.tolist()]
+            looked = [b for b, target in enumerate(targets) if target is not None]
+            tally.hits[measure.name, scale] += [bool(result.satisfied[b]) for b in looked]
+            tally.scores[measure.name, scale] += [float(result.score[b]) for b in looked]
     return found
 
 
-def _target(row: Row, measure: str) -> measures.Parameters:
-    return next(dict(target.parameters) for target in row.targets if target.measure == measure)
+def _look(kind: measures.Kind, look: measures.Batch, targets: Sequence[measures.Parameters | None]) -> measures.Found:
+    """What a measure finds in those pictures that it is for; the others neither satisfy it nor have a score."""
+    there = [b for b, target in enumerate(targets) if target is not None]
+    if len(there) == len(targets):
+        return kind.measure(look, [target for target in targets if target is not None])
+    found = measures.Found(torch.zeros(len(targets), dtype=torch.bool), torch.full((len(targets),), math.nan))
+    if there:
+        few = measures.Batch(look.pictures[there], look.bare[there], tuple(look.prompts[b] for b in there))
+        some = kind.measure(few, [target for target in targets if target is not None])
+        found.satisfied[there] = some.satisfied.cpu()
+        found.score[there] = some.score.float().cpu()
+    return found
+
+
+def _target(row: Row, measure: str) -> measures.Parameters | None:
+    """What a measure asks of a row's pictures; None where the row is another recipe's."""
+    return next((dict(target.parameters) for target in row.targets if target.measure == measure), None)
 
 
 def _believe(panel: Panel, plan: Plan, batch: Sequence[_Pair], pictures: Tensor, after: bool, tally: _Tally) -> None:
@@ -158,7 +175,8 @@ def _strips(
     strips: list[figures.Strip] = []
     for index, pair in enumerate(batch):
         goal = found.get((plan.goal_measure, scale))
-        missed = goal is not None and not pair.fixed and not bool(goal.satisfied[index]) and misses < _MISSES
+        asked = _target(plan.test_rows[pair.row], plan.goal_measure) is not None
+        missed = goal is not None and asked and not pair.fixed and not bool(goal.satisfied[index]) and misses < _MISSES
         if not (pair.fixed or missed):
             continue
         misses += missed
@@ -174,12 +192,13 @@ def _shot(
     if folder is not None:
         (folder / "images").mkdir(parents=True, exist_ok=True)
         visuals.save(picture.permute(1, 2, 0).cpu().numpy(), folder / file)
+    row = plan.test_rows[pair.row]
     looked = [(measure.name, found[measure.name, scale]) for measure in plan.measures]
     scores = [(name, float(result.score[index])) for name, result in looked]
     return figures.Shot(
         scale,
         file,
-        tuple((name, bool(result.satisfied[index])) for name, result in looked),
+        tuple((name, bool(result.satisfied[index])) for name, result in looked if _target(row, name) is not None),
         tuple((name, score) for name, score in scores if score == score),  # what cannot be measured is nan: left out
     )
 
@@ -229,7 +248,8 @@ def _measured(
     before, after = tally.hits[name, 0.0], tally.hits[name, scale]
     gained = sum(now and not then for then, now in zip(before, after, strict=True))
     lost = sum(then and not now for then, now in zip(before, after, strict=True))
-    wanted = {measures.KINDS[kind].wanted(_target(row, name)) for row in plan.test_rows}
+    targets = [_target(row, name) for row in plan.test_rows]
+    wanted = {measures.KINDS[kind].wanted(target) for target in targets if target is not None}
     return figures.Measured(
         name=name,
         kind=kind,

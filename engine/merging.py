@@ -62,7 +62,8 @@ def _another_kind(path: Path, base: Node, over: Node) -> bool:
 def _kinds(path: Path) -> Mapping[str, object]:
     if len(path) == 2 and path[0] in ("visuals", "measures"):
         return VISUALS if path[0] == "visuals" else MEASURES
-    return SOURCES if len(path) in (2, 4) and path[0] == "prompts" else {}
+    together = path[1:2] in (("union",), ("cross",))
+    return SOURCES if path[:1] == ("prompts",) and len(path) == (4 if together else 2) else {}
 
 
 def _changed(node: Node, pattern: tuple[str, ...], change: Callable[[str], str]) -> Node:

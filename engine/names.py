@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping
 
 from .document import Data, Path, plain
 from .problems import Problems, meant
+from .scopes import scope_of
 from .values import FACTORS
 
 
 def check_names(problems: Problems) -> None:
     """Adds a problem for every name that nothing has, that two things share, or that may not stand where it does."""
     data = plain(problems.document.data)
+    _scopes(data, problems)
     parts = {part: list(plain(data.get(part))) for part in ("critics", "judges", "visuals", "questions", "measures")}
     _shared(parts, problems)
     for name in parts["questions"]:
@@ -30,6 +32,16 @@ def check_names(problems: Problems) -> None:
         _expected(name, plain(expected), parts, list(plain(stop.get("judge"))), problems)
     for name, measure in plain(data.get("measures")).items():
         _words(("measures", name, "factors", "is"), plain(plain(plain(measure).get("factors")).get("is")), problems)
+
+
+def _scopes(data: Mapping[str, Data], problems: Problems) -> None:
+    """A mapping of variables is those of a combined recipe, of which something must be there."""
+    named = [name for part in ("visuals", "questions", "measures") for name in plain(data.get(part))]
+    known = {scope_of(name) for name in named if "." in name}
+    for name, value in plain(data.get("vars")).items():
+        if isinstance(value, dict) and name not in known:
+            message = f"is a mapping, but no combined recipe is called `{name}`"
+            problems.add(("vars", name), message, meant(name, sorted(known)) if known else "", at_key=True)
 
 
 def _shared(parts: dict[str, list[str]], problems: Problems) -> None:

@@ -28,12 +28,14 @@ _TYPES = {
 }
 _PATTERNS = {
     words.NAME: "must be a name: letters, digits, `_` and `-`, no digit first",
+    words.PART: "must be a name, or a recipe's name and a name of its: letters, digits, `_` and `-`, no digit first",
     words.VARIABLE: "must be a variable's name: letters, digits and `_`, no digit first",
     words.ADDRESS: "must name a model: builtin:NAME, org/name@revision, ./folder or /folder",
     r"\S": "is empty",
 }
 # what pydantic adds to the path of a value: the kind it chose, and that the key is meant
-_STEPS = {"[key]", "<list>", "<sample>", *(f"<{kind}>" for kind in (*words.VISUALS, *words.MEASURES, *words.SOURCES))}
+_STEPS = {"[key]", "<list>", "<sample>", "<sets>", "<together>"}
+_STEPS |= {*(f"<{kind}>" for kind in (*words.VISUALS, *words.MEASURES, *words.SOURCES))}
 _QUOTE = "text that looks like a number or a word of YAML needs quotes"
 
 

@@ -8,14 +8,15 @@ import json
 import math
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, cast
 
-from . import document
+from . import document, scopes
 from .errors import InputError, Place
 from .problems import Problems, shown
-from .schema import FilePrompts, HeldBack, Prompt, PromptSets, TemplatePrompts
+from .schema import FilePrompts, HeldBack, Prompt, PromptSets, TemplatePrompts, Together
 from .template import BadTemplate, Value, is_template, render
 from .texts import load
 
@@ -31,6 +32,7 @@ class Prompted:
 
     prompt: str
     variables: Mapping[str, Value]
+    of: frozenset[str] = frozenset()  # the combined recipes whose own prompt this is
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,36 +42,148 @@ class Sets:
     test: list[Prompted]
 
 
-def rows(prompts: PromptSets, variables: Mapping[str, Value], seed: int, opened: Open, problems: Problems) -> Sets:
+def rows(
+    prompts: PromptSets | Together, variables: scopes.Variables, seed: int, opened: Open, problems: Problems
+) -> Sets:
     """The three sets of prompts. `seed` draws samples and what is held back; problems go to `problems`."""
+    reading, own = _Reading(seed, opened, problems), scopes.variables(variables, "")
+    if isinstance(prompts, PromptSets):
+        return reading.sets(prompts, ("prompts",), own)
+    kind, parts = ("cross", prompts.cross) if prompts.cross else ("union", prompts.union or {})
+    found = {
+        name: reading.sets(parts[name], ("prompts", kind, name), scopes.variables(variables, name))
+        for name in sorted(parts)
+    }
+    joined = _joined(kind, _own_kept(found), problems)
+    return reading.instead(prompts, joined, own)
 
-    def listed(source: Source, name: str) -> list[Prompted]:
-        path: document.Path = ("prompts", name)
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What it takes to list the rows of a source."""
+
+    seed: int
+    opened: Open
+    problems: Problems
+
+    def sets(self, prompts: PromptSets, base: document.Path, variables: Mapping[str, Value]) -> Sets:
+        train = self.listed(prompts.train, (*base, "train"), variables)
+        train, validation = self.split(train, prompts.validation, base, variables)
+        test = validation if prompts.test is None else self.listed(prompts.test, (*base, "test"), variables)
+        return Sets(train, validation, test)
+
+    def instead(self, prompts: Together, joined: Sets, variables: Mapping[str, Value]) -> Sets:
+        """What stands beside the recipes' own prompts takes the place of theirs."""
+        base: document.Path = ("prompts",)
+        train, validation = joined.train, joined.validation
+        if prompts.train is not None:
+            train = self.listed(prompts.train, (*base, "train"), variables)
+        if prompts.train is not None or prompts.validation is not None:
+            train, validation = self.split(train, prompts.validation, base, variables)
+        test = joined.test if prompts.test is None else self.listed(prompts.test, (*base, "test"), variables)
+        return Sets(train, validation, test)
+
+    def split(
+        self,
+        train: list[Prompted],
+        held: Source | HeldBack | None,
+        base: document.Path,
+        variables: Mapping[str, Value],
+    ) -> tuple[list[Prompted], list[Prompted]]:
+        """The rows to train on, and those to validate on."""
+        if held is None or isinstance(held, HeldBack):
+            return _held_back(train, held, base, self.seed, self.problems)
+        return train, self.listed(held, (*base, "validate"), variables)
+
+    def listed(self, source: Source, path: document.Path, variables: Mapping[str, Value]) -> list[Prompted]:
         if isinstance(source, TemplatePrompts):
-            return _from_template(source, path, variables, seed, problems)
+            return _from_template(source, path, variables, self.seed, self.problems)
         if isinstance(source, FilePrompts):
-            found = opened((*path, "file"), source.file)
-            return _from_file(found, source.file, (*path, "file"), problems) if found else []
-        return _from_list(source, path, problems)
+            found = self.opened((*path, "file"), source.file)
+            return _from_file(found, source.file, (*path, "file"), self.problems) if found else []
+        return _from_list(source, path, self.problems)
 
-    train = listed(prompts.train, "train")
-    held = prompts.validation
-    if held is None or isinstance(held, HeldBack):
-        train, validation = _held_back(train, held, seed, problems)
-    else:
-        validation = listed(held, "validate")
-    return Sets(train, validation, validation if prompts.test is None else listed(prompts.test, "test"))
+
+def _own_kept(found: Mapping[str, Sets]) -> list[Sets]:
+    """Every recipe's rows, marked as its own; what another one holds out is not trained on, unless nothing remained."""
+    held = {name: {row.prompt for row in (*sets.validation, *sets.test)} for name, sets in found.items()}
+    marked: list[Sets] = []
+    for name, sets in found.items():
+        elsewhere = {prompt for other, prompts in held.items() if other != name for prompt in prompts}
+        train = [row for row in sets.train if row.prompt not in elsewhere] or sets.train
+        three = ([replace(row, of=frozenset({name})) for row in rows] for rows in (train, sets.validation, sets.test))
+        marked.append(Sets(*three))
+    return marked
+
+
+def _joined(kind: str, found: list[Sets], problems: Problems) -> Sets:
+    made: list[list[Prompted]] = []
+    for name, lists in (
+        ("train", [sets.train for sets in found]),
+        ("validate", [sets.validation for sets in found]),
+        ("test", [sets.test for sets in found]),
+    ):
+        listed = united(lists) if kind == "union" else crossed(lists)
+        if len(listed) > MOST:
+            problems.add(("prompts", kind), f"makes more than {MOST} {name} prompts", "draw fewer with `sample`")
+            listed = []
+        elif not listed and all(lists):
+            hint = "use `union`, or let the variables that they share take the same values"
+            problems.add(("prompts", kind), f"makes no {name} prompt: no two agree in the variables they share", hint)
+        made.append(listed)
+    return Sets(*made)
+
+
+def united(lists: Iterable[list[Prompted]]) -> list[Prompted]:
+    """All rows. Those of one prompt become one row where their variables agree."""
+    found: dict[str, list[Prompted]] = {}
+    for row in chain.from_iterable(lists):
+        same = found.setdefault(row.prompt, [])
+        at = next((at for at, other in enumerate(same) if _agree(other, row)), None)
+        if at is None:
+            same.append(row)
+        else:
+            same[at] = _both(same[at], row, row.prompt)
+    return list(chain.from_iterable(found.values()))
+
+
+def crossed(lists: Iterable[list[Prompted]]) -> list[Prompted]:
+    """Each row with each of the next list that agrees with it: their texts joined by a comma, a common one said once.
+
+    Ends soon after `MOST` rows.
+    """
+    made: list[Prompted] | None = None
+    for rows in lists:
+        pairs = ((left, right) for left in made or [] for right in rows if _agree(left, right))
+        made = (
+            rows
+            if made is None
+            else [_both(left, right, _text(left, right)) for left, right in islice(pairs, MOST + 1)]
+        )
+    return united([made or []])
+
+
+def _agree(left: Prompted, right: Prompted) -> bool:
+    return all(left.variables[name] == value for name, value in right.variables.items() if name in left.variables)
+
+
+def _both(left: Prompted, right: Prompted, prompt: str) -> Prompted:
+    return Prompted(prompt, {**left.variables, **right.variables}, left.of | right.of)
+
+
+def _text(left: Prompted, right: Prompted) -> str:
+    return left.prompt if left.prompt == right.prompt else f"{left.prompt}, {right.prompt}"
 
 
 def _held_back(
-    train: list[Prompted], held: HeldBack | None, seed: int, problems: Problems
+    train: list[Prompted], held: HeldBack | None, base: document.Path, seed: int, problems: Problems
 ) -> tuple[list[Prompted], list[Prompted]]:
     """Split off the rows to validate on, in the order of the text: 10 % and at least one where nothing is said."""
     count = max(1, len(train) // 10) if held is None else held.sample
     if held is None and len(train) == 1:
         return train, train  # one prompt is all there is to look at
     if held is not None and train and count >= len(train):
-        problems.add(("prompts", "validate", "sample"), f"leaves none of {len(train)} prompts to train on")
+        problems.add((*base, "validate", "sample"), f"leaves none of {len(train)} prompts to train on")
         return train, train
     if not train:
         return [], []

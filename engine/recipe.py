@@ -70,7 +70,7 @@ def read(path: Path, sets: Sequence[str] = (), allow_outside: bool = False) -> R
             problems.found.update(dict.fromkeys(error.problems))
     problems.found.update(dict.fromkeys(document.problems))
     problems.document = document
-    for key in ("include",):
+    for key in ("include", "combine"):
         if document.has((key,)):  # what the file says of them is done with by now
             problems.add((key,), "cannot be set: it is read before any --set applies", "write it into a file")
     if document.root.children is None:

@@ -51,6 +51,7 @@ class Renderer:
     def __init__(self, data: Mapping[str, Data], opened: Open, problems: Problems, complain: bool) -> None:
         """`complain` is False where variables are missing for a reason that is reported already."""
         self.data, self.opened, self.problems, self.complain = data, opened, problems, complain
+        self.lenient = False  # while rendering for a row that need not have the variables: without them, nothing
         self._parts: dict[tuple[str, str], _Part] = {}
         self._made: dict[tuple[str, str, str], Drawn | Parameters | None] = {}
 
@@ -127,7 +128,8 @@ class Renderer:
         try:
             return render(text, variables).strip()
         except BadTemplate as error:
-            if self.complain or not error.message.startswith("unknown variable"):
+            unknown = error.message.startswith("unknown variable")
+            if not unknown or (self.complain and not self.lenient):
                 hint = f"{error.hint}; for the prompt {shown(variables['prompt'])}" if error.hint else ""
                 self.problems.add(path, error.message, hint)
             return None

@@ -10,6 +10,7 @@ from .errors import InputError
 from .problems import Problems
 from .recipe import Recipe
 from .rows import Row, Rows
+from .scopes import owner
 from .world.scenes import SIZE as WORLD_SIZE
 
 
@@ -37,6 +38,7 @@ def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
         chosen, rendering.Renderer(data, opened, problems, complain), _readers(chosen, located, generator), problems
     )
     found = {name: [rows.row(row) for row in listed] for name, listed in _named(sets)}
+    _used(chosen, found, problems)
     drawings, keys = rows.drawings()
     critics = tuple(
         plan.Critic(name, located.get(("critics", name), _NOWHERE), critic.weight, critic.dtype, critic.device)
@@ -151,6 +153,20 @@ def _readers(
     wanted = [(path, located[path]) for path in names if path in located]
     size = (generator.width, generator.height)
     return [answers.Reader(str(path[1]), answers.chat(model), *size) for path, model in wanted] if all(size) else []
+
+
+def _used(chosen: schema.Schema, found: Mapping[str, Sequence[Row]], problems: Problems) -> None:
+    """What came from a combined recipe may be left out of a row that lacks its variables, but not of all of them."""
+    if problems.found or not all(found.values()):
+        return
+    for part, set_name, there in (
+        ("questions", "train", {name for row in found["train"] for name, _ in row.asks}),
+        ("measures", "test", {target.measure for row in found["test"] for target in row.targets}),
+    ):
+        for name in chosen.questions if part == "questions" else chosen.measures:
+            if owner(name) and name not in there:
+                hint = "its templates use variables that none of them has"
+                problems.add((part, name), f"is left out of every {set_name} prompt", hint, at_key=True)
 
 
 def _kind(data: Mapping[str, document.Data], measure: str) -> str:

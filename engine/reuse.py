@@ -1,7 +1,7 @@
-"""Reuse: what a recipe includes is read and merged with it into one document that knows who wrote which value.
+"""Reuse: what a recipe includes and combines is read and merged into one document that knows who wrote which value.
 
-The including file wins key by key, a later include over an earlier one. Relative paths are relative to the file that
-writes them; in the merged document they are relative to the recipe.
+The including file wins key by key over what it combines, that over what it includes, a later include over an earlier
+one. Relative paths are relative to the file that writes them; in the merged document they are relative to the recipe.
 """
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import final
 
+from pydantic import TypeAdapter, ValidationError
+
+from .combining import Part, called, combined
 from .document import Document, Node, parse
 from .document import Path as Keys
-from .errors import InputError, Problem
+from .errors import InputError, Place, Problem
 from .merging import laid_over, moved
 from .paths import Refused, inside, rebased
+from .problems import Problems
+from .schema import Combine
 from .texts import load
 
 MOST = 200  # files of one recipe
-KEYS = ("include",)
+KEYS = ("include", "combine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +82,47 @@ class _Reader:
         if node.children is None or len(own) == len(node.children):
             return moved(node, file.folder)
         keys = {key: place for key, place in node.keys.items() if key not in KEYS}
+        mine = moved(Node(node.place, children=own, keys=keys), file.folder)
         below = [self._other(entry, file) for entry in self._names(node, "include")]
+        if (combine := node.children.get("combine")) is not None:
+            below.append(self._combined(combine, file, mine))
         made: Node | None = None
-        for one in (*below, moved(Node(node.place, children=own, keys=keys), file.folder)):
+        for one in (*below, mine):
             made = one if made is None or one is None else laid_over(made, one)
         return made or node
+
+    def _combined(self, node: Node, by: _File, mine: Node) -> Node | None:
+        """What the recipes come to together that `combine` names; None where there are none to combine."""
+        data = node.data()
+        try:
+            chosen = TypeAdapter(Combine).validate_python(data)
+        except ValidationError as error:
+            wrong = Problems(Document(by.shown, Node(node.place, children={"combine": node})))
+            wrong.invalid(error, ("combine",))
+            self.missing += wrong.found
+            return None
+        parts: dict[str, Part] = {}
+        for name, weight in chosen.recipes.items():
+            place = _named(node, name)
+            part = self._part(Node(place, name), by, weight)
+            if part is not None and part.name.replace("-", "_") in parts:
+                self._refuse(
+                    Node(place, name), f"is called `{part.name}` like another one", "names must differ", "combine"
+                )
+            elif part is not None:
+                parts[part.name.replace("-", "_")] = part
+        return combined(list(parts.values()), chosen.prompts, mine, self.problems) if parts else None
+
+    def _part(self, entry: Node, by: _File, weight: float) -> Part | None:
+        root = self._other(entry, by, "combine")
+        if root is None:
+            return None
+        name, prompts = called(root), (root.children or {}).get("prompts")
+        if name is None:
+            return self._refuse(entry, "has no `name`, which its questions would carry", "", "combine")
+        if prompts is not None and {"union", "cross"} & set(prompts.children or {}):
+            return self._refuse(entry, "combines recipes itself", "name those recipes here instead", "combine")
+        return Part(str(name.value), weight, root, entry.place)
 
     def _names(self, node: Node, key: str) -> Iterator[Node]:
         """The texts of a list, or the one that stands for a list of one."""
@@ -92,20 +133,20 @@ class _Reader:
             else:
                 self.missing.append(Problem(entry.place, key, "must be the path of a file, or a list of paths"))
 
-    def _other(self, entry: Node, by: _File) -> Node | None:
+    def _other(self, entry: Node, by: _File, key: str = "include") -> Node | None:
         """What the file comes to that `entry` of the file `by` names; None where it cannot be had."""
         name = rebased(str(entry.value), by.folder)
         try:
             path = inside(self.folder, name, self.allow_outside)
         except Refused as error:
-            return self._refuse(entry, error.message, error.hint)
+            return self._refuse(entry, error.message, error.hint, key)
         shown = str(Path(by.shown).parent / str(entry.value))
         if path in by.chain:
             circle = (*by.names[by.chain.index(path) :], shown)
-            return self._refuse(entry, f"includes itself: {' → '.join(circle)}", "one of them must not")
+            return self._refuse(entry, f"includes itself: {' → '.join(circle)}", "one of them must not", key)
         if path not in self._read:
             if len(self._read) == MOST:
-                return self._refuse(entry, f"is one file too many: a recipe is made of at most {MOST}", "")
+                return self._refuse(entry, f"is one file too many: a recipe is made of at most {MOST}", "", key)
             self._read[path] = None
             self._read[path] = self._opened(path, _File(name, shown, (*by.chain, path), (*by.names, shown)))
         return self._read[path]
@@ -126,5 +167,12 @@ class _Reader:
             return None
         return self.whole(document.root, file)
 
-    def _refuse(self, entry: Node, message: str, hint: str) -> None:
-        self.missing.append(Problem(entry.place, "include", message, hint))
+    def _refuse(self, entry: Node, message: str, hint: str, key: str) -> None:
+        self.missing.append(Problem(entry.place, key, message, hint))
+
+
+def _named(combine: Node, name: str) -> Place:
+    """Where `combine` names a recipe: in its list, or as a key of its mapping."""
+    recipes = combine.child("recipes") or combine
+    listed = [item.place for item in recipes.items or [] if item.value == name]
+    return listed[0] if listed else recipes.keys.get(name, combine.place)

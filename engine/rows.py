@@ -9,6 +9,7 @@ from typing import final
 
 from . import answers, plan, prompts, rendering, schema
 from .problems import Problems
+from .scopes import owner, variables
 from .template import Value
 
 
@@ -44,13 +45,22 @@ class Rows:
         self.checked: set[tuple[str, rendering.Asked, int]] = set()
 
     def row(self, row: prompts.Prompted) -> Row:
-        variables: dict[str, Value] = {**self.chosen.vars, **row.variables, "prompt": row.prompt}
-        visuals = {name: self.renderer.visual(name, variables) for name in self.chosen.visuals}
+        scoped: dict[str, dict[str, Value]] = {}
+
+        def seen_by(name: str) -> dict[str, Value]:
+            recipe = owner(name)
+            if recipe not in scoped:
+                scoped[recipe] = {**variables(self.chosen.vars, recipe), **row.variables, "prompt": row.prompt}
+            # another recipe's row may lack variables: then nothing of this one is asked there
+            self.renderer.lenient = recipe != "" and recipe not in row.of
+            return scoped[recipe]
+
+        visuals = {name: self.renderer.visual(name, seen_by(name)) for name in self.chosen.visuals}
         asks: list[tuple[str, rendering.Asked]] = []
         see: dict[str, tuple[tuple[str, rendering.Drawn], ...]] = {}
         for name, question in sorted(self.chosen.questions.items()):
-            asked = self.renderer.question(name, question, variables)
-            if asked is None:
+            asked = self.renderer.question(name, question, seen_by(name))
+            if asked is None or (self.renderer.lenient and any(visuals.get(visual) is None for visual in question.see)):
                 continue
             seen = [(visual, drawn) for visual in question.see if (drawn := visuals.get(visual)) is not None]
             self._check(name, question, asked, sum(drawn.kind == "reference" for _, drawn in seen))
@@ -58,7 +68,7 @@ class Rows:
                 self.drawn[visual].add(drawn)
             asks.append((name, asked))
             see[name] = tuple(seen)
-        targets = [(name, self.renderer.measure(name, variables)) for name in sorted(self.chosen.measures)]
+        targets = [(name, self.renderer.measure(name, seen_by(name))) for name in sorted(self.chosen.measures)]
         made = tuple(plan.Target(name, parameters) for name, parameters in targets if parameters is not None)
         return Row(row, tuple(asks), see, made)
 

@@ -6,7 +6,7 @@ the text of the template is let through, and the same model checks what it rende
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -15,6 +15,7 @@ from .values import (
     ADDRESS,
     LARGEST_SEED,
     NAME,
+    PART,
     RENDERED,
     VARIABLE,
     Address,
@@ -23,8 +24,10 @@ from .values import (
     Item,
     Keys,
     Name,
-    Names,
+    PartName,
+    PartNames,
     Probability,
+    Scope,
     SomeNames,
     Text,
     Texts,
@@ -40,6 +43,7 @@ __all__ = [
     "MEASURES",
     "NAME",
     "OF_THE_WORLD",
+    "PART",
     "RENDERED",
     "VARIABLE",
     "VISUALS",
@@ -157,6 +161,59 @@ class PromptSets(Keys):
     )
 
 
+class Together(Keys):
+    """The prompts of several recipes. What stands beside them is asked instead of theirs."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["union"]}, {"required": ["cross"]}]})
+
+    union: dict[Name, PromptSets] | None = Field(
+        default=None, min_length=1, description="recipe: its prompts; all are asked"
+    )
+    cross: dict[Name, PromptSets] | None = Field(
+        default=None, min_length=1, description="recipe: its prompts; each is asked with each that agrees with it"
+    )
+    train: Source | None = Field(default=None, description="prompts to train on")
+    test: Source | None = Field(default=None, description="held-out prompts")
+    validation: Validation | None = Field(default=None, alias="validate", description="for stopping and tuning")
+
+    @model_validator(mode="after")
+    def _one(self) -> Together:
+        if (self.union is None) == (self.cross is None):
+            raise ValueError("needs one of `union` and `cross`")
+        return self
+
+
+def _prompts_of(value: object) -> str:
+    return "<together>" if isinstance(value, dict) and ("union" in value or "cross" in value) else "<sets>"
+
+
+AnyPrompts = Annotated[
+    Annotated[PromptSets, Tag("<sets>")] | Annotated[Together, Tag("<together>")], Discriminator(_prompts_of)
+]
+
+
+def _recipes(value: object) -> object:
+    if not isinstance(value, list):
+        return value
+    names = [str(name) for name in cast(list[object], value)]
+    if again := next((name for at, name in enumerate(names) if name in names[:at]), None):
+        raise ValueError(f"names `{again}` twice")
+    return {"recipes": dict.fromkeys(names, 1.0)}
+
+
+class Combining(Keys):
+    """Several recipes whose questions one adapter is trained on."""
+
+    recipes: dict[Text, Weight] = Field(min_length=1, description="file: what its questions' weights are multiplied by")
+    prompts: Literal["union", "cross"] = Field(default="union", description="all of their prompts, or each with each")
+
+
+Combine = Annotated[
+    Combining,
+    BeforeValidator(_recipes, json_schema_input_type=Combining | Annotated[list[Text], Field(min_length=1)]),
+]
+
+
 # --- questions --------------------------------------------------------------------------------------------
 
 
@@ -165,7 +222,7 @@ class Question(Keys):
 
     ask: Texts = Field(description="one wording, or several drawn from step by step")
     suffix: str = Field(default="", description="appended to every wording")
-    see: Names = Field(default=[], description="visual prompts that the critic is shown")
+    see: PartNames = Field(default=[], description="visual prompts that the critic is shown")
     answer: Texts = Field(description="the accepted answers")
     against: Texts | None = Field(default=None, description="the opposite; without it, plain likelihood")
     weight: Weight = Field(
@@ -189,8 +246,8 @@ class Goal(Keys):
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
-    measure: Name | None = Field(default=None, description="what shows whether it happened")
-    question: Name | None = Field(default=None, description="what the critics are asked about it")
+    measure: PartName | None = Field(default=None, description="what shows whether it happened")
+    question: PartName | None = Field(default=None, description="what the critics are asked about it")
 
     @model_validator(mode="after")
     def _some(self) -> Goal:
@@ -225,8 +282,8 @@ class Stop(Keys):
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["p"]}, {"required": ["judge"]}]})
 
-    p: dict[Name, Probability] = Field(default={}, description="question: mean p of the least convinced critic")
-    judge: dict[Name, dict[Name, Probability]] = Field(default={}, description="judge: {question: mean p}")
+    p: dict[PartName, Probability] = Field(default={}, description="question: mean p of the least convinced critic")
+    judge: dict[Name, dict[PartName, Probability]] = Field(default={}, description="judge: {question: mean p}")
     patience: Whole = Field(default=1, ge=1, description="looks in a row")
 
     @model_validator(mode="after")
@@ -287,20 +344,23 @@ class Schema(Keys):
     recipe: Literal[1] = Field(description="version of this language")
     name: Name = Field(description="the adapter's name")
     include: Texts | None = Field(default=None, description="recipe files that this one is laid over, key by key")
-    vars: dict[Variable, Value] = Field(default={}, description="variables for every template")
+    combine: Combine | None = Field(default=None, description="recipes whose questions are trained together")
+    vars: dict[Variable, Scope] = Field(
+        default={}, description="variables for every template; a mapping holds those of a combined recipe's own"
+    )
     generator: Generator = Field(description="the image generator that is taught")
     critics: dict[Name, Critic] = Field(min_length=1, description="frozen; their gradients teach the adapter")
     judges: dict[Name, Judge] = Field(default={}, description="asked, and never in a loss")
-    visuals: dict[Name, Visual] = Field(default={}, description="laid over, or set beside, the generated picture")
-    prompts: PromptSets = Field(description="what is asked of the generator")
-    questions: dict[Name, Question] = Field(min_length=1, description="what the critics are asked")
-    measures: dict[Name, Measure] = Field(default={}, description="what pixels say, without any critic")
+    visuals: dict[PartName, Visual] = Field(default={}, description="laid over, or set beside, the generated picture")
+    prompts: AnyPrompts = Field(description="what is asked of the generator")
+    questions: dict[PartName, Question] = Field(min_length=1, description="what the critics are asked")
+    measures: dict[PartName, Measure] = Field(default={}, description="what pixels say, without any critic")
     goal: Goal | None = Field(default=None, description="what the recipe is for")
     stay: Stay | None = Field(default=None, description="stay close to the bare generator")
     adapter: Adapter = Field(default_factory=Adapter, description="the LoRA that is trained")
     train: Train = Field(default_factory=Train, description="how it is trained")
     evaluate: Evaluate = Field(default_factory=Evaluate, description="how it is looked at")
-    expect: dict[Name, Expected] = Field(default={}, description="the recipe's own tests")
+    expect: dict[PartName, Expected] = Field(default={}, description="the recipe's own tests")
 
 
 def json_schema() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal, cast
 
@@ -26,6 +27,7 @@ from .template import is_template
 Scalar = str | int | float | bool
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
+PART = r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)?$"  # with the name of the recipe it was combined from
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 ADDRESS = r"^(builtin:[a-z0-9_]+|[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(@[A-Za-z0-9._/-]+)?|\.{0,2}/.*)$"
 FACTORS = ("time", "place", "thing", "color", "size", "position", "outline")
@@ -84,6 +86,18 @@ def _value(value: object) -> object:
         raise ValueError(f"{error}, or a list of these") from error
 
 
+def _variable(value: object) -> object:
+    if not isinstance(value, dict):
+        return _value(value)
+    inner = cast(dict[str, object], value)
+    if odd := [name for name in inner if not re.match(VARIABLE, name)]:
+        raise ValueError(f"`{odd[0]}` is no variable's name")
+    try:
+        return {name: _value(one) for name, one in inner.items()}
+    except ValueError as error:
+        raise ValueError(f"its values {error}") from error
+
+
 def _whole(value: object) -> object:
     # YAML and JSON Schema take 4.0 for a whole number
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -110,12 +124,20 @@ _COLOR = Annotated[str, Field(pattern=r"^([A-Za-z]+|#[0-9a-fA-F]{6}([0-9a-fA-F]{
 Color = Annotated[str, AfterValidator(_color), WrapValidator(_or_template, json_schema_input_type=_COLOR | Rendered)]
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
 Variable = Annotated[str, StringConstraints(pattern=VARIABLE, max_length=64)]
+PartName = Annotated[str, StringConstraints(pattern=PART, max_length=129)]
+_PART_NAMES = Annotated[list[PartName], AfterValidator(_once)]
+PartNames = Annotated[_PART_NAMES, BeforeValidator(_listed, json_schema_input_type=PartName | _PART_NAMES)]
 _NAMES = Annotated[list[Name], AfterValidator(_once)]
 _SOME_NAMES = Annotated[list[Name], Field(min_length=1), AfterValidator(_once)]
 Names = Annotated[_NAMES, BeforeValidator(_listed, json_schema_input_type=Name | _NAMES)]
 SomeNames = Annotated[_SOME_NAMES, BeforeValidator(_listed, json_schema_input_type=Name | _SOME_NAMES)]
 Item = Annotated[Scalar, PlainValidator(_item, json_schema_input_type=Scalar)]
 Value = Annotated[Scalar | list[Scalar], PlainValidator(_value, json_schema_input_type=Scalar | list[Scalar])]
+_VALUE = Scalar | list[Scalar]
+Scope = Annotated[
+    _VALUE | dict[str, _VALUE],
+    PlainValidator(_variable, json_schema_input_type=_VALUE | dict[Variable, _VALUE]),
+]
 Whole = Annotated[int, BeforeValidator(_whole, json_schema_input_type=int)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Weight = Annotated[float, Field(gt=0)]

@@ -48,7 +48,8 @@ def test_what_is_shown_of_a_shown_recipe_is_the_same(file: Path):
 
 def test_origins_name_the_file_the_option_or_the_default(file: Path):
     (file.parent / "mine.yaml").write_text(
-        "include: r.yaml\nname: mine\nquestions:\n  still_there:\n    hold: 0.5\n    ask:\n    - A?\n    - B?\n", "utf-8"
+        "include: r.yaml\nname: mine\nquestions:\n  still_there:\n    hold: 0.5\n    ask:\n    - A?\n    - B?\n",
+        "utf-8",
     )
     here = file.parent
     recipe = read(here / "mine.yaml", ["train.steps=7", "questions.aligned.ask.1=Now?"])

@@ -1,0 +1,30 @@
+"""Scopes: which variables the templates of a combined recipe's parts see.
+
+What came from the recipe `low` is called `low.NAME` and sees the variables under `vars.low` alone, beside the row's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .template import Value
+
+Variables = Mapping[str, Value | Mapping[str, Value]]
+
+
+def owner(name: str) -> str:
+    """The combined recipe that a question, visual or measure came from; empty for the recipe's own."""
+    return name.rpartition(".")[0]
+
+
+def scope_of(name: str) -> str:
+    """The key of `vars` that holds the variables for `name`: a variable's name cannot have a `-` in it."""
+    return owner(name).replace("-", "_")
+
+
+def variables(everything: Variables, recipe: str) -> dict[str, Value]:
+    """The variables of a combined recipe, or with an empty name the recipe's own."""
+    found = everything.get(recipe.replace("-", "_")) if recipe else everything
+    if not isinstance(found, Mapping):
+        return {}
+    return {name: value for name, value in found.items() if not isinstance(value, Mapping)}
