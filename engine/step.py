@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import adapter, devices, flow, generators, looks, loss
+from . import adapter, devices, flow, generators, looks, loss, unbuilt
 from .augment import augment
 from .checkpoint import State
 from .errors import WorkError
@@ -52,7 +52,11 @@ class Done:
 
 
 def prepare(plan: Plan) -> Desk:
-    """Load the plan's models, encode its prompts, let the text encoders go, and inject a fresh adapter."""
+    """Load the plan's models, encode its prompts, let the text encoders go, and inject a fresh adapter.
+
+    Raises `InputError`, before anything is loaded, for a plan that uses what is not built yet.
+    """
+    unbuilt.refuse(plan)
     generator = generators.load(plan.generator)
     prompts = list(dict.fromkeys(row.prompt for row in (*plan.train_rows, *plan.validate_rows)))
     conditioning = generator.condition(prompts, [plan.generator.negative] * len(prompts))
