@@ -75,7 +75,7 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Train, evaluate, lock and report."""
-    from .engine import console, session
+    from .engine import console, session, unbuilt
     from .engine.resolve import resolve
 
     if out is not None and len(files) > 1:
@@ -84,6 +84,8 @@ def run(
         sources = [_find(file, talk.say) for file in files]
         recipes = [_read(source, sets, allow_outside) for source in sources]
         plans = [resolve(recipe) for recipe in recipes]
+        for recipe, plan in zip(recipes, plans, strict=True):
+            unbuilt.refuse(plan, recipe.document)
         folders = [out or Path("runs", plan.name) for plan in plans]
         locks = [session.lock_path(source, folder) for source, folder in zip(sources, folders, strict=True)]
         if locked:

@@ -54,17 +54,23 @@ class Critic(Protocol):
         ...
 
 
-def load(folder: str | Path, family: str, dtype: str, device: str) -> Critic:
+def load(folder: str | Path, family: str, dtype: str, device: str, checkpointing: bool = False) -> Critic:
     """The critic of a model folder, frozen; `family` is a value of `FAMILIES`.
 
     `dtype` as torch names it (float32, bfloat16, float64), `device` as torch names it, or `auto`: the first
-    accelerator there is, else the processor. `InputError` where the folder cannot be used.
+    accelerator there is, else the processor. With `checkpointing`, layers are computed again in the backward pass
+    instead of kept. `InputError` where the folder cannot be used.
     """
     import torch
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return _module(folder, family).load(Path(folder), dtype, device)
+    critic = _module(folder, family).load(Path(folder), dtype, device)
+    if checkpointing:
+        from .recomputing import recompute
+
+        recompute(critic.model)
+    return critic
 
 
 def chat_of(folder: str | Path, family: str) -> Chat:

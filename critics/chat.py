@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, final
@@ -121,8 +121,12 @@ class Chat:
 
     def prompt_length(self, question: str, pictures: int, width: int, height: int) -> int:
         """Tokens up to where the answer starts, when each picture has the given size in pixels."""
-        prompt = self.prompt(question, pictures)
-        return len(prompt.head) + len(prompt.tail) + pictures * (self.picture_tokens(width, height) - 1)
+        return self.length(question, [(width, height)] * pictures)
+
+    def length(self, question: str, sizes: Sequence[tuple[int, int]]) -> int:
+        """Tokens up to where the answer starts, for pictures of these sizes (width, height), each in pixels."""
+        prompt = self.prompt(question, len(sizes))
+        return len(prompt.head) + len(prompt.tail) + sum(self.picture_tokens(*size) - 1 for size in sizes)
 
     def limit(self) -> int:
         """The longest sequence, in tokens, that the model was made for."""

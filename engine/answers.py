@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ..critics.chat import Chat
 
 
+Sizes = tuple[tuple[int, int], ...]  # width and height of pictures, in pixels
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """A critic or judge that reads questions about pictures of one size, in pixels."""
@@ -34,8 +37,11 @@ def chat(model: Model) -> Chat:
     return critics.chat_of(model.folder, model.family)
 
 
-def check(name: str, asked: Asked, references: int, readers: Iterable[Reader], problems: Problems) -> None:
-    """Adds a problem where a reader would not tell the answers apart, or cannot read as much as it is asked."""
+def check(name: str, asked: Asked, references: Sizes, readers: Iterable[Reader], problems: Problems) -> None:
+    """Adds a problem where a reader would not tell the answers apart, or cannot read as much as it is asked.
+
+    `references` are the sizes of the pictures that are shown beside the generated one.
+    """
     for reader in readers:
         try:
             _check(name, asked, references, reader, problems)
@@ -44,16 +50,18 @@ def check(name: str, asked: Asked, references: int, readers: Iterable[Reader], p
             problems.add(
                 ("questions", name, "answer"), f"{reader.name} cannot be asked this: {found.message}", found.hint
             )
+        except ValueError as error:  # the size of a picture
+            problems.add(("questions", name), f"{reader.name} cannot be asked this: {error}")
 
 
-def _check(name: str, asked: Asked, references: int, reader: Reader, problems: Problems) -> None:
+def _check(name: str, asked: Asked, references: Sizes, reader: Reader, problems: Problems) -> None:
     question = asked.wordings[0]
     answers = [reader.chat.answer_tokens(question, answer, False) for answer in asked.answers]
     against = [reader.chat.answer_tokens(question, answer, False) for answer in asked.against]
     _against_each_other(name, asked, answers, against, reader, problems)
     longest = max(len(tokens) for tokens in (*answers, *against)) + 1  # the end of the turn
     for at, wording in enumerate(asked.wordings):
-        length = reader.chat.prompt_length(wording, 1 + references, reader.width, reader.height) + longest
+        length = reader.chat.length(wording, [(reader.width, reader.height), *references]) + longest
         if length > reader.chat.limit():
             path: document.Path = ("questions", name, "ask", at)
             path = path if problems.document.has(path) else path[:-1]

@@ -6,12 +6,13 @@ backward that is deterministic on every device. Borders repeat the outermost pix
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .plan import Augment
+from .plan import Augment, Plan, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +22,27 @@ class Augmented:
     pictures: Tensor
     down: tuple[int, ...]
     right: tuple[int, ...]
+    mirrored: tuple[bool, ...] = ()  # left and right exchanged, before it was moved; empty: none of them
 
 
-def augment(pictures: Tensor, chosen: Augment, stream: torch.Generator) -> Augmented:
-    """Blur each picture (standard deviation uniform up to `blur`), move it by up to `shift`, add `noise`, and clamp.
+def augment(
+    pictures: Tensor, chosen: Augment, stream: torch.Generator, mirrors: Sequence[bool] | None = None
+) -> Augmented:
+    """Blur each picture (standard deviation uniform up to `blur`), move it by up to `shift`, add `noise`, and clamp;
+    with `flip`, first mirror half of those that may be (`mirrors`; None: none).
 
-    What is laid over a picture must move with it (`moved`), or the line that marks a height would mark another.
+    What is laid over a picture must move with it (`moved`), or the line that marks a height would mark another; over a
+    mirrored picture it is drawn in the mirrored place.
     """
     count, _, height, width = pictures.shape
     deviations = chosen.blur * torch.rand(count, generator=stream)
     offsets = torch.randint(-chosen.shift, chosen.shift + 1, (2, count), generator=stream)
     down, right = (tuple(int(offset) for offset in side) for side in offsets)
+    # from a stream of its own seed, so that all else is drawn as it is without it
+    mirrored = _mirrored(mirrors, stream) if chosen.flip and mirrors is not None else ()
+    if any(mirrored):
+        turned = torch.tensor(mirrored, device=pictures.device)[:, None, None, None]
+        pictures = torch.where(turned, pictures.flip(-1), pictures)
     if chosen.blur or chosen.shift:
         rows = torch.stack([_side(height, float(s), by) for s, by in zip(deviations, down, strict=True)])
         columns = torch.stack([_side(width, float(s), by) for s, by in zip(deviations, right, strict=True)])
@@ -39,7 +50,19 @@ def augment(pictures: Tensor, chosen: Augment, stream: torch.Generator) -> Augme
     if chosen.noise:
         noisy = pictures + chosen.noise * torch.randn(pictures.shape, generator=stream).to(pictures)
         pictures = noisy.clamp(0, 1).detach() + (noisy - noisy.detach())  # straight through, as the decoder's clamp
-    return Augmented(pictures, down, right)
+    return Augmented(pictures, down, right, mirrored)
+
+
+def may_mirror(row: Row, plan: Plan) -> bool:
+    """Whether the answer to each question about a row is the same for the mirrored picture."""
+    flips = {question.name for question in plan.questions if question.flips}
+    return all(ask.question in flips for ask in row.asks)
+
+
+def _mirrored(mirrors: Sequence[bool], stream: torch.Generator) -> tuple[bool, ...]:
+    own = torch.Generator("cpu").manual_seed(stream.initial_seed() ^ 1)
+    coins = torch.rand(len(mirrors), generator=own) < 0.5
+    return tuple(may and bool(coin) for may, coin in zip(mirrors, coins, strict=True))
 
 
 def moved(layer: Tensor, down: int, right: int) -> Tensor:

@@ -14,6 +14,7 @@ from . import adapter
 from .errors import WorkError
 
 FILE = Path("checkpoint", "state.safetensors")
+REPLAY = "replay"
 MOMENTS = ("exp_avg", "exp_avg_sq")  # AdamW's, by torch's names
 
 
@@ -33,13 +34,14 @@ class Progress:
 
 @dataclass(slots=True)
 class State:
-    """What training changes: the adapter's weights, the optimiser's moments, the average, the best look's weights."""
+    """What training changes: the adapter's weights, the moments, the average, the best look's weights, a replay."""
 
     weights: Mapping[str, nn.Parameter]
     optimizer: torch.optim.AdamW
     progress: Progress
     average: dict[str, Tensor] = field(default_factory=dict[str, Tensor])  # empty: none is kept
     best: dict[str, Tensor] = field(default_factory=dict[str, Tensor])  # empty: no look so far
+    replay: Tensor = field(default_factory=lambda: torch.zeros(0))  # latents [K, …]; empty: none are kept
 
 
 def save(folder: Path, state: State) -> None:
@@ -51,6 +53,7 @@ def save(folder: Path, state: State) -> None:
             tensors[f"{moment}/{name}"] = state.optimizer.state[weight][moment]
     tensors |= {f"average/{name}": value for name, value in state.average.items()}
     tensors |= {f"best/{name}": value for name, value in state.best.items()}
+    tensors |= {REPLAY: state.replay} if len(state.replay) else {}
     adapter.save(folder / FILE, tensors, {"progress": json.dumps(asdict(state.progress), sort_keys=True)})
 
 
@@ -73,6 +76,7 @@ def restore(folder: Path, state: State) -> None:
             state.optimizer.state[weight] = {"step": torch.tensor(float(progress.step)), **moments}
     state.average = _named(tensors, "average/", state)
     state.best = _named(tensors, "best/", state)
+    state.replay = tensors.get(REPLAY, state.replay)
 
 
 def _named(tensors: Mapping[str, Tensor], head: str, state: State) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from . import adapter as adapters
-from . import figures, flow, generators, measures, visuals
+from . import figures, flow, generators, measures, unbuilt, visuals
 from .panel import Panel
 from .plan import Expectation, Plan, Row, digest
 
@@ -68,8 +68,9 @@ def evaluate(
     """Evaluate an adapter file on the plan's test rows, at `scale` against the bare generator (scale 0).
 
     Writes `folder`/evaluation.json and the pictures of the report under `folder`/images/, unless there is no folder.
-    Raises `InputError` where the file is no adapter of the plan's generator.
+    Raises `InputError` where the file is no adapter of the plan's generator, and for what is not built yet.
     """
+    unbuilt.refuse(plan)
     started = time.monotonic()
     tensors, _ = adapters.load(adapter)
     generator = generators.load(plan.generator)

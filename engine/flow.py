@@ -17,7 +17,8 @@ class Estimate:
 
     denoised: Tensor  # x̂0, B first
     z: Tensor  # the latents it was made from, detached
-    sigma: Tensor  # their noise level, []
+    sigma: Tensor  # their noise level, [] or one a picture [B]
+    decoded: Tensor  # what becomes a picture: x̂0 itself, unless the estimate is a noisy one
 
 
 @torch.no_grad()
@@ -42,7 +43,8 @@ def clean_estimate(
     chosen = int(torch.randint(steps, (), generator=rng))
     with torch.no_grad():
         reached = _walk(generator, conditioning, z, sigmas, chosen, rng)
-    return Estimate(generator.denoised(reached, sigmas[chosen], conditioning), reached, sigmas[chosen])
+    denoised = generator.denoised(reached, sigmas[chosen], conditioning)
+    return Estimate(denoised, reached, sigmas[chosen], denoised)
 
 
 def _walk(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -42,6 +42,11 @@ class Panel:
         self._seats += [(member, True, _load(member)) for member in plan.judges if member.name in judges]
         size = (plan.generator.width, plan.generator.height)
         self._drawings = {drawing.key: _drawn(drawing, *size) for drawing in plan.drawings}
+        self._mirrored = {
+            drawing.key: _drawn(visuals.mirrored(drawing), *size)
+            for drawing in plan.drawings
+            if plan.train.augment.flip
+        }
 
     def teach(
         self,
@@ -60,7 +65,7 @@ class Panel:
             if judge:
                 continue
             pictures = shown.pictures.detach().to(devices.device(member.device)).requires_grad_()
-            views = Augmented(pictures, shown.down, shown.right)
+            views = replace(shown, pictures=pictures)
             answers = list(self._hear(member, critic, views, rows, wordings, False))
             said += [_said(answer) for answer in answers]
             part = loss(answers, weighing, self._holds)
@@ -109,8 +114,9 @@ class Panel:
 
     def _view(self, shown: Augmented, b: int, see: Sequence[str]) -> View:
         picture = shown.pictures[b]
-        layers = [drawn for reference, drawn in (self._drawings[key] for key in see) if not reference]
-        beside = [drawn for reference, drawn in (self._drawings[key] for key in see) if reference]
+        drawings = self._mirrored if shown.mirrored and shown.mirrored[b] else self._drawings
+        layers = [drawn for reference, drawn in (drawings[key] for key in see) if not reference]
+        beside = [drawn for reference, drawn in (drawings[key] for key in see) if reference]
         return View(
             picture,
             tuple(moved(layer, shown.down[b], shown.right[b]).to(picture) for layer in layers),
@@ -148,4 +154,5 @@ def _drawn(drawing: Drawing, width: int, height: int) -> tuple[bool, Tensor]:
 
 def _load(member: Critic) -> critics.Critic:
     with quiet():
-        return critics.load(member.model.folder, member.model.family, member.dtype, str(devices.device(member.device)))
+        device = str(devices.device(member.device))
+        return critics.load(member.model.folder, member.model.family, member.dtype, device, member.checkpointing)

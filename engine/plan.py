@@ -1,11 +1,16 @@
-"""The plan: a recipe with nothing left open, as plain data, and its digest, the identity of a run."""
+"""The plan: a recipe with nothing left open, as plain data, and its digest, the identity of a run.
+
+A field that was added to the language later has a default, which always means "off", as in the plans of before. Where
+a plan holds just that, `canonical` leaves the field out: plans that do not use it keep their digest, their locks stay
+fresh, and plans of before are still read. A new field therefore never gets a default that does something.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -27,6 +32,15 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Asset:
+    """A file named by what it holds. `source` is where it lies here; it is no part of the digest."""
+
+    name: str  # as written, relative to the recipe
+    sha256: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Generator:
     model: Model
     steps: int  # N sampler steps, >= 1
@@ -37,6 +51,12 @@ class Generator:
     dtype: str  # float32 | bfloat16 | float64
     device: str  # auto | cpu | cuda | cuda:N
     text_length: int  # tokens that the sequence encoder pads to; 0 where the family has none
+    companions: tuple[Asset, ...] = ()  # fixed adapters beside the one that is trained
+    offload: bool = False  # parts wait in main memory until they are needed
+    slicing: bool = False  # the decoder takes one picture at a time
+    tiling: bool = False  # the decoder takes a picture piece by piece: not exact
+    checkpoint_backbone: bool = False  # recomputed in the backward pass, not kept
+    checkpoint_decoder: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +68,8 @@ class Critic:
     weight: float
     dtype: str
     device: str
+    checkpointing: bool = False  # recomputed in the backward pass, not kept
+    quantize: str = ""  # 8bit | 4bit; empty: as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +136,7 @@ class Question:
     hold: float  # p*; 0 where the question is no hold
     watch: bool
     critics: tuple[str, ...]  # sorted names
+    flips: bool = False  # its answer is the same for the mirrored picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +162,15 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Replay:
+    """Finished latents that training starts from again; a buffer of 0: none are kept."""
+
+    buffer: int = 0  # latents kept
+    refresh: int = 0  # steps after which the oldest batch of them is painted anew
+    sigma: tuple[float, float] = (0.0, 0.0)  # lowest and highest noise level, drawn uniformly
+
+
+@dataclass(frozen=True, slots=True)
 class Train:
     steps: int
     batch: int
@@ -149,13 +181,17 @@ class Train:
     optimizer: str  # adamw
     clip: float  # largest gradient norm
     seed: int
-    estimate: str  # clean
-    backprop: str  # random_step
+    estimate: str  # clean | noisy
+    backprop: str  # random_step | replay
     augment: Augment
     stop: Stop
     ema: float  # decay; 0: none
     save_every: int  # steps
     stay: float  # weight
+    replay: Replay = Replay()
+    weights: str = "fixed"  # fixed | balanced
+    conflict: int = 0  # steps between looks at how the questions' gradients lie; 0: never
+    optimize: str = "adapter"  # adapter | latents
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +199,7 @@ class Adapter:
     rank: int
     alpha: float
     targets: str  # attention | all
+    start: tuple[Asset, ...] = ()  # the one adapter that training begins with; empty: a fresh one
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +242,7 @@ class Plan:
 
 
 # where things lie on this machine, and in what order a person likes to see them
-_LEFT_OUT: dict[type, set[str]] = {Model: {"folder"}, Drawing: {"source"}, Plan: {"order"}}
+_LEFT_OUT: dict[type, set[str]] = {Model: {"folder"}, Asset: {"source"}, Drawing: {"source"}, Plan: {"order"}}
 
 T = TypeVar("T")
 
@@ -243,11 +280,17 @@ def _json(plan: Plan, whole: bool) -> str:
 
 def _plain(value: object, whole: bool) -> object:
     if is_dataclass(value) and not isinstance(value, type):
-        left_out: set[str] = set() if whole else _LEFT_OUT.get(type(value), set())
-        return {one.name: _plain(getattr(value, one.name), whole) for one in fields(value) if one.name not in left_out}
+        return {
+            one.name: _plain(getattr(value, one.name), whole) for one in fields(value) if whole or _counts(value, one)
+        }
     if isinstance(value, tuple):
         return [_plain(item, whole) for item in cast(tuple[object, ...], value)]
     return value
+
+
+def _counts(value: object, one: Field[Any]) -> bool:
+    """Whether a field is part of a plan's identity."""
+    return one.name not in _LEFT_OUT.get(type(value), set()) and getattr(value, one.name) != one.default
 
 
 @cache
@@ -263,7 +306,8 @@ def _made(kind: type[T], data: object, key: str) -> T:
     hints, left_out = _hints(kind), _LEFT_OUT.get(kind, set())
     if unknown := set(found) - set(hints):
         raise ValueError(f"{key}.{min(unknown)} is not known".lstrip("."))
-    if missing := set(hints) - set(found) - left_out:
+    off = {one.name for one in fields(cast(Any, kind)) if one.default is not MISSING}
+    if missing := set(hints) - set(found) - left_out - off:
         raise ValueError(f"{key}.{min(missing)} is missing".lstrip("."))
     values = {name: _value(hints[name], found[name], f"{key}.{name}".lstrip(".")) for name in hints if name in found}
     empty = {name: () if get_origin(hints[name]) is tuple else "" for name in left_out - set(found)}

@@ -14,6 +14,7 @@ from .document import Document, override, parse
 from .document import Path as Place
 from .errors import InputError
 from .names import check_names
+from .needs import check_needs
 from .problems import Problems
 from .schema import Schema, json_schema
 from .texts import load
@@ -78,6 +79,7 @@ def read(path: Path, sets: Sequence[str] = (), allow_outside: bool = False) -> R
         problems.raise_if_any()
     schema, lost = _validated(document, problems)
     check_names(problems)
+    check_needs(problems)
     recipe = Recipe(
         text=text,
         file=str(path),

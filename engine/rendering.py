@@ -11,7 +11,7 @@ from typing import Any, cast, final
 
 from pydantic import ValidationError
 
-from . import document, plan, schema
+from . import assets, document, plan, schema
 from .document import Data
 from .models import sha256
 from .problems import Problems, shown
@@ -19,9 +19,6 @@ from .template import BadTemplate, Value, is_template, render
 
 Parameters = tuple[tuple[str, plan.Scalar | tuple[plan.Scalar, ...]], ...]
 Open = Callable[[document.Path, str], Path | None]
-
-# how the files that Pillow reads without plug-ins begin
-_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +30,7 @@ class Drawn:
     asset: str
     sha256: str
     source: str
+    beside: tuple[int, int] = (0, 0)  # pixels of a reference, which a critic reads as a picture of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +116,14 @@ class Renderer:
         found = self.opened(path, asset)
         if found is None:
             return None
-        with found.open("rb") as file:
-            if not file.read(16).startswith(_PICTURES):
-                self.problems.add(path, f"is no picture that can be read: {asset}", "use PNG or JPEG")
-                return None
-        return Drawn(kind, _sorted(parameters), asset, sha256(found), str(found))
+        try:
+            size = assets.size(found)
+        except ValueError as error:
+            message, _, hint = str(error).partition("; ")
+            self.problems.add(path, f"{message}, found {asset}", hint)
+            return None
+        beside = size if kind == "reference" else (0, 0)
+        return Drawn(kind, _sorted(parameters), asset, sha256(found), str(found), beside)
 
     def _text(self, path: document.Path, text: str, variables: Mapping[str, Value]) -> str | None:
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import answers, document, models, paths, plan, prompts, rendering, schema
 from .errors import InputError
-from .problems import Problems
+from .problems import Problems, shown
 from .recipe import Recipe
 from .rows import Row, Rows
 from .scopes import owner
@@ -26,8 +26,8 @@ def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
     """The plan as far as it can be made; what is wrong goes to `problems`, and only without any is the plan good."""
     chosen = recipe.schema
     located = _models(recipe, problems)
-    generator = _generator(chosen.generator, located.get(("generator",)), problems)
     opened = _Files(recipe, problems)
+    generator = _generator(chosen.generator, located.get(("generator",)), opened, problems)
     if "prompt" in chosen.vars:
         problems.add(("vars", "prompt"), "`prompt` is the row's own prompt", "take another name", at_key=True)
     sets = prompts.rows(chosen.prompts, chosen.vars, chosen.train.seed, opened, problems)
@@ -41,11 +41,26 @@ def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
     _used(chosen, found, problems)
     drawings, keys = rows.drawings()
     critics = tuple(
-        plan.Critic(name, located.get(("critics", name), _NOWHERE), critic.weight, critic.dtype, critic.device)
+        plan.Critic(
+            name=name,
+            model=located.get(("critics", name), _NOWHERE),
+            weight=critic.weight,
+            dtype=critic.dtype,
+            device=critic.device,
+            checkpointing=critic.checkpointing,
+            quantize=critic.quantize or "",
+        )
         for name, critic in sorted(chosen.critics.items())
     )
     judges = tuple(
-        plan.Critic(name, located.get(("judges", name), _NOWHERE), 0.0, judge.dtype, judge.device)
+        plan.Critic(
+            name=name,
+            model=located.get(("judges", name), _NOWHERE),
+            weight=0.0,
+            dtype=judge.dtype,
+            device=judge.device,
+            quantize=judge.quantize or "",
+        )
         for name, judge in sorted(chosen.judges.items())
     )
     _measurable(chosen, data, generator, problems)
@@ -67,7 +82,7 @@ def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
         goal_measure=goal.measure or "",
         goal_question=goal.question or "",
         train=_train(chosen),
-        adapter=_adapter(chosen.adapter),
+        adapter=_adapter(chosen.adapter, opened),
         evaluate=plan.Evaluate(
             tuple(range(chosen.evaluate.seeds)), tuple(sorted(set(chosen.evaluate.scales))), chosen.evaluate.every
         ),
@@ -109,7 +124,9 @@ def _models(recipe: Recipe, problems: Problems) -> dict[document.Path, plan.Mode
     return found
 
 
-def _generator(chosen: schema.Generator, model: plan.Model | None, problems: Problems) -> plan.Generator:
+def _generator(
+    chosen: schema.Generator, model: plan.Model | None, opened: _Files, problems: Problems
+) -> plan.Generator:
     side = models.picture_size(model) if model else None
     width, height = (chosen.size.width, chosen.size.height) if chosen.size else (side or 0, side or 0)
     if model and not width:
@@ -127,6 +144,16 @@ def _generator(chosen: schema.Generator, model: plan.Model | None, problems: Pro
         dtype=chosen.dtype,
         device=chosen.device,
         text_length=models.text_length(model) if model else 0,
+        companions=tuple(
+            found
+            for at, name in enumerate(chosen.companions)
+            if (found := opened.adapter(("generator", "with", at), name)) is not None
+        ),
+        offload=chosen.offload,
+        slicing=chosen.slicing,
+        tiling=chosen.tiling,
+        checkpoint_backbone=chosen.checkpointing.backbone,
+        checkpoint_decoder=chosen.checkpointing.decoder,
     )
 
 
@@ -142,6 +169,14 @@ class _Files:
         except paths.Refused as error:
             self.problems.add(path, error.message, error.hint)
             return None
+
+    def adapter(self, path: document.Path, name: str) -> plan.Asset | None:
+        """An adapter's file, named by its digest."""
+        found = self(path if self.problems.document.has(path) else path[:-1], name)
+        if found is not None and found.suffix != ".safetensors":
+            self.problems.add(path, f"is no adapter, found {shown(name)}", "only .safetensors files are read")
+            return None
+        return None if found is None else plan.Asset(name, models.sha256(found), str(found))
 
 
 def _readers(
@@ -193,6 +228,7 @@ def _questions(chosen: schema.Schema) -> tuple[plan.Question, ...]:
             hold=question.hold or 0.0,
             watch=question.watch,
             critics=tuple(sorted(question.critics or chosen.critics)),
+            flips=question.flips,
         )
         for name, question in sorted(chosen.questions.items())
     )
@@ -213,18 +249,34 @@ def _train(chosen: schema.Schema) -> plan.Train:
         clip=train.clip,
         seed=train.seed,
         estimate=train.estimate,
-        backprop=train.backprop,
-        augment=plan.Augment(augment.blur, augment.noise, augment.shift, flip=False),
+        backprop="replay" if train.backprop.replay else "random_step",
+        augment=plan.Augment(augment.blur, augment.noise, augment.shift, augment.flip),
         stop=plan.Stop(tuple(sorted(by)), stop.patience if stop else 1),
         ema=train.ema or 0.0,
         save_every=train.save_every,
         stay=chosen.stay.weight if chosen.stay else 0.0,
+        replay=_replay(train.backprop.replay),
+        weights=train.weights,
+        conflict=train.conflict.every if train.conflict else 0,
+        optimize=train.optimize,
     )
 
 
-def _adapter(adapter: schema.Adapter) -> plan.Adapter:
-    # five times the rank, as the authors of arXiv 2506.01955 advise
-    return plan.Adapter(adapter.rank, 5.0 * adapter.rank if adapter.alpha is None else adapter.alpha, adapter.targets)
+def _replay(replay: schema.Replay | None) -> plan.Replay:
+    if replay is None:
+        return plan.Replay()
+    return plan.Replay(replay.buffer, replay.refresh, (replay.sigma[0], replay.sigma[1]))
+
+
+def _adapter(adapter: schema.Adapter, opened: _Files) -> plan.Adapter:
+    start = opened.adapter(("adapter", "start"), adapter.start) if adapter.start else None
+    return plan.Adapter(
+        rank=adapter.rank,
+        # five times the rank, as the authors of arXiv 2506.01955 advise
+        alpha=5.0 * adapter.rank if adapter.alpha is None else adapter.alpha,
+        targets=adapter.targets,
+        start=() if start is None else (start,),
+    )
 
 
 def _expect(chosen: schema.Schema, tested: Sequence[Row], problems: Problems) -> tuple[plan.Expectation, ...]:
@@ -243,13 +295,20 @@ def _expect(chosen: schema.Schema, tested: Sequence[Row], problems: Problems) ->
 def _no_critic_judges(
     chosen: schema.Schema, critics: tuple[plan.Critic, ...], judges: tuple[plan.Critic, ...], problems: Problems
 ) -> None:
-    """The same weights under another name are still what trained the adapter."""
+    """The same weights under another name are still what trained the adapter, or what stopped its training."""
 
     def weights(one: plan.Critic) -> tuple[object, str]:
         return one.model.files or one.model.address, one.model.revision
 
     trained = {weights(critic): critic.name for critic in critics if critic.model.address}
-    same = {judge.name: trained[weights(judge)] for judge in judges if weights(judge) in trained}
+    for judge in judges:
+        if critic := trained.get(weights(judge)):
+            message = f"`{judge.name}` is the same model as the critic `{critic}`"
+            problems.add(("judges", judge.name, "model"), message, "a judge is one that did not train the adapter")
+    stopping = chosen.train.stop.judge if chosen.train.stop else {}
+    stops = {weights(judge): judge.name for judge in judges if judge.name in stopping and judge.model.address}
+    named = {judge.name: stops[weights(judge)] for judge in judges if weights(judge) in stops}
     for name, wanted in chosen.expect.items():
-        if critic := same.get(wanted.judge or ""):
-            problems.add(("expect", name, "judge"), f"`{wanted.judge}` is the same model as the critic `{critic}`")
+        if (other := named.get(wanted.judge or "")) not in (None, wanted.judge):
+            message = f"`{wanted.judge}` is the same model as `{other}`, which decides when training stops"
+            problems.add(("expect", name, "judge"), message, "judge by another, or stop by `p`")

@@ -42,7 +42,7 @@ class Rows:
     ) -> None:
         self.chosen, self.renderer, self.readers, self.problems = chosen, renderer, readers, problems
         self.drawn: dict[str, set[rendering.Drawn]] = defaultdict(set)
-        self.checked: set[tuple[str, rendering.Asked, int]] = set()
+        self.checked: set[tuple[str, rendering.Asked, answers.Sizes]] = set()
 
     def row(self, row: prompts.Prompted) -> Row:
         scoped: dict[str, dict[str, Value]] = {}
@@ -63,7 +63,7 @@ class Rows:
             if asked is None or (self.renderer.lenient and any(visuals.get(visual) is None for visual in question.see)):
                 continue
             seen = [(visual, drawn) for visual in question.see if (drawn := visuals.get(visual)) is not None]
-            self._check(name, question, asked, sum(drawn.kind == "reference" for _, drawn in seen))
+            self._check(name, question, asked, tuple(drawn.beside for _, drawn in seen if drawn.kind == "reference"))
             for visual, drawn in seen:
                 self.drawn[visual].add(drawn)
             asks.append((name, asked))
@@ -85,7 +85,7 @@ class Rows:
         )
         return tuple(sorted(made, key=lambda drawing: drawing.key)), keys
 
-    def _check(self, name: str, question: schema.Question, asked: rendering.Asked, references: int) -> None:
+    def _check(self, name: str, question: schema.Question, asked: rendering.Asked, references: answers.Sizes) -> None:
         if (name, asked, references) in self.checked:
             return
         self.checked.add((name, asked, references))

@@ -6,9 +6,10 @@ the text of the template is let through, and the same model checks what it rende
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, PlainSerializer, Tag, model_validator
 
 from .kinds import MEASURES, OF_THE_WORLD, VISUALS, Measure, Visual
 from .values import (
@@ -21,12 +22,14 @@ from .values import (
     Address,
     Device,
     Dtype,
+    Files,
     Item,
     Keys,
     Name,
     PartName,
     PartNames,
     Probability,
+    Quantize,
     Scope,
     SomeNames,
     Text,
@@ -61,6 +64,20 @@ class PictureSize(Keys):
     height: Whole = Field(ge=8, le=8192, description="pixels")
 
 
+class _Checkpointed(Keys):
+    """What is computed again in the backward pass instead of kept."""
+
+    backbone: bool = Field(default=False, description="the network that is adapted")
+    decoder: bool = Field(default=False, description="from latents to pixels")
+
+
+def _checkpointing(value: object) -> object:
+    return {"backbone": value, "decoder": value} if isinstance(value, bool) else value
+
+
+Checkpointing = Annotated[_Checkpointed, BeforeValidator(_checkpointing, json_schema_input_type=bool | _Checkpointed)]
+
+
 class Generator(Keys):
     """The image generator that the adapter is for."""
 
@@ -71,6 +88,13 @@ class Generator(Keys):
     negative: str = Field(default="", description="negative prompt, for families that have one")
     dtype: Dtype = "float32"
     device: Device = "auto"
+    companions: Files = Field(default=[], alias="with", description="fixed companion adapters, relative to the recipe")
+    offload: bool = Field(default=False, description="parts wait in main memory until they are needed")
+    slicing: bool = Field(default=False, description="decode one picture at a time: less memory")
+    tiling: bool = Field(default=False, description="decode a picture piece by piece: less memory, not exact")
+    checkpointing: Checkpointing = Field(
+        default_factory=_Checkpointed, description="compute again in the backward pass instead of keeping: less memory"
+    )
 
 
 class Critic(Keys):
@@ -80,6 +104,8 @@ class Critic(Keys):
     weight: Weight = Field(default=1.0, description="of its part of the loss, > 0")
     dtype: Dtype = "float32"
     device: Device = "auto"
+    checkpointing: bool = Field(default=False, description="compute again in the backward pass instead of keeping")
+    quantize: Quantize = None
 
 
 class Judge(Keys):
@@ -88,6 +114,7 @@ class Judge(Keys):
     model: Address
     dtype: Dtype = "float32"
     device: Device = "auto"
+    quantize: Quantize = None
 
 
 # --- prompts --------------------------------------------------------------------------------------------------------
@@ -233,6 +260,7 @@ class Question(Keys):
     )
     watch: bool = Field(default=False, description="reported, never in the loss")
     critics: SomeNames | None = Field(default=None, description="who is asked; default: all critics")
+    flips: bool = Field(default=False, description="its answer is the same for the mirrored picture")
 
     @model_validator(mode="after")
     def _hold_or_watch(self) -> Question:
@@ -267,6 +295,7 @@ class Adapter(Keys):
     rank: Whole = Field(default=16, ge=1, le=4096, description="columns of each factor")
     alpha: float | None = Field(default=None, gt=0, description="default: 5 × rank; the adapter acts by alpha / rank")
     targets: Literal["attention", "all"] = Field(default="attention", description="which layers are adapted")
+    start: Text | None = Field(default=None, description="an adapter to begin with, relative to the recipe")
 
 
 class Augment(Keys):
@@ -275,6 +304,7 @@ class Augment(Keys):
     blur: float = Field(default=0.0, ge=0, le=64, description="largest standard deviation, pixels")
     noise: float = Field(default=0.0, ge=0, le=1, description="standard deviation, of [0, 1]")
     shift: Whole = Field(default=0, ge=0, le=1024, description="largest shift, pixels")
+    flip: bool = Field(default=False, description="mirror half of the pictures whose questions all have `flips: true`")
 
 
 class Stop(Keys):
@@ -293,6 +323,63 @@ class Stop(Keys):
         return self
 
 
+_Level = Annotated[float, Field(gt=0, le=1)]
+
+
+class Replay(Keys):
+    """Training from finished pictures, made noisy again, instead of from noise."""
+
+    buffer: Whole = Field(default=32, ge=1, le=65536, description="finished latents kept; at least `batch`")
+    refresh: Whole = Field(default=8, ge=1, description="steps after which the oldest batch of them is painted anew")
+    sigma: Annotated[list[_Level], Field(min_length=2, max_length=2)] = Field(
+        default=[0.2, 0.9], description="lowest and highest noise level: 0 a finished picture, 1 noise"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Replay:
+        if self.sigma[0] > self.sigma[1]:
+            raise ValueError("`sigma` must go from a smaller to a larger number")
+        return self
+
+
+class Replayed(Keys):
+    model_config = ConfigDict(json_schema_extra={"required": ["replay"]})
+
+    replay: Replay | None = Field(default=None, description="start from finished pictures, made noisy again")
+
+
+_WORDS = Literal["random_step", "replay"]
+
+
+def _backprop(value: object) -> object:
+    if isinstance(value, str):
+        known = {"random_step": Replayed(), "replay": Replayed(replay=Replay())}
+        if value not in known:
+            close = get_close_matches(value, known, 1)
+            raise ValueError(f"must be 'random_step' or 'replay'; {f'did you mean `{close[0]}`?' if close else ''}")
+        return known[value]
+    if not isinstance(value, (dict, Replayed)):
+        raise ValueError("must be 'random_step', 'replay' or a mapping")
+    if value == {}:
+        raise ValueError("needs `replay`")
+    return value
+
+
+def _backprop_words(value: Replayed) -> object:
+    return "random_step" if value.replay is None else {"replay": value.replay.model_dump()}
+
+
+Backprop = Annotated[
+    Replayed, BeforeValidator(_backprop, json_schema_input_type=_WORDS | Replayed), PlainSerializer(_backprop_words)
+]
+
+
+class Conflict(Keys):
+    """How often the gradients of the questions are held against each other."""
+
+    every: Whole = Field(ge=1, description="steps between looks")
+
+
 class Train(Keys):
     steps: Whole = Field(default=100, ge=1, le=10_000_000, description="of training, at most")
     batch: Whole = Field(default=4, ge=1, le=65536, description="pictures a step")
@@ -305,10 +392,19 @@ class Train(Keys):
     optimizer: Literal["adamw"] = Field(default="adamw", description="AdamW without decay")
     clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
     seed: Whole = Field(default=100, ge=0, le=LARGEST_SEED, description="of everything random")
-    estimate: Literal["clean"] = Field(default="clean", description="what the critics see")
-    backprop: Literal["random_step"] = Field(default="random_step", description="which step of the sampler learns")
+    estimate: Literal["clean", "noisy"] = Field(
+        default="clean", description="what the critics see: x̂0, or (with replay alone) latents one step less noisy"
+    )
+    backprop: Backprop = Field(
+        default_factory=Replayed,
+        description="which step learns: a random one of the sampler, or one from finished pictures",
+    )
     augment: Augment = Field(default_factory=Augment, description="before the critics see a picture")
-    weights: Literal["fixed"] = Field(default="fixed", description="of the questions")
+    weights: Literal["fixed", "balanced"] = Field(default="fixed", description="of the questions")
+    conflict: Conflict | None = Field(default=None, description="look at how the questions' gradients lie")
+    optimize: Literal["adapter", "latents"] = Field(
+        default="adapter", description="what is trained: an adapter, or one picture's noise"
+    )
     stop: Stop | None = Field(default=None, description="when to stop before `steps`")
     ema: float | None = Field(default=None, gt=0, lt=1, description="decay of a moving average of the weights")
     save_every: Whole = Field(default=25, ge=1, description="steps between checkpoints")

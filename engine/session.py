@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
-from . import files, models, results
+from . import files, models, results, unbuilt
 from . import lock as locks
 from . import plan as plans
 from .errors import InputError, Place, Problem
@@ -65,6 +65,7 @@ def run(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listener
     run of another plan is renamed out of the way. Raises `InputError` where another process holds the folder,
     `WorkError` where the work fails, KeyboardInterrupt after the step during which the person pressed Ctrl-C.
     """
+    unbuilt.refuse(plan, recipe.document)
     digest = plans.digest(plan)
     with held(folder):
         there = _digest_in(folder)
@@ -258,6 +259,7 @@ def evaluate(
     locked = locks.read(path) if path.exists() else None
     recipe = read(sets or ([] if locked is None else list(locked.inputs.sets)))
     plan = resolve(recipe)
+    unbuilt.refuse(plan, recipe.document)
     outcome = locked.outcome if locked is not None else None
     if adapter is None and outcome is not None:
         adapter = path.absolute().parent / outcome.adapter

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import adapter, devices, flow, generators, looks, loss
-from .augment import augment
+from . import adapter, devices, flow, generators, looks, loss, replay, unbuilt
+from .augment import augment, may_mirror
 from .checkpoint import State
 from .errors import WorkError
 from .panel import Panel, Said
@@ -52,7 +52,11 @@ class Done:
 
 
 def prepare(plan: Plan) -> Desk:
-    """Load the plan's models, encode its prompts, let the text encoders go, and inject a fresh adapter."""
+    """Load the plan's models, encode its prompts, let the text encoders go, and inject a fresh adapter.
+
+    Raises `InputError`, before anything is loaded, for a plan that uses what is not built yet.
+    """
+    unbuilt.refuse(plan)
     generator = generators.load(plan.generator)
     prompts = list(dict.fromkeys(row.prompt for row in (*plan.train_rows, *plan.validate_rows)))
     conditioning = generator.condition(prompts, [plan.generator.negative] * len(prompts))
@@ -72,7 +76,9 @@ def take(desk: Desk, state: State, step: int) -> Done:
     """Step number `step`, from 1: gradients of all its pictures, clip, update. `WorkError` for what is not finite."""
     settings = desk.plan.train
     state.optimizer.zero_grad()
-    pulls = [_pull(desk, step, part) for part in range(settings.accumulate)]
+    if settings.replay.buffer:
+        _renew(desk, state, step)
+    pulls = [_pull(desk, state.replay, step, part) for part in range(settings.accumulate)]
     norm = float(torch.nn.utils.clip_grad_norm_(state.weights.values(), settings.clip))
     if not math.isfinite(norm):
         raise WorkError(f"step {step}: the gradient of the adapter is {norm}")
@@ -107,20 +113,33 @@ class _Pull:
     said: list[Said]
 
 
-def _pull(desk: Desk, step: int, part: int) -> _Pull:
+def _renew(desk: Desk, state: State, step: int) -> None:
+    """Paint the finished pictures that are due before this step, as many at once as a batch has."""
+    due, size = replay.due(desk.plan.train, step), desk.plan.train.batch
+    parts = [due[start : start + size] for start in range(0, len(due), size)]
+    given = [desk.given([desk.plan.train_rows[replay.row(desk.plan, number)] for number in part]) for part in parts]
+    state.replay = replay.renew(desk.plan, desk.generator, given, state.replay, parts)
+
+
+def _pull(desk: Desk, latents: Tensor, step: int, part: int) -> _Pull:
     """Draw, estimate, decode once, ask everyone; then one backward from pixels and latents to the adapter."""
     settings, generator = desk.plan.train, desk.generator
     draws = stream(settings.seed, "draw", step, part)
-    places = _places(desk.plan, (step - 1) * settings.accumulate + part)
+    begun = replay.start(desk.plan, step, part) if settings.replay.buffer else None
+    places = begun.rows if begun else _places(desk.plan, (step - 1) * settings.accumulate + part)
     rows = [desk.plan.train_rows[place] for place in places]
     seeds = [int(seed) for seed in torch.randint(2**31, (len(rows),), generator=draws)]
     wordings = {question.name: int(torch.randint(2**31, (), generator=draws)) for question in desk.plan.questions}
     given = desk.given(rows)
-    estimate = flow.clean_estimate(generator, given, generator.noise(seeds), desk.plan.generator.steps, draws)
-    pixels = generator.image(estimate.denoised)
+    if begun:
+        estimate = replay.estimate(generator, given, latents[list(begun.slots)], settings, draws)
+    else:
+        estimate = flow.clean_estimate(generator, given, generator.noise(seeds), desk.plan.generator.steps, draws)
+    pixels = generator.image(estimate.decoded)
     # at least float32 from here on: half precision is too coarse for a sum of gradients
     pixels = pixels.to(devices.precise(pixels.dtype))
-    shown = augment(pixels, settings.augment, stream(settings.seed, "augment", step, part))
+    mirrors = [may_mirror(row, desk.plan) for row in rows] if settings.augment.flip else None
+    shown = augment(pixels, settings.augment, stream(settings.seed, "augment", step, part), mirrors)
     try:
         told, gradient, said = desk.panel.teach(shown, rows, [desk.weighing[place] for place in places], wordings)
     except WorkError as error:

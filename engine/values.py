@@ -32,6 +32,7 @@ VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 ADDRESS = r"^(builtin:[a-z0-9_]+|[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(@[A-Za-z0-9._/-]+)?|\.{0,2}/.*)$"
 FACTORS = ("time", "place", "thing", "color", "size", "position", "outline")
 LARGEST_SEED = 2**63 - 1
+EULER_STEP = 0.05  # of noise level, that `estimate: noisy` takes
 
 
 class Keys(BaseModel):
@@ -120,6 +121,7 @@ NotNegative = Annotated[_FROM_0, WrapValidator(_number_or_template, json_schema_
 Text = Annotated[str, Field(pattern=r"\S"), AfterValidator(_not_blank)]
 _TEXTS = Annotated[list[Text], Field(min_length=1)]
 Texts = Annotated[_TEXTS, BeforeValidator(_listed, json_schema_input_type=Text | _TEXTS)]
+Files = Annotated[list[Text], BeforeValidator(_listed, json_schema_input_type=Text | list[Text])]
 _COLOR = Annotated[str, Field(pattern=r"^([A-Za-z]+|#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?)$")]
 Color = Annotated[str, AfterValidator(_color), WrapValidator(_or_template, json_schema_input_type=_COLOR | Rendered)]
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
@@ -142,6 +144,7 @@ Whole = Annotated[int, BeforeValidator(_whole, json_schema_input_type=int)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Weight = Annotated[float, Field(gt=0)]
 Dtype = Annotated[Literal["float32", "bfloat16", "float64"], Field(description="of the frozen weights")]
+Quantize = Annotated[Literal["8bit", "4bit"] | None, Field(description="keep the frozen weights in fewer bits")]
 Address = Annotated[str, Field(pattern=ADDRESS, description="builtin:NAME, org/name@revision, ./folder or /folder")]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$", description="auto, cpu, cuda or cuda:N")]
 

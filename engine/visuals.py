@@ -7,13 +7,14 @@ opaque as the part of it that the shape covers, so that a thin line at y = 0.803
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageColor, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw
 
+from . import assets, glyphs
 from .plan import Drawing, Scalar
 
 Pixels = NDArray[np.float32]
@@ -35,14 +36,29 @@ def draw(drawing: Drawing, width: int, height: int) -> Pixels:
     """Draw a visual prompt.
 
     Returns RGBA [H, W, 4] in [0, 1] with straight alpha; for a `reference`, RGB [h, w, 3] in the asset's own size.
-    Raises KeyError for an unknown kind, OSError or ValueError for a picture that cannot be read: a resolved plan
-    holds neither.
+    Raises KeyError for an unknown kind, ValueError for a picture that cannot be read: a resolved plan holds neither.
     """
     if drawing.kind == "reference":
-        with Image.open(drawing.source) as picture:
-            return np.asarray(picture.convert("RGB"), np.float32) / np.float32(255)
+        return np.asarray(assets.rgb(Path(drawing.source)), np.float32) / np.float32(255)
     painter = _PAINTERS[drawing.kind]
     return painter(dict(drawing.parameters), _Canvas(width, height, drawing.source))
+
+
+def mirrored(drawing: Drawing) -> Drawing:
+    """The drawing for the mirrored picture: what marks a place marks the mirrored one, what is read stays readable."""
+    parameters = dict(drawing.parameters)
+    if drawing.kind == "line" and "x" in parameters:
+        parameters["x"] = 1 - _number(parameters, "x")
+    elif drawing.kind == "region":
+        start, end = _numbers(parameters, "x")
+        parameters["x"] = (1 - end, 1 - start)
+    elif drawing.kind == "text":
+        x, y = _numbers(parameters, "at")
+        parameters["at"] = (1 - x, y)
+    elif drawing.kind == "points":
+        points = [item for name, x, y in _labelled(parameters) for item in (name, 1 - x, y)]
+        parameters["points"] = tuple(points)
+    return replace(drawing, parameters=tuple(parameters.items()))
 
 
 def lay_over(picture: Pixels, overlay: Pixels) -> Pixels:
@@ -140,8 +156,10 @@ def _palette(parameters: Parameters, canvas: _Canvas) -> Pixels:
 def _image(parameters: Parameters, canvas: _Canvas) -> Pixels:
     start, end = _band(parameters)
     top, bottom = round(start * canvas.height), round(end * canvas.height)
-    with Image.open(canvas.source) as asset:
-        sized = asset.convert("RGBA").resize((canvas.width, max(1, bottom - top)), Image.Resampling.BILINEAR)
+    size = canvas.width, max(1, bottom - top)
+    # Pillow multiplies by alpha before it averages: what is transparent lends no colour to what is not
+    sized = assets.rgba(Path(canvas.source)).resize(size, Image.Resampling.BILINEAR)
+    top = min(top, canvas.height - sized.height)
     picture = np.zeros((canvas.height, canvas.width, 4), np.float32)
     picture[top : top + sized.height] = np.asarray(sized, np.float32) / np.float32(255)
     picture[..., 3] *= _number(parameters, "opacity")
@@ -157,32 +175,44 @@ def _stencil(canvas: _Canvas, sketch: Callable[[ImageDraw.ImageDraw, int, int], 
     return fine.reshape(canvas.height, _SUPERSAMPLE, canvas.width, _SUPERSAMPLE).mean(axis=(1, 3), dtype=np.float32)
 
 
-def _letters(pen: ImageDraw.ImageDraw, text: str, at: tuple[float, float], height: float) -> None:
-    pen.text(at, text, fill=255, font=ImageFont.load_default(size=height), anchor="mm")
+def _labelled(parameters: Parameters) -> list[tuple[str, float, float]]:
+    """The points: name, x, y."""
+    flat = _texts(parameters, "points")
+    return [(name, float(x), float(y)) for name, x, y in zip(flat[::3], flat[1::3], flat[2::3], strict=True)]
 
 
 def _points(parameters: Parameters, canvas: _Canvas) -> Pixels:
-    flat = _texts(parameters, "points")
-    dots = [(name, float(x), float(y)) for name, x, y in zip(flat[::3], flat[1::3], flat[2::3], strict=True)]
+    dots, paint = _labelled(parameters), colour(_text(parameters, "color"))
+    r = _number(parameters, "radius") * min(canvas.width, canvas.height)
 
     def sketch(pen: ImageDraw.ImageDraw, width: int, height: int) -> None:
-        r = _number(parameters, "radius") * min(width, height)
-        for name, across, down in dots:
-            x, y = across * width, down * height
-            pen.ellipse((x - r, y - r, x + r, y + r), fill=255)
-            # the name stands above its dot, or below it where there is no room above
-            _letters(pen, name, (x, y - 3 * r if y > 5 * r else y + 3 * r), 4 * r)
+        for _, across, down in dots:
+            x, y, large = across * width, down * height, r * _SUPERSAMPLE
+            pen.ellipse((x - large, y - large, x + large, y + large), fill=255)
 
-    return _flat(_stencil(canvas, sketch), colour(_text(parameters, "color")))
+    picture = _flat(_stencil(canvas, sketch), paint)
+    size = (canvas.width, canvas.height)
+    for name, across, down in dots:
+        x, y = across * canvas.width, down * canvas.height
+        # the name stands above its dot, or below it where there is no room above
+        away = max(3.5 * r, r + 5.5)
+        middle = (x, y - away if y > away + max(2 * r, 4.5) else y + away)
+        picture = _stacked(picture, glyphs.stamp(name, middle, 4 * r, paint, size))
+    return picture
+
+
+def _stacked(below: Pixels, above: Pixels) -> Pixels:
+    """One RGBA picture over another, straight alpha (Porter and Duff 1984, `over`)."""
+    under = below[..., 3:] * (1 - above[..., 3:])
+    alpha = above[..., 3:] + under
+    rgb = (above[..., :3] * above[..., 3:] + below[..., :3] * under) / np.maximum(alpha, 1e-6)
+    return np.concatenate([np.where(alpha > 0, rgb, below[..., :3]), alpha], axis=2).astype(np.float32)
 
 
 def _lettering(parameters: Parameters, canvas: _Canvas) -> Pixels:
-    (x, y), size = _numbers(parameters, "at"), _number(parameters, "height")
-
-    def sketch(pen: ImageDraw.ImageDraw, width: int, height: int) -> None:
-        _letters(pen, _text(parameters, "text"), (x * width, y * height), size * height)
-
-    return _flat(_stencil(canvas, sketch), colour(_text(parameters, "color")))
+    (x, y), height = _numbers(parameters, "at"), _number(parameters, "height") * canvas.height
+    middle, size = (x * canvas.width, y * canvas.height), (canvas.width, canvas.height)
+    return glyphs.stamp(_text(parameters, "text"), middle, height, colour(_text(parameters, "color")), size)
 
 
 _PAINTERS: dict[str, Callable[[Parameters, _Canvas], Pixels]] = {

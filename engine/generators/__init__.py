@@ -67,6 +67,10 @@ class Generator(Protocol):
         """One sampler step from sigma to next_sigma: z' = x̂0 + (σ'/σ)(z − x̂0) unless the family's sampler differs."""
         ...
 
+    def renoised(self, denoised: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
+        """Finished latents made noisy to levels sigma [B] in (0, 1]: the family's own forward process."""
+        ...
+
     def image(self, denoised: Tensor) -> Tensor:
         """Decode x̂0 to pixels [B, 3, H, W] in [0, 1], clamped with a straight-through gradient."""
         ...

@@ -52,9 +52,21 @@ class FluxGenerator:
         for part in (pipeline.transformer, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2):
             part.to(self._device).requires_grad_(False).eval()
         self.backbone: nn.Module = pipeline.transformer
+        self._save_memory()
         self._guided = bool(pipeline.transformer.config.guidance_embeds)
         self._channels = int(pipeline.transformer.config.in_channels) // 4
         self._places: Tensor = self._draw(0)[1]  # [V, 3] rows and columns of the tokens, for the rotary embedding
+
+    def _save_memory(self) -> None:
+        """Turn on what the plan asks for, by diffusers' own switches."""
+        if self._chosen.slicing:
+            self._vae.enable_slicing()
+        if self._chosen.tiling:
+            self._vae.enable_tiling()
+        if self._chosen.checkpoint_decoder:
+            self._vae.enable_gradient_checkpointing()
+        if self._chosen.checkpoint_backbone:
+            self._pipeline.transformer.enable_gradient_checkpointing()
 
     @property
     def lora_targets(self) -> dict[str, tuple[str, ...]]:
@@ -147,6 +159,13 @@ class FluxGenerator:
             fresh = torch.randn(denoised.shape, generator=generator, dtype=denoised.dtype).to(self._device)
             return ((1 - then) * denoised + then * fresh).to(z.dtype)
         return (denoised + (then / now) * (z.to(denoised.dtype) - denoised)).to(z.dtype)
+
+    def renoised(self, denoised: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
+        """z = (1 − σ) x̂0 + σ noise, in the model's dtype."""
+        exact = devices.precise(self._dtype)
+        fresh = torch.randn(denoised.shape, generator=generator, dtype=exact).to(self._device)
+        level = _over(sigma.to(self._device), exact)
+        return ((1 - level) * denoised.to(self._device, exact) + level * fresh).to(self._dtype)
 
     def image(self, denoised: Tensor) -> Tensor:
         """Pixels [B, 3, H, W] in [0, 1] of x̂0 [B, V, 4C]; the clamp passes gradients straight through."""

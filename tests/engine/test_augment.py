@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pico
 import torch
-from control_recipes.engine.augment import augment, moved
+from control_recipes.engine.augment import augment, may_mirror, moved
 from control_recipes.engine.plan import Augment
 
 
@@ -66,3 +69,41 @@ def test_the_stream_alone_decides():
     first, second = (augment(whole, chosen, stream(seed)).pictures for seed in (2, 2))
     assert torch.equal(first, second)
     assert not torch.equal(first, augment(whole, chosen, stream(3)).pictures)
+
+
+def test_only_pictures_that_may_be_mirrored_are_and_half_of_them():
+    whole = pictures(400)
+    mirrors = [at % 2 == 0 for at in range(400)]
+    shown = augment(whole, Augment(0.0, 0.0, 0, True), stream(), mirrors)
+    assert not any(shown.mirrored[1::2])
+    assert 70 < sum(shown.mirrored[::2]) < 130
+    for picture, result, turned in zip(whole, shown.pictures, shown.mirrored, strict=True):
+        assert torch.equal(picture.flip(-1) if turned else picture, result)
+
+
+def test_mirroring_changes_nothing_else_that_is_drawn():
+    whole, mirrors = pictures(16), [True] * 16
+    plain = augment(whole, Augment(1.0, 0.1, 2, False), stream(), mirrors)
+    shown = augment(whole, Augment(1.0, 0.1, 2, True), stream(), mirrors)
+    assert (plain.down, plain.right) == (shown.down, shown.right)
+    same = [at for at, turned in enumerate(shown.mirrored) if not turned]
+    assert 0 < len(same) < 16
+    assert torch.equal(shown.pictures[same], plain.pictures[same])
+    assert plain.mirrored == ()
+
+
+def test_a_mirrored_picture_takes_its_gradient_back_in_place():
+    whole = pictures(4).requires_grad_()
+    chosen = Augment(0.8, 0.0, 1, True)
+    assert torch.autograd.gradcheck(lambda x: augment(x, chosen, stream(), [True] * 4).pictures, whole)
+
+
+def test_a_row_may_be_mirrored_if_each_of_its_questions_may(tmp_path):
+    whole = pico.plan_of(pico.generator(tmp_path), tmp_path)
+    row = whole.train_rows[0]
+    assert not may_mirror(row, whole)
+    for flips, may in ((("aligned", "there", "what"), True), (("aligned", "there"), False)):
+        questions = tuple(replace(question, flips=question.name in flips) for question in whole.questions)
+        assert may_mirror(row, replace(whole, questions=questions)) is may
+    asked = replace(row, asks=row.asks[:2])  # `what` is left out of this row
+    assert may_mirror(asked, replace(whole, questions=questions))

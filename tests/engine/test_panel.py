@@ -92,3 +92,21 @@ def test_looking_asks_judges_everything_and_critics_what_is_theirs(chosen):
         "second": {"aligned", "mood", "there", "what"},
     }
     assert {one.critic for one in Panel(chosen).look(pictures(1), rows)} == {"eyes", "more"}
+
+
+def test_over_a_mirrored_picture_everything_lies_in_the_mirrored_place(tmp_path, folder):
+    small = pico.plan_of(pico.generator(tmp_path, dtype="float64"), folder)
+    flip = replace(small.train, augment=replace(small.train.augment, flip=True))
+
+    def asked(x, mirrored):
+        dot = plan.Drawing(
+            "ruler", "points", (("color", "red"), ("points", ("A", x, 0.7)), ("radius", 0.1)), "", "", ""
+        )
+        panel = Panel(replace(small, drawings=(dot,), train=flip))
+        rows = small.train_rows[:1]
+        weighing = [loss.weights(rows[0], small)]
+        return panel.teach(Augmented(pictures(1), (1,), (0,), mirrored), rows, weighing, {})[0]
+
+    assert asked(0.25, (True,)) == pytest.approx(asked(0.75, (False,)), abs=1e-12)
+    assert asked(0.25, (True,)) == pytest.approx(asked(0.75, ()), abs=1e-12)
+    assert abs(asked(0.25, (True,)) - asked(0.25, (False,))) > 1e-4

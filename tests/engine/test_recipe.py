@@ -140,7 +140,7 @@ def test_a_recipe_is_kept_word_for_word(file: Path) -> None:
         ("assets/card.png", "r.yaml", "r.yaml", "is no picture"),
         ("model: ./judge", "model: ./jugde", "./jugde", "there is no folder ./jugde"),
         ("model: ./judge", "model: ./generator", "./generator}\nvisuals", "is a generator, no critic"),
-        ("model: ./judge", "model: ./critic", "second, at_least", "`second` is the same model as the critic `eyes`"),
+        ("model: ./judge", "model: ./critic", "./critic}\nvisuals", "`second` is the same model as the critic `eyes`"),
         # answers
         ('against: "No"', 'against: "Yes"', '"Yes"\n  still', "'Yes' and 'Yes' are the same tokens"),
         ('against: "No"', 'against: "Yes, it is"', '"Yes, it', "'Yes' begins 'Yes, it is'"),

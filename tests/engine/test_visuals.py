@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from control_recipes.critics import View
+from control_recipes.critics.asking import _pictures
 from control_recipes.engine import visuals
 from control_recipes.engine.plan import Drawing
 from PIL import Image
@@ -94,3 +97,87 @@ def test_lay_over_and_save(tmp_path: Path):
 def test_what_is_no_number_is_refused():
     with pytest.raises(TypeError, match="thickness"):
         visuals.draw(drawing("line", y=0.5, thickness=("thick",), color="red"), 4, 4)
+
+
+def composited(layers: list[np.ndarray], ground: np.ndarray) -> np.ndarray:
+    """The layers over an opaque ground, by Pillow, in 8 bits."""
+    picture = Image.fromarray(np.rint(ground * 255).astype(np.uint8)).convert("RGBA")
+    for layer in layers:
+        picture = Image.alpha_composite(picture, Image.fromarray(np.rint(layer * 255).astype(np.uint8)))
+    return np.asarray(picture.convert("RGB"), np.float32) / 255
+
+
+def test_compositing_is_pillows_by_every_path(tmp_path: Path):
+    random = np.random.default_rng(0)
+    ground = random.random((32, 48, 3), np.float32)
+    Image.fromarray(random.integers(0, 255, (32, 48, 4), np.uint8)).save(tmp_path / "card.png")
+    card = visuals.draw(drawing("image", str(tmp_path / "card.png"), at="top", height=1.0, opacity=0.6), 48, 32)
+    swatch = visuals.draw(drawing("palette", palette=("#d9822b80", "#c23030"), at="bottom", height=0.4), 48, 32)
+    dots = visuals.draw(drawing("points", points=("A", 0.5, 0.5), radius=0.1, color="#00ff0080"), 48, 32)
+    layers = [card, swatch, dots]
+    wanted = composited(layers, ground)
+    laid = ground
+    for layer in layers:
+        laid = visuals.lay_over(laid, layer)
+    assert np.abs(laid - wanted).max() <= 3 / 255  # one rounding of 8 bits for each layer
+    shown = _pictures([View(channels_first(ground), tuple(map(channels_first, layers)))])[0][0].permute(1, 2, 0)
+    assert np.abs(shown.numpy() - laid).max() <= 1e-6
+    backwards = composited(layers[::-1], ground)
+    assert np.abs(backwards - wanted).max() > 0.1  # the order in which `see` names them shows
+
+
+def channels_first(picture: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
+
+
+def test_what_is_transparent_lends_no_colour_when_a_picture_shrinks(tmp_path: Path):
+    card = np.zeros((64, 64, 4), np.uint8)
+    card[..., 1] = 255  # green, and transparent
+    card[::2] = (255, 0, 0, 255)
+    Image.fromarray(card).save(tmp_path / "card.png")
+    drawn = visuals.draw(drawing("image", str(tmp_path / "card.png"), at="top", height=1.0, opacity=1.0), 16, 16)
+    assert drawn[4:12, 4:12, 3] == pytest.approx(0.5, abs=0.05)
+    assert drawn[4:12, 4:12, 1].max() <= 2 / 255
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "wide", "tall"),
+    [
+        ("line", {"y": 0.25, "thickness": 0.1, "color": "red"}, (0, 1), (0.2, 0.3)),
+        ("line", {"x": 0.25, "thickness": 0.1, "color": "red"}, (0.2, 0.3), (0, 1)),
+        ("region", {"x": (0.25, 0.75), "y": (0.5, 1.0), "color": "red"}, (0.25, 0.75), (0.5, 1)),
+        ("palette", {"palette": ("red",), "at": "bottom", "height": 0.25}, (0, 1), (0.75, 1)),
+    ],
+)
+@pytest.mark.parametrize(("width", "height"), [(200, 100), (40, 160)])
+def test_positions_are_fractions_of_each_side(kind, parameters, wide, tall, width, height):
+    rows, columns = np.nonzero(visuals.draw(drawing(kind, **parameters), width, height)[..., 3])
+    assert (columns.min() / width, (columns.max() + 1) / width) == pytest.approx(wide, abs=0.01)
+    assert (rows.min() / height, (rows.max() + 1) / height) == pytest.approx(tall, abs=0.01)
+
+
+def test_dots_are_round_whatever_the_picture_is():
+    alpha = visuals.draw(drawing("points", points=("A", 0.5, 0.6), radius=0.1, color="red"), 200, 100)[62:, :, 3]
+    rows, columns = np.nonzero(alpha > 0.5)
+    assert (columns.min(), columns.max()) == pytest.approx((90, 109), abs=1)
+    assert rows.max() + 62 == pytest.approx(69, abs=1)
+
+
+def test_a_mirrored_drawing_marks_the_mirrored_place_and_stays_readable():
+    for kind, parameters in (
+        ("line", {"x": 0.2, "thickness": 0.1, "color": "red"}),
+        ("line", {"y": 0.2, "thickness": 0.1, "color": "red"}),
+        ("region", {"x": (0.1, 0.4), "y": (0.5, 0.9), "color": "red"}),
+    ):
+        one = drawing(kind, **parameters)
+        drawn, mirrored = (visuals.draw(each, 60, 40) for each in (one, visuals.mirrored(one)))
+        assert drawn[:, ::-1] == pytest.approx(mirrored, abs=1e-6)
+    for kind, parameters in (
+        ("points", {"points": ("B", 0.25, 0.7), "radius": 0.05, "color": "red"}),
+        ("text", {"text": "B", "at": (0.25, 0.7), "height": 0.2, "color": "red"}),
+    ):
+        one = drawing(kind, **parameters)
+        drawn, mirrored = (visuals.draw(each, 64, 64) for each in (one, visuals.mirrored(one)))
+        assert np.array_equal(np.roll(drawn, 32, axis=1), mirrored)
+    palette = drawing("palette", palette=("red", "blue"), at="top", height=0.5)
+    assert visuals.mirrored(palette) == palette

@@ -1,0 +1,61 @@
+"""Picture files that a recipe names: read the same way wherever they are read, whatever a picture file may be.
+
+8 or 16 bits, grey, palette or colour, with or without transparency, turned by the camera's own note: all of it becomes
+RGBA. Pillow alone is imported, and only where a recipe names a picture.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+LARGEST = 25_000_000  # pixels; a picture is laid over, or shown to, a model that sees far fewer
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels. Raises ValueError, saying why, where the file is no picture that can be read."""
+    return _opened(path).size
+
+
+def rgba(path: Path) -> Image.Image:
+    """The picture in RGBA, straight alpha. Raises ValueError as `size` does."""
+    return _opened(path).convert("RGBA")
+
+
+def rgb(path: Path) -> Image.Image:
+    """The picture in RGB, over white where it is transparent. Raises ValueError as `size` does."""
+    from PIL import Image
+
+    picture = rgba(path)
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+
+
+def _opened(path: Path) -> Image.Image:
+    """The whole picture, decoded, the right way up, of 8 bits a channel."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as picture:
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # refused below, and sooner
+            width, height = picture.size
+            if width * height > LARGEST:
+                raise ValueError(f"is too large, {width} × {height} pixels; at most {LARGEST} pixels")
+            picture.load()
+            turned = ImageOps.exif_transpose(picture)
+    except UnidentifiedImageError as error:
+        raise ValueError("is no picture that can be read; use PNG or JPEG") from error
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"cannot be read as a picture: {error}; use PNG or JPEG") from error
+    return _eight_bits(turned)
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """A grey picture of 16 bits, scaled: Pillow's own conversion cuts off everything above 255."""
+    if picture.mode.startswith("I"):
+        return picture.convert("I").point(lambda value: value / 257).convert("L")
+    return picture

@@ -1,0 +1,38 @@
+"""What one value of a recipe asks of another, checked on the plain data: no single key shows that the two clash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .document import Data, Path, plain
+from .problems import Problems
+from .values import EULER_STEP
+
+_BATCH, _BUFFER = 4, 32  # the defaults of `train.batch` and of a replay's `buffer`
+
+
+def check_needs(problems: Problems) -> None:
+    """Adds a problem for every value that cannot be had beside another one."""
+    data = plain(problems.document.data)
+    _replay(plain(data.get("train")), problems)
+
+
+def _replay(train: Mapping[str, Data], problems: Problems) -> None:
+    backprop = train.get("backprop")
+    if backprop != "replay" and "replay" not in plain(backprop):
+        if train.get("estimate") == "noisy":
+            hint = (
+                "add `backprop: {replay: {}}`: only a picture made noisy again has a less noisy one to be held against"
+            )
+            problems.add(("train", "estimate"), "`noisy` needs `backprop` to be a replay", hint)
+        return
+    replay = plain(plain(backprop).get("replay"))
+    path: Path = ("train", "backprop", "replay", "buffer") if "buffer" in replay else ("train", "backprop")
+    batch, buffer = train.get("batch", _BATCH), replay.get("buffer", _BUFFER)
+    if isinstance(batch, int) and isinstance(buffer, int) and buffer < batch:
+        problems.add(path, f"a replay's `buffer` must be at least `batch`, found {buffer} and {batch}")
+    sigma = replay.get("sigma")
+    lowest = sigma[0] if isinstance(sigma, list) and sigma else None
+    if train.get("estimate") == "noisy" and isinstance(lowest, float) and lowest < EULER_STEP:
+        message = f"must not be below {EULER_STEP}, the step that `estimate: noisy` takes, found {lowest}"
+        problems.add(("train", "backprop", "replay", "sigma", 0), message)

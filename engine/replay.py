@@ -1,0 +1,92 @@
+"""Replay: a buffer of finished pictures' latents, from which training starts again instead of from noise.
+
+Pictures are painted by the adapter as it is, numbered as they come: picture number n lies in place n mod `buffer` until
+another takes it. Which prompt and which noise a number has, and which numbers a step has painted, follow from the plan
+alone, so that a checkpoint keeps nothing but the latents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from . import flow
+from .generators import Conditioning, Generator
+from .plan import Plan, Train
+from .streams import derived, stream
+from .values import EULER_STEP
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What one batch of a step starts from."""
+
+    rows: tuple[int, ...]  # places of B training rows
+    slots: tuple[int, ...]  # places of their latents in the buffer
+
+
+def due(settings: Train, step: int) -> range:
+    """The numbers of the pictures that are painted before step number `step`, from 1: at first a whole buffer."""
+    replay = settings.replay
+    if step == 1:
+        return range(replay.buffer)
+    if (step - 1) % replay.refresh:
+        return range(0)
+    first = painted(settings, step - 1)
+    return range(first, first + min(settings.batch, replay.buffer))
+
+
+def painted(settings: Train, step: int) -> int:
+    """How many pictures were painted once step number `step`, from 1, is done."""
+    replay = settings.replay
+    return replay.buffer + (step - 1) // replay.refresh * min(settings.batch, replay.buffer)
+
+
+def start(plan: Plan, step: int, part: int) -> Start:
+    """Latents for batch number `part` of a step, drawn without taking one twice."""
+    settings, size = plan.train, plan.train.replay.buffer
+    order = torch.randperm(size, generator=stream(settings.seed, "replay", step, part))
+    slots = [int(slot) for slot in order[: settings.batch]]
+    last = painted(settings, step) - 1
+    return Start(tuple(row(plan, last - (last - slot) % size) for slot in slots), tuple(slots))
+
+
+def row(plan: Plan, number: int) -> int:
+    """The training row of picture number `number`: every row once, in an order of its own, before any comes again."""
+    epoch, place = divmod(number, len(plan.train_rows))
+    order = torch.randperm(len(plan.train_rows), generator=stream(plan.train.seed, "replay order", epoch))
+    return int(order[place])
+
+
+def renew(
+    plan: Plan, generator: Generator, given: Sequence[Conditioning], latents: Tensor, numbers: Sequence[range]
+) -> Tensor:
+    """The buffer [K, …] with pictures of these numbers in it; `given` is the conditioning of each range's rows."""
+    fresh = latents.clone()
+    for conditioning, some in zip(given, numbers, strict=True):
+        z = generator.noise([derived(plan.train.seed, "replay noise", number) % 2**31 for number in some])
+        rng = stream(plan.train.seed, "replay path", some.start)
+        done = flow.sample(generator, conditioning, z, plan.generator.steps, rng)
+        if not len(fresh):
+            fresh = done.new_zeros(plan.train.replay.buffer, *done.shape[1:])
+        fresh[[number % plan.train.replay.buffer for number in some]] = done.to(fresh)
+    return fresh
+
+
+def estimate(
+    generator: Generator, conditioning: Conditioning, latents: Tensor, settings: Train, rng: torch.Generator
+) -> flow.Estimate:
+    """From finished latents [B, …], made noisy to a level drawn for each, one step with a gradient.
+
+    `estimate: noisy` is the paper's ablation: what is decoded is not x̂0 but z one Euler step less noisy.
+    """
+    low, high = settings.replay.sigma
+    sigma = low + (high - low) * torch.rand(len(latents), generator=rng)
+    z = generator.renoised(latents, sigma, rng)
+    denoised = generator.denoised(z, sigma, conditioning)
+    if settings.estimate == "clean":
+        return flow.Estimate(denoised, z, sigma, denoised)
+    return flow.Estimate(denoised, z, sigma, generator.advance(denoised, z, sigma, sigma - EULER_STEP, rng))
