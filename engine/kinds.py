@@ -111,7 +111,7 @@ class HorizonRow(Keys):
 class Factors(Keys):
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["keep"]}, {"required": ["is"]}]})
 
-    keep: Annotated[list[Factor], Field(min_length=1)] = Field(
+    keep: Annotated[list[Factor], Field(min_length=1)] = Field(  # pyright: ignore[reportInvalidTypeForm]
         default=[], description="factors that must read as the prompt names them"
     )
     words: Annotated[dict[Literal[FACTORS], Text], Field(min_length=1)] = Field(  # pyright: ignore[reportInvalidTypeForm]
