@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from .values import FACTORS, Color, Fraction, Keys, Name, NotNegative, Size, Text, kind_of
+from .values import FACTORS, Base, Color, Edge, Factor, Fraction, Keys, Name, NotNegative, Size, Text, kind_of
 
 # --- visual prompts -------------------------------------------------------------------------------------------------
 
@@ -60,13 +60,13 @@ class RegionVisual(Keys):
 
 class PaletteVisual(Keys):
     palette: list[Color] = Field(min_length=1, description="colours, from left to right")
-    at: Literal["top", "bottom"] = Field(default="bottom", description="edge of the picture")
+    at: Edge = Field(default="bottom", description="edge of the picture")
     height: Size = Field(default=0.15, description="fraction of the picture's height")
 
 
 class ImageVisual(Keys):
     image: Text = Field(description="a picture file, relative to the recipe")
-    at: Literal["top", "bottom"] = Field(default="bottom", description="edge of the picture")
+    at: Edge = Field(default="bottom", description="edge of the picture")
     height: Size = Field(default=1.0, description="fraction of the picture's height")
     opacity: Size = Field(default=1.0, description="of the picture that is laid over")
 
@@ -111,7 +111,7 @@ class HorizonRow(Keys):
 class Factors(Keys):
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["keep"]}, {"required": ["is"]}]})
 
-    keep: Annotated[list[Literal[FACTORS]], Field(min_length=1)] = Field(  # pyright: ignore[reportInvalidTypeForm]
+    keep: Annotated[list[Factor], Field(min_length=1)] = Field(  # pyright: ignore[reportInvalidTypeForm]
         default=[], description="factors that must read as the prompt names them"
     )
     words: Annotated[dict[Literal[FACTORS], Text], Field(min_length=1)] = Field(  # pyright: ignore[reportInvalidTypeForm]
@@ -127,7 +127,7 @@ class Factors(Keys):
 
 class Sharpness(Keys):
     at_least: NotNegative = Field(description="ratio of sharpness")
-    relative_to: Literal["base"] = Field(default="base", description="the bare generator's picture")
+    relative_to: Base = Field(default="base", description="the bare generator's picture")
 
 
 class Drift(Keys):

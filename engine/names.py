@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from .document import Data, Path, plain
 from .problems import Problems, meant
 from .scopes import scope_of
+from .template import is_template
 from .values import FACTORS
 
 
@@ -31,7 +32,7 @@ def check_names(problems: Problems) -> None:
     for name, expected in plain(data.get("expect")).items():
         _expected(name, plain(expected), parts, list(plain(stop.get("judge"))), problems)
     for name, measure in plain(data.get("measures")).items():
-        _words(("measures", name, "factors", "is"), plain(plain(plain(measure).get("factors")).get("is")), problems)
+        check_words(name, measure, problems)
 
 
 def _scopes(data: Mapping[str, Data], problems: Problems) -> None:
@@ -112,9 +113,11 @@ def _expected(
         problems.add((*path, "judge"), message, "judge by another, or stop by `p`")
 
 
-def _words(path: Path, wanted: Mapping[str, Data], problems: Problems) -> None:
+def check_words(name: str, measure: Data, problems: Problems) -> None:
+    """Adds a problem for every word of a measure's `is` that the embedded world does not know; templates wait."""
     from .world.captions import PHRASES
 
+    wanted = plain(plain(plain(measure).get("factors")).get("is"))
     for factor, word in wanted.items():
-        if factor in FACTORS and isinstance(word, str) and "{" not in word and word not in PHRASES[factor]:
-            problems.unknown((*path, factor), factor, word, PHRASES[factor])
+        if factor in FACTORS and isinstance(word, str) and not is_template(word) and word not in PHRASES[factor]:
+            problems.unknown(("measures", name, "factors", "is", factor), factor, word, PHRASES[factor])

@@ -21,6 +21,8 @@ from .template import BadTemplate, Value, is_template, render
 from .texts import load
 
 MOST = 100_000  # prompts of one set
+NO_TEMPLATE = "is no place for a template"
+HINT = "templates stand in questions, visuals, measures and the prompts' `template`; what they see is plain"
 
 Source = list[Prompt] | TemplatePrompts | FilePrompts
 Open = Callable[[document.Path, str], Path | None]  # the file that a path of the recipe means, where it may be read
@@ -194,10 +196,22 @@ def _held_back(
 def _from_list(entries: Iterable[Prompt], path: document.Path, problems: Problems) -> list[Prompted]:
     found: list[Prompted] = []
     for at, entry in enumerate(entries):
+        row: dict[str, Value] = dict(entry.__pydantic_extra__ or {})
         if is_template(entry.prompt):
             problems.add((*path, at), "a prompt of a list is no template", "use `template` with `for`")
-        found.append(Prompted(entry.prompt, dict(entry.__pydantic_extra__ or {})))
+        for name in templated(row):
+            problems.add((*path, at, name), NO_TEMPLATE, HINT)
+        found.append(Prompted(entry.prompt, row))
     return found
+
+
+def templated(row: Mapping[str, Value]) -> list[str]:
+    """The variables whose values look like templates: nothing renders them, the braces would be asked as they are."""
+    return [
+        name
+        for name, value in row.items()
+        if any(isinstance(item, str) and is_template(item) for item in (value if isinstance(value, list) else [value]))
+    ]
 
 
 def _from_template(
@@ -213,6 +227,9 @@ def _from_template(
     chosen = range(total) if source.sample is None else sorted(random.Random(seed).sample(range(total), source.sample))
     if "prompt" in source.over:
         problems.add((*path, "for", "prompt"), "`prompt` is the rendered prompt's own name", at_key=True)
+        return []
+    for name in templated(source.over):
+        problems.add((*path, "for", name), NO_TEMPLATE, HINT)
         return []
     names, lists = list(source.over), list(source.over.values())
     found: list[Prompted] = []
@@ -261,6 +278,9 @@ def _from_file(file: Path, name: str, path: document.Path, problems: Problems) -
             problems.at(
                 Place(name, line), "prompt", "is missing" if prompt is None else f"is empty or no text: {prompt!r}"
             )
+        elif is_template(prompt) or templated(row):
+            name_of = "prompt" if is_template(prompt) else templated(row)[0]
+            problems.at(Place(name, line), name_of, NO_TEMPLATE, HINT)
         else:
             found.append(Prompted(prompt.strip(), row))
     if not any(True for _ in read(text)):
@@ -278,8 +298,12 @@ def _txt(text: str) -> Iterable[Line]:
 def _csv(text: str) -> Iterable[Line]:
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
-        if "prompt" not in (reader.fieldnames or []):
+        names = list(reader.fieldnames or [])
+        if "prompt" not in names:
             yield 1, "a column `prompt` is missing"
+            return
+        if twice := [name for at, name in enumerate(names) if name in names[:at]]:
+            yield 1, f"a duplicate column `{twice[0]}`"
             return
         for row in reader:
             cells: Mapping[Any, Any] = row
@@ -288,7 +312,7 @@ def _csv(text: str) -> Iterable[Line]:
             else:
                 yield reader.line_num, dict(row)
     except csv.Error as error:
-        yield reader.line_num, f"cannot be read as CSV: {error}"
+        yield reader.reader.line_num, f"cannot be read as CSV: {error}"
 
 
 def _jsonl(text: str) -> Iterable[Line]:
@@ -296,7 +320,7 @@ def _jsonl(text: str) -> Iterable[Line]:
         if not line.strip():
             continue
         try:
-            row: object = json.loads(line, parse_constant=_no_number)
+            row: object = json.loads(line, parse_constant=_no_number, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             yield at, f"cannot be read as JSON: {error}"
             continue
@@ -308,13 +332,23 @@ def _jsonl(text: str) -> Iterable[Line]:
             yield at, cast(dict[str, Value], row)
 
 
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object whose keys are all different."""
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"a duplicate key `{key}`")
+        found[key] = value
+    return found
+
+
 def _no_number(word: str) -> float:
     raise ValueError(f"{word} is no number")
 
 
 def _is_value(value: object) -> bool:
     listed = cast(list[object], value) if isinstance(value, list) else [value]
-    return all(isinstance(item, (str, int, float)) for item in listed)
+    return all(isinstance(item, (str, int, float)) and item not in (math.inf, -math.inf) for item in listed)
 
 
 _READERS: dict[str, Callable[[str], Iterable[Line]]] = {".txt": _txt, ".csv": _csv, ".jsonl": _jsonl}

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from . import assets, document, plan, schema
 from .document import Data
 from .models import sha256
+from .names import check_words
 from .problems import Problems, shown
 from .template import BadTemplate, Value, is_template, render
 
@@ -52,6 +53,7 @@ class Renderer:
         self.lenient = False  # while rendering for a row that need not have the variables: without them, nothing
         self._parts: dict[tuple[str, str], _Part] = {}
         self._made: dict[tuple[str, str, str], Drawn | Parameters | None] = {}
+        self._wrong: set[tuple[str, str]] = set()
 
     def question(self, name: str, question: schema.Question, variables: Mapping[str, Value]) -> Asked | None:
         """The question as it is asked of a row; None where it renders to nothing but white space, or is wrong."""
@@ -94,8 +96,12 @@ class Renderer:
             try:
                 kind = next(kind for kind in kinds if kind in document.plain(rendered))
                 self._made[key] = make(name, kinds[kind].model_validate(rendered, context=schema.RENDERED))
+                if section == "measures":
+                    check_words(name, rendered, self.problems)
             except ValidationError as error:
-                self.problems.invalid(error, (section, name))
+                if (section, name) not in self._wrong:  # one row shows what is wrong: more would hide what else is
+                    self.problems.invalid(error, (section, name))
+                self._wrong.add((section, name))
                 self._made[key] = None
         return self._made[key]
 
@@ -143,8 +149,9 @@ class Renderer:
     def _answers(self, path: document.Path, texts: list[str], variables: Mapping[str, Value]) -> tuple[str, ...] | None:
         found = self._texts(path, texts, variables)
         if found is not None and "" in found:
-            at = found.index("")
-            self.problems.add((*path, at), "renders to an empty text", f"for {_row(variables)}")
+            at = (*path, found.index(""))
+            at = at if self.problems.document.has(at) else path
+            self.problems.add(at, "renders to an empty text", f"for {_row(variables)}")
             return None
         return None if found is None else tuple(found)
 

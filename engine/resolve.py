@@ -11,6 +11,7 @@ from .problems import Problems, shown
 from .recipe import Recipe
 from .rows import Row, Rows
 from .scopes import owner
+from .template import is_template
 from .world.scenes import SIZE as WORLD_SIZE
 
 
@@ -30,6 +31,10 @@ def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
     generator = _generator(chosen.generator, located.get(("generator",)), opened, problems)
     if "prompt" in chosen.vars:
         problems.add(("vars", "prompt"), "`prompt` is the row's own prompt", "take another name", at_key=True)
+    for name in prompts.templated(chosen.vars):
+        problems.add(("vars", name), prompts.NO_TEMPLATE, prompts.HINT)
+    if is_template(chosen.generator.negative):
+        problems.add(("generator", "negative"), prompts.NO_TEMPLATE, prompts.HINT)
     sets = prompts.rows(chosen.prompts, chosen.vars, chosen.train.seed, opened, problems)
     # variables of prompts that are wrong themselves are no second mistake
     complain = not any(path[:1] in ((), ("prompts",), ("vars",)) for path in recipe.lost) and bool(sets.train)

@@ -50,11 +50,12 @@ RENDERED = {"rendered": True}  # the context of validation in which templates ha
 def _number_or_template(value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
     if isinstance(value, str) and info.context == RENDERED:
         return handler(scalar(value.strip()))
-    return _or_template(value, handler)
+    return _or_template(value, handler, info)
 
 
-def _or_template(value: object, handler: ValidatorFunctionWrapHandler) -> object:
-    return value if isinstance(value, str) and is_template(value) else handler(value)
+def _or_template(value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+    waits = isinstance(value, str) and is_template(value) and info.context != RENDERED
+    return value if waits else handler(value)
 
 
 def _listed(value: object) -> object:
@@ -124,6 +125,12 @@ Texts = Annotated[_TEXTS, BeforeValidator(_listed, json_schema_input_type=Text |
 Files = Annotated[list[Text], BeforeValidator(_listed, json_schema_input_type=Text | list[Text])]
 _COLOR = Annotated[str, Field(pattern=r"^([A-Za-z]+|#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?)$")]
 Color = Annotated[str, AfterValidator(_color), WrapValidator(_or_template, json_schema_input_type=_COLOR | Rendered)]
+_EDGE = Literal["top", "bottom"]
+Edge = Annotated[_EDGE, WrapValidator(_or_template, json_schema_input_type=_EDGE | Rendered)]
+_FACTOR = Literal[FACTORS]
+Factor = Annotated[_FACTOR, WrapValidator(_or_template, json_schema_input_type=_FACTOR | Rendered)]  # pyright: ignore[reportInvalidTypeForm]
+_BASE = Literal["base"]
+Base = Annotated[_BASE, WrapValidator(_or_template, json_schema_input_type=_BASE | Rendered)]
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
 Variable = Annotated[str, StringConstraints(pattern=VARIABLE, max_length=64)]
 PartName = Annotated[str, StringConstraints(pattern=PART, max_length=129)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import hollow
 import pytest
-from control_recipes.engine import plan, schema, showing, values
+from control_recipes.engine import plan, schema, showing, unbuilt, values
 from control_recipes.engine.document import parse
 from control_recipes.engine.recipe import json_schema, read
 from control_recipes.engine.resolve import resolve
@@ -186,3 +187,26 @@ def test_a_replay_has_defaults_which_the_plan_spells_out(file: Path, written: st
     Draft202012Validator(json_schema()).validate(parse(text, "r").data)
     file.write_text(text, encoding="utf-8")
     assert resolve(read(file)).train.replay == meant
+
+
+DOCS = Path(schema.__file__).parent.parent / "docs" / "recipes.md"
+
+
+def undocumented(text: str) -> set[str]:
+    """Keys of the language that a page does not name."""
+    words = set(re.findall(r"[a-z_]+", text))
+    models = [model for model in values.Keys.__subclasses__() if model.__module__.startswith("control_recipes.engine")]
+    return {field.alias or name for model in models for name, field in model.model_fields.items()} - words
+
+
+def test_the_page_on_recipes_names_every_key() -> None:
+    text = DOCS.read_text("utf-8")
+    assert undocumented(text) == set()
+    assert undocumented(text.replace("refresh", "renewal")) == {"refresh"}
+
+
+def test_the_page_marks_what_is_not_built_yet() -> None:
+    text = DOCS.read_text("utf-8")
+    for key in (*(path[-1] for path in unbuilt.TABLE), *unbuilt.OF_EACH):
+        assert re.search(rf"\b{key}:[^\n]*\*$|\bstart`", text, re.MULTILINE), key
+    assert "`start`: one to begin with \\*" in text

@@ -74,6 +74,13 @@ def test_a_text_file_holds_a_prompt_a_line(tmp_path: Path) -> None:
         ("p.jsonl", '{"prompt": "a", "x": {"y": 1}}\n', "p.jsonl:1:1: `x` must be text"),
         ("p.jsonl", '{"prompt": "a", "x": NaN}\n', "p.jsonl:1:1: cannot be read as JSON: NaN"),
         ("p.jsonl", "[" * 100_000, "p.jsonl:1:1: cannot be read as JSON"),
+        ("p.jsonl", '{"prompt": "a", "x": 1e999}\n', "p.jsonl:1:1: `x` must be text"),
+        ("p.jsonl", '{"prompt": "a", "x": null}\n', "p.jsonl:1:1: `x` must be text"),
+        ("p.jsonl", '{"prompt": "a", "x": 1, "x": 2}\n', "p.jsonl:1:1: cannot be read as JSON: a duplicate key `x`"),
+        ("p.csv", "prompt,color,color\na ball,red,blue\n", "p.csv:1:1: a duplicate column `color`"),
+        ("p.csv", 'prompt,color\n"a ball,red\n', "p.csv:2:1: cannot be read as CSV"),
+        ("p.txt", "a {{ color }} ball\n", "p.txt:1:1: prompt: is no place for a template"),
+        ("p.csv", "prompt,color\na ball,{{ red }}\n", "p.csv:2:1: color: is no place for a template"),
         ("p.yaml", "a", "is no file of prompts, found 'p.yaml'"),
     ],
 )
@@ -92,6 +99,8 @@ def test_a_file_that_is_no_list_of_prompts(tmp_path: Path, name: str, text: str,
         ("a ball", "must be a list of prompts, or a mapping with one of template, file, found 'a ball'"),
         ("['']", "prompts.test.0: is empty"),
         ("['a {{ color }} ball']", "a prompt of a list is no template"),
+        ("[{prompt: a ball, x: '{{ color }}'}]", "prompts.test.0.x: is no place for a template"),
+        ("{template: 'a {{ x }}', for: {x: ['{{ y }}']}}", "prompts.test.for.x: is no place for a template"),
         ("{template: 'a {{ x }}', for: {x: []}}", "prompts.test.for.x: is empty"),
         ("{template: 'a {{ x }}', for: {prompt: [a], x: [b]}}", "`prompt` is the rendered prompt's own name"),
         ("{template: '{{ x }}', for: {x: ['']}}", "renders to nothing"),
@@ -124,3 +133,86 @@ def test_without_test_prompts_those_of_validation_are_looked_at(tmp_path: Path) 
     file.write_text(hollow.RECIPE.replace(f"  {TEST}\n", ""))
     made = resolve(read(file))
     assert made.test_rows == made.validate_rows
+
+
+def test_values_keep_their_types_and_a_cell_of_a_table_is_text(tmp_path: Path) -> None:
+    row = '{"prompt": "a ball", "color": "red", "thing": "ball", "n": 3, "x": 0.5, "b": true, "l": ["a", 1]}\n'
+    (jsonl,) = held_out(tmp_path, "{file: p.jsonl}", "p.jsonl", row)
+    assert dict(jsonl.variables) == {"color": "red", "thing": "ball", "n": 3, "x": 0.5, "b": True}
+    (table,) = held_out(tmp_path, "{file: p.csv}", "p.csv", "prompt,color,thing,n\na ball,red,ball,007\n")
+    assert dict(table.variables)["n"] == "007"
+    (listed,) = held_out(tmp_path, "[{prompt: a ball, color: red, thing: ball, n: 3, on: Yes, l: [1, 2]}]")
+    assert dict(listed.variables) == {"color": "red", "thing": "ball", "n": 3, "on": "Yes"}
+
+
+def test_quotes_and_lines_inside_a_cell(tmp_path: Path) -> None:
+    text = 'prompt,color,thing\n"a ""red"" ball,\nbig",red,ball\n\na tree,red,tree\n'
+    rows = held_out(tmp_path, "{file: p.csv}", "p.csv", text)
+    assert [row.prompt for row in rows] == ['a "red" ball,\nbig', "a tree"]
+
+
+OWN = """\
+recipe: 1
+name: own
+generator: {model: ./generator}
+critics: {eyes: {model: ./critic}}
+visuals: {ruler: {line: {y: "{{ height }}"}}}
+prompts:
+  train: {file: own.jsonl}
+  validate: [{prompt: a lemon, question: Is it sour?, expected: "Yes", height: 0.5}]
+questions:
+  brought: {ask: "{{ question }}", suffix: Answer., see: ruler, answer: "{{ expected }}", against: ["{{ other }}"]}
+  always: {ask: "Is there {{ prompt }}?", answer: "Yes"}
+"""
+
+
+def test_a_row_brings_its_own_question_answer_and_visual(tmp_path: Path) -> None:
+    file = hollow.workplace(tmp_path)
+    lines = [
+        '{"prompt": "a jar", "question": "Is it empty?", "expected": "Yes", "height": 0.25, "other": "No"}',
+        '{"prompt": "ice", "question": "What is it?", "expected": "cold", "height": 0.75, "other": "hot"}',
+    ]
+    (tmp_path / "own.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    file.write_text(OWN.replace(', expected: "Yes"', ', expected: "Yes", other: "No"'), encoding="utf-8")
+    made = resolve(read(file))
+    jar, ice = made.train_rows
+    assert [ask.wordings for ask in jar.asks] == [("Is there a jar?",), ("Is it empty? Answer.",)]
+    assert [(ask.answers, ask.against) for ask in ice.asks] == [(("Yes",), ()), (("cold",), ("hot",))]
+    heights = {drawing.key: dict(drawing.parameters)["y"] for drawing in made.drawings}
+    assert [heights[row.asks[1].see[0]] for row in (jar, ice)] == [0.25, 0.75]
+    assert made.test_rows == made.validate_rows
+    file.write_text(OWN, encoding="utf-8")
+    with pytest.raises(InputError, match="unknown variable `other`"):  # the row to validate on lacks it
+        resolve(read(file))
+
+
+@pytest.mark.parametrize(("things", "held"), [(4, 1), (10, 1), (19, 1), (20, 2), (57, 5)])
+def test_a_tenth_of_the_training_rows_is_held_back(tmp_path: Path, things: int, held: int) -> None:
+    file = hollow.workplace(tmp_path)
+    words = ", ".join(f"t{at}" for at in range(things))
+    file.write_text(
+        hollow.RECIPE.replace(
+            "color: [red, blue], thing: [ball, house, tree, tent, box]", f"color: [a], thing: [{words}]"
+        ),
+        encoding="utf-8",
+    )
+    made = resolve(read(file))
+    assert (len(made.train_rows), len(made.validate_rows)) == (things - held, held)
+    assert not {row.prompt for row in made.train_rows} & {row.prompt for row in made.validate_rows}
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("[{prompt: a cup, color: red, thing: cup}]", ["a cup"]),
+        ("{template: 'a {{ thing }}', for: {thing: [cup, pot], color: [red]}}", ["a cup", "a pot"]),
+        ("{file: v.csv}", ["a jug"]),
+    ],
+)
+def test_validation_rows_of_their_own_leave_training_whole(tmp_path: Path, source: str, wanted: list[str]) -> None:
+    file = hollow.workplace(tmp_path)
+    (tmp_path / "v.csv").write_text("prompt,color,thing\na jug,red,jug\n", encoding="utf-8")
+    file.write_text(hollow.RECIPE.replace("  test:", f"  validate: {source}\n  test:"), encoding="utf-8")
+    made = resolve(read(file))
+    assert [row.prompt for row in made.validate_rows] == wanted
+    assert len(made.train_rows) == 10
