@@ -59,7 +59,9 @@ def text(found: Differences, prose: str) -> str:
 
 
 def of_lock(path: Path) -> Plan:
-    """The plan that a lock holds."""
+    """The plan that a lock holds; `InputError` where there is none."""
+    if not path.is_file():
+        raise InputError([Problem(Place(str(path)), "", "there is no such file")])
     return parse(locks.read(path).inputs.plan, str(path))
 
 

@@ -88,5 +88,7 @@ def test_locks_and_adapters_are_compared_as_well(file: Path, tmp_path: Path):
     with pytest.raises(InputError, match="carries no recipe"):
         differences.of_adapter(tmp_path / "b.safetensors")
     (tmp_path / "c.safetensors").write_bytes(b"short")
+    with pytest.raises(InputError, match="there is no such file"):
+        differences.of_lock(tmp_path / "none.lock")
     with pytest.raises(InputError, match="is no adapter"):
         differences.of_adapter(tmp_path / "c.safetensors")
