@@ -11,10 +11,12 @@ def with_reuse(schema: dict[str, Any]) -> dict[str, Any]:
     defs = cast(dict[str, Any], schema.get("$defs", {}))
     loose = {f"{name}.part": _loosened(one) for name, one in defs.items()}
     builds = {"anyOf": [{"required": [key]} for key in ("include", "combine")]}
+    then = _loosened(whole)
+    then["properties"] |= {key: whole["properties"][key] for key in ("include", "combine")}  # these are not inherited
     return {
         **{key: schema[key] for key in ("title", "description") if key in schema},
         "if": {"type": "object", **builds},
-        "then": _loosened(whole),
+        "then": then,
         "else": whole,
         "$defs": {**defs, **loose},
     }

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 from control_recipes.engine.document import parse
 from control_recipes.engine.recipe import json_schema
 from jsonschema import Draft202012Validator
 
 
+@cache
+def validator() -> Draft202012Validator:
+    Draft202012Validator.check_schema(json_schema())
+    return Draft202012Validator(json_schema())
+
+
 def accepted(text: str) -> bool:
-    schema = json_schema()
-    Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema).is_valid(parse(text, "r").data)
+    return validator().is_valid(parse(text, "r").data)
 
 
 @pytest.mark.parametrize(
