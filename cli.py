@@ -261,6 +261,27 @@ def generate(
 
 
 @app.command()
+def diff(
+    old: Annotated[str, typer.Argument(metavar="A", help="A recipe, a lock or an adapter.")],
+    new: Annotated[str, typer.Argument(metavar="B", help="What came of it.")],
+    sets: Sets = None,
+    allow_outside: Outside = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Say in words what changed in meaning."""
+    from .engine import differences
+
+    plans = [_plan_of(file, sets, allow_outside, quiet) for file in (old, new)]
+    found = differences.between(*plans)
+    if as_json:
+        print(json.dumps({"same": found.same, **dataclasses.asdict(found)}, ensure_ascii=False))
+    else:
+        print(differences.text(found, "only prose: both mean the same, and would run the same"))
+
+
+@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, runs/NAME.")],
     debug: Debug = False,
@@ -294,6 +315,31 @@ def init(
 
     for path in gallery.init(name, origin, Path()):
         print(path)
+
+
+@app.command()
+def fmt(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Recipes.")],
+    check: Annotated[bool, typer.Option("--check", help="Only list what is not tidy; exit 1 if anything is.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Tidy recipes, keeping comments."""
+    from .engine import files as whole
+    from .engine import formatting
+
+    found = formatting.tidied(files)
+    for path, text in {} if check else found.items():
+        whole.write(path, text.encode())
+    if as_json:
+        print(json.dumps({"untidy" if check else "tidied": [str(path) for path in found]}, ensure_ascii=False))
+    elif check:
+        print("".join(f"{path}: would be tidied\n" for path in found), end="")
+    else:
+        _talk(quiet)("\n".join(f"tidied {path}" for path in found) or "all tidy")
+    if check and found:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -361,6 +407,18 @@ def _find(file: str, say: Callable[[str], None]) -> Source:
     if source.gallery:
         say(f"{file}: there is no such file here, so this is {source.path.name} of the gallery")
     return source
+
+
+def _plan_of(file: str, sets: list[str] | None, allow_outside: bool, quiet: bool) -> Plan:
+    """The plan of a recipe, a lock or an adapter."""
+    from .engine import differences
+    from .engine.resolve import resolve
+
+    if file.endswith(".lock"):
+        return differences.of_lock(Path(file))
+    if file.endswith(".safetensors"):
+        return differences.of_adapter(Path(file))
+    return resolve(_read(_find(file, _talk(quiet)), sets, allow_outside))
 
 
 def _read(source: Source, sets: list[str] | None, allow_outside: bool) -> Recipe:

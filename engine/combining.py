@@ -212,7 +212,7 @@ class _Combination:
         if len(goals) != 1 or goals[0][1].children is None:
             return None
         part, goal = goals[0]
-        named = {kind: _text(node, lambda name: f"{part.name}.{name}") for kind, node in goal.children.items()}
+        named = {kind: _text(node, lambda name: f"{part.name}.{name}") for kind, node in _children(goal)}
         return Node(goal.place, children=named, keys=goal.keys)
 
 
@@ -237,7 +237,8 @@ def _with(node: Node, key: str, value: Node) -> Node:
 def _without(node: Node, key: str) -> Node:
     if node.children is None or key not in node.children:
         return node
-    children, keys = ({k: v for k, v in one.items() if k != key} for one in (node.children, node.keys))
+    children = {name: child for name, child in node.children.items() if name != key}
+    keys = {name: place for name, place in node.keys.items() if name != key}
     return Node(node.place, children=children, keys=keys)
 
 

@@ -34,8 +34,8 @@ _PATTERNS = {
     r"\S": "is empty",
 }
 # what pydantic adds to the path of a value: the kind it chose, and that the key is meant
-_STEPS = {"[key]", "<list>", "<sample>", "<sets>", "<together>"}
-_STEPS |= {*(f"<{kind}>" for kind in (*words.VISUALS, *words.MEASURES, *words.SOURCES))}
+_CHOICES = ("[key]", "<list>", "<sample>", "<sets>", "<together>")
+_STEPS = {*_CHOICES, *(f"<{kind}>" for kind in (*words.VISUALS, *words.MEASURES, *words.SOURCES))}
 _QUOTE = "text that looks like a number or a word of YAML needs quotes"
 
 

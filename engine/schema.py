@@ -461,5 +461,7 @@ class Schema(Keys):
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of the language, for completion and checking in editors."""
-    schema = Schema.model_json_schema(mode="validation")
+    from .partial import with_reuse
+
+    schema = with_reuse(Schema.model_json_schema(mode="validation"))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Control recipe", **schema}

@@ -17,7 +17,17 @@ from control_recipes.engine import document
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
-CHEAP = ("check", "plan", "show", "gallery", "init", "schema", "lock")  # what is run; the others are parsed
+CHEAP = (
+    "check",
+    "plan",
+    "show",
+    "gallery",
+    "init",
+    "schema",
+    "lock",
+    "diff",
+    "fmt",
+)  # what is run; the others are parsed
 
 
 def builder() -> ModuleType:

@@ -159,7 +159,7 @@ def test_differences_are_told_at_both_places_until_the_recipe_settles_them(folde
         "warm.yaml:4:43: generator.guidance: the combined recipes differ: low has 0.0 (low.yaml:4"
     )
     assert found[1].startswith(
-        "warm.yaml:14:16: train.steps: the combined recipes differ: low has 100 (both.yaml:3:11)"
+        "warm.yaml:15:16: train.steps: the combined recipes differ: low has 100 (both.yaml:3:11)"
     )
     assert "write `train.steps` into the combining recipe" in found[1]
     settled = "generator: {guidance: 1.0}\ntrain: {steps: 9}\n"

@@ -1,0 +1,120 @@
+"""Formatting: a recipe's text made tidy, its comments, order and meaning kept.
+
+Two spaces an indent, one behind each colon and comma, no blanks at the ends of lines, at most one empty line in a row,
+`~` for nothing. What a person laid out on purpose stays: flow or block, quotes, how a number is written, the order of
+keys. What ruamel.yaml would lose, a comment inside a list of several lines, is only rid of blanks.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from . import document
+from .errors import InputError
+from .texts import load
+
+_LONGEST = 120  # characters of a line that tidying may make; a person may write longer ones
+_NOTHING = re.compile(r"^(?:~|null|Null|NULL|)$")
+_COMMENT = re.compile(r"(?:^|\s)#(.*)$", re.MULTILINE)
+
+
+def tidy(text: str, file: str) -> str:
+    """The text, tidied. Raises InputError where it cannot be read."""
+    before = document.parse(text, file)
+    if before.problems:
+        raise InputError(before.problems)
+    return next(made for made in _candidates(text) if _same(made, before, text))
+
+
+def tidied(paths: list[Path]) -> dict[Path, str]:
+    """New texts of those files that are not tidy. Raises InputError with everything that cannot be read in any."""
+    found: dict[Path, str] = {}
+    wrong: list[InputError] = []
+    for path in paths:
+        try:
+            text, _ = load(path)
+            made = tidy(text, str(path))
+        except InputError as error:
+            wrong.append(error)
+            continue
+        if made != text:
+            found[path] = made
+    if wrong:
+        raise InputError(problem for error in wrong for problem in error.problems)
+    return found
+
+
+def _candidates(text: str) -> Iterator[str]:
+    """From the tidiest to the text as it is."""
+    from ruamel.yaml.error import YAMLError
+
+    plain = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    try:
+        made = _round_trip(_round_trip(plain))  # some comments settle in the second round
+        yield _without_blanks(made)
+        yield made
+    except YAMLError:
+        pass
+    yield _without_blanks(plain)
+    yield text
+
+
+def _same(made: str, before: document.Document, text: str) -> bool:
+    """Whether a new text says the same, comments included, without lines that nobody wants to read."""
+    try:
+        after = document.parse(made, before.file)
+    except InputError:
+        return False
+    longest = max(_LONGEST, *(len(line) for line in text.splitlines()))
+    return (
+        not after.problems
+        and repr(after.data) == repr(before.data)  # 1, 1.0 and true are equal, and not the same
+        and _comments(made) == _comments(text)
+        and all(len(line) <= longest for line in made.splitlines())
+    )
+
+
+def _comments(text: str) -> list[str]:
+    return sorted(found.strip() for found in _COMMENT.findall(text))
+
+
+def _without_blanks(text: str) -> str:
+    lines = (line.rstrip() for line in text.split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).strip("\n")) + "\n"
+
+
+def _round_trip(text: str) -> str:
+    stream, yaml = io.StringIO(), _yaml()
+    yaml.dump(yaml.load(text), stream)
+    return stream.getvalue()
+
+
+def _yaml() -> Any:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.representer import RoundTripRepresenter
+    from ruamel.yaml.resolver import VersionedResolver
+
+    class Words(VersionedResolver):
+        """Knows nothing but nothing: numbers and words stay as they are written."""
+
+        @property
+        def versioned_resolver(self) -> dict[str | None, list[tuple[str, re.Pattern[str]]]]:
+            return {first: [("tag:yaml.org,2002:null", _NOTHING)] for first in ("", "~", "n", "N")}
+
+    class Writer(RoundTripRepresenter):
+        """Writes nothing as `~`, which shows."""
+
+    def nothing(writer: Any, value: None) -> Any:
+        return writer.represent_scalar("tag:yaml.org,2002:null", "~")
+
+    Writer.add_representer(type(None), nothing)
+    yaml: Any = YAML(typ="rt")
+    yaml.Resolver, yaml.Representer = Words, Writer
+    yaml.preserve_quotes = True
+    yaml.width = 2**20  # long texts stay on their line
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
