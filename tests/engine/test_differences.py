@@ -35,7 +35,12 @@ def changed(file: Path, old: str, new: str) -> differences.Differences:
         ("color: red}}", "color: blue}}", "loss", "visual ruler: color was #ff0000ff, is now #0000ffff"),
         ("goal:", "stay: {weight: 0.5}\ngoal:", "loss", "stay: weight was 0, is now 0.5"),
         ("model: ./critic", "model: ./critic, weight: 2.0", "loss", "critic eyes: weight was 1, is now 2"),
-        ("{model: ./judge}", "{model: ./critic, dtype: float64}", "models", "judge second: ./judge is now ./critic"),
+        (
+            "{model: ./judge}",
+            "{model: ./judge, dtype: float64}",
+            "models",
+            "judge second: dtype was float32, is now float64",
+        ),
         ("box]", "box, barn]", "data", "train: new 2 prompts: “a red barn”, “a blue barn”"),
         ("tent, box", "tent", "data", "prompts: “a red box”"),
         (
