@@ -53,7 +53,10 @@ def _check(name: str, asked: Asked, references: int, reader: Reader, problems: P
     _against_each_other(name, asked, answers, against, reader, problems)
     longest = max(len(tokens) for tokens in (*answers, *against)) + 1  # the end of the turn
     for at, wording in enumerate(asked.wordings):
-        length = reader.chat.prompt_length(wording, 1 + references, reader.width, reader.height) + longest
+        shown = (wording, 1 + references, reader.width, reader.height)
+        if reader.chat.prompt_length_at_most(*shown) + longest <= reader.chat.limit():
+            continue
+        length = reader.chat.prompt_length(*shown) + longest
         if length > reader.chat.limit():
             path: document.Path = ("questions", name, "ask", at)
             path = path if problems.document.has(path) else path[:-1]
