@@ -4,8 +4,6 @@ stdout carries data, stderr talk. Exit status: 0 done; 1 done, but an expectatio
 was written; 3 the work failed part-way and can be resumed; 130 stopped by Ctrl-C after a checkpoint.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os
@@ -348,7 +346,7 @@ def _talk(quiet: bool) -> Callable[[str], None]:
     return (lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr))
 
 
-def _find(file: str, say: Callable[[str], None]) -> Source:
+def _find(file: str, say: Callable[[str], None]) -> "Source":
     from .engine import gallery
 
     source = gallery.find(file)
@@ -357,13 +355,13 @@ def _find(file: str, say: Callable[[str], None]) -> Source:
     return source
 
 
-def _read(source: Source, sets: list[str] | None, allow_outside: bool) -> Recipe:
+def _read(source: "Source", sets: list[str] | None, allow_outside: bool) -> "Recipe":
     from .engine.recipe import read
 
     return read(source.path, sets or (), allow_outside)
 
 
-def _refuse_stale(plans: list[Plan], paths: list[Path]) -> None:
+def _refuse_stale(plans: "list[Plan]", paths: list[Path]) -> None:
     from .engine import lock as locks
 
     lines: list[str] = []

@@ -4,9 +4,7 @@ Models are strict: a text is no number, an unknown key is an error. Where a temp
 the text of the template is let through, and the same model checks what it renders to (`resolve`).
 """
 
-from __future__ import annotations
-
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -178,7 +176,7 @@ class Question(Keys):
     critics: SomeNames | None = Field(default=None, description="who is asked; default: all critics")
 
     @model_validator(mode="after")
-    def _hold_or_watch(self) -> Question:
+    def _hold_or_watch(self) -> Self:
         if self.watch and self.hold is not None:
             raise ValueError("`hold` and `watch: true` exclude each other: what is watched is never in the loss")
         return self
@@ -193,7 +191,7 @@ class Goal(Keys):
     question: Name | None = Field(default=None, description="what the critics are asked about it")
 
     @model_validator(mode="after")
-    def _some(self) -> Goal:
+    def _some(self) -> Self:
         if self.measure is None and self.question is None:
             raise ValueError("needs `measure`, `question` or both")
         return self
@@ -230,7 +228,7 @@ class Stop(Keys):
     patience: Whole = Field(default=1, ge=1, description="looks in a row")
 
     @model_validator(mode="after")
-    def _some(self) -> Stop:
+    def _some(self) -> Self:
         if not self.p and not any(self.judge.values()):
             raise ValueError("needs `p` or `judge` with a threshold")
         return self
@@ -275,7 +273,7 @@ class Expected(Keys):
     judge: Name | None = Field(default=None, description="who answers the question")
 
     @model_validator(mode="after")
-    def _one(self) -> Expected:
+    def _one(self) -> Self:
         if (self.at_least is None) == (self.at_most is None):
             raise ValueError("needs one of `at_least` and `at_most`")
         return self
