@@ -92,6 +92,7 @@ class Chat:
         self._gaps: dict[str, str] = {}
         self._prompts: dict[tuple[str, int], Prompt] = {}
         self._answers: dict[tuple[str, str], tuple[int, ...]] = {}
+        self._least: dict[tuple[int, int, int], int] = {}
         self._end: int | None = None
         self._gap: str | None = None  # what stands between every question and its answer; empty where each differs
 
@@ -131,8 +132,11 @@ class Chat:
         """A bound on `prompt_length` that renders and tokenises nothing where the question is plain ASCII."""
         if not question.isascii():  # a normaliser may write one such character as many
             return self.prompt_length(question, pictures, width, height)
+        key = (pictures, width, height)
+        if key not in self._least:
+            self._least[key] = self.prompt_length(PROBE, *key)
         # a character is one symbol of a tokenizer, or at worst a space that is written as three bytes
-        return self.prompt_length(PROBE, pictures, width, height) + 3 * len(question)
+        return self._least[key] + 3 * len(question)
 
     def limit(self) -> int:
         """The longest sequence, in tokens, that the model was made for."""

@@ -269,7 +269,7 @@ def _row(row: Row, shared: dict[int, str]) -> str:
         if name in _SHARED:
             for one in value:
                 if id(one) not in shared:
-                    shared[id(one)] = _text(_plain(one, True))
+                    shared[id(one)] = _text({key: getattr(one, key) for key in _names(type(one), True)})
             found.append(f'"{name}":[{",".join([shared[id(one)] for one in value])}]')
         else:
             found.append(f'"{name}":{_text(value)}')
@@ -277,8 +277,8 @@ def _row(row: Row, shared: dict[int, str]) -> str:
 
 
 @cache
-def _names(kind: type[Plan] | type[Row], whole: bool) -> tuple[str, ...]:
-    """The keys of a plan or a row, sorted."""
+def _names(kind: type[Any], whole: bool) -> tuple[str, ...]:
+    """The keys of one of the dataclasses above, sorted."""
     left_out: set[str] = set() if whole else _LEFT_OUT.get(kind, set())
     return tuple(sorted(one.name for one in fields(kind) if one.name not in left_out))
 
