@@ -154,22 +154,31 @@ def show(
 @app.command()
 def plan(
     file: File,
+    measure: Annotated[bool, typer.Option("--measure", help="Load the models, take two steps, and calibrate.")] = False,
     sets: Sets = None,
     allow_outside: Outside = False,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Say what would run."""
-    from .engine import showing
-    from .engine.plan import canonical, digest
+    """Say what would run, and what it needs."""
+    from .engine import planning
     from .engine.resolve import resolve
 
     resolved = resolve(_read(_find(file, _talk(quiet)), sets, allow_outside))
+    seen = planning.outlook(resolved)
+    measured = None
+    if measure:
+        from .engine import calibrate
+
+        measured = calibrate.calibrate(resolved, seen)
     if as_json:
-        print(json.dumps({"digest": digest(resolved), "plan": json.loads(canonical(resolved))}, ensure_ascii=False))
+        sys.stdout.writelines(planning.as_json(resolved, seen, dataclasses.asdict(measured) if measured else None))
+        print()
     else:
-        print(showing.summary(resolved))
+        print(planning.text(resolved, seen))
+        if measured:
+            print(measured.text())
 
 
 @app.command()
