@@ -4,8 +4,6 @@ stdout carries data, stderr talk. Exit status: 0 done; 1 done, but an expectatio
 was written; 3 the work failed part-way and can be resumed; 130 stopped by Ctrl-C after a checkpoint.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os
@@ -162,22 +160,31 @@ def show(
 @app.command()
 def plan(
     file: File,
+    measure: Annotated[bool, typer.Option("--measure", help="Load the models, take two steps, and calibrate.")] = False,
     sets: Sets = None,
     allow_outside: Outside = False,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Say what would run."""
-    from .engine import showing
-    from .engine.plan import canonical, digest
+    """Say what would run, and what it needs."""
+    from .engine import planning
     from .engine.resolve import resolve
 
     resolved = resolve(_read(_find(file, _talk(quiet)), sets, allow_outside))
+    seen = planning.outlook(resolved)
+    measured = None
+    if measure:
+        from .engine import calibrate
+
+        measured = calibrate.calibrate(resolved, seen)
     if as_json:
-        print(json.dumps({"digest": digest(resolved), "plan": json.loads(canonical(resolved))}, ensure_ascii=False))
+        sys.stdout.writelines(planning.as_json(resolved, seen, dataclasses.asdict(measured) if measured else None))
+        print()
     else:
-        print(showing.summary(resolved))
+        print(planning.text(resolved, seen))
+        if measured:
+            print(measured.text())
 
 
 @app.command()
@@ -400,7 +407,7 @@ def _talk(quiet: bool) -> Callable[[str], None]:
     return (lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr))
 
 
-def _find(file: str, say: Callable[[str], None]) -> Source:
+def _find(file: str, say: Callable[[str], None]) -> "Source":
     from .engine import gallery
 
     source = gallery.find(file)
@@ -409,7 +416,7 @@ def _find(file: str, say: Callable[[str], None]) -> Source:
     return source
 
 
-def _plan_of(file: str, sets: list[str] | None, allow_outside: bool, quiet: bool) -> Plan:
+def _plan_of(file: str, sets: list[str] | None, allow_outside: bool, quiet: bool) -> "Plan":
     """The plan of a recipe, a lock or an adapter."""
     from .engine import differences
     from .engine.resolve import resolve
@@ -421,13 +428,13 @@ def _plan_of(file: str, sets: list[str] | None, allow_outside: bool, quiet: bool
     return resolve(_read(_find(file, _talk(quiet)), sets, allow_outside))
 
 
-def _read(source: Source, sets: list[str] | None, allow_outside: bool) -> Recipe:
+def _read(source: "Source", sets: list[str] | None, allow_outside: bool) -> "Recipe":
     from .engine.recipe import read
 
     return read(source.path, sets or (), allow_outside)
 
 
-def _refuse_stale(plans: list[Plan], paths: list[Path]) -> None:
+def _refuse_stale(plans: "list[Plan]", paths: list[Path]) -> None:
     from .engine import lock as locks
 
     lines: list[str] = []

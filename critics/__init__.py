@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .chat import Chat
+    from .costs import Sizes
 
 # `model_type` in a model folder's config.json -> the family: the module of this package that knows it
 FAMILIES = {"qwen2_5_vl": "qwen2_5_vl", "llava": "llava"}
@@ -76,6 +77,11 @@ def load(folder: str | Path, family: str, dtype: str, device: str, checkpointing
 def chat_of(folder: str | Path, family: str) -> Chat:
     """The torch-free part of the critic of a model folder: tokens of questions and answers, lengths, limits."""
     return _module(folder, family).chat(Path(folder))
+
+
+def sizes_of(folder: str | Path, family: str) -> Sizes:
+    """What the critic of a model folder costs, from its configuration; `InputError` where that does not say."""
+    return _module(folder, family).sizes(Path(folder))
 
 
 def _module(folder: str | Path, family: str) -> ModuleType:

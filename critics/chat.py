@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from tokenizers import Tokenizer
 from ..engine.errors import InputError, Place, Problem
 
 PROBE = "x"  # stands for a question or an answer where the text around it is what matters
+_QUESTION = "QUESTION"  # the same, where it must be found again
 
 
 def refuse(file: Path | str, message: str, hint: str = "") -> InputError:
@@ -90,7 +92,9 @@ class Chat:
         self._gaps: dict[str, str] = {}
         self._prompts: dict[tuple[str, int], Prompt] = {}
         self._answers: dict[tuple[str, str], tuple[int, ...]] = {}
+        self._least: dict[tuple[tuple[int, int], ...], int] = {}
         self._end: int | None = None
+        self._gap: str | None = None  # what stands between every question and its answer; empty where each differs
 
     def prompt(self, question: str, pictures: int = 1) -> Prompt:
         """The tokens of one question about `pictures` pictures, up to where the answer starts."""
@@ -127,6 +131,16 @@ class Chat:
         """Tokens up to where the answer starts, for pictures of these sizes (width, height), each in pixels."""
         prompt = self.prompt(question, len(sizes))
         return len(prompt.head) + len(prompt.tail) + sum(self.picture_tokens(*size) - 1 for size in sizes)
+
+    def length_at_most(self, question: str, sizes: Sequence[tuple[int, int]]) -> int:
+        """A bound on `length` that renders and tokenises nothing where the question is plain ASCII."""
+        if not question.isascii():  # a normaliser may write one such character as many
+            return self.length(question, sizes)
+        key = tuple(sizes)
+        if key not in self._least:
+            self._least[key] = self.length(PROBE, key)
+        # a character is one symbol of a tokenizer, or at worst a space that is written as three bytes
+        return self._least[key] + 3 * len(question)
 
     def limit(self) -> int:
         """The longest sequence, in tokens, that the model was made for."""
@@ -195,11 +209,25 @@ class Chat:
         return self._bare[key]
 
     def _before(self, question: str) -> str:
-        """What an answer's tokens depend on of the chat before it, kept: no tokenizer merges across a special token."""
+        """What an answer's tokens depend on of the chat before it, kept.
+
+        No tokenizer merges across a special token, nor from one word into the next.
+        """
+        if self._gap is None:
+            written = self._render(_QUESTION, 1).partition(_QUESTION)[2]
+            words = [word.start() for word in re.finditer(r"\s\S", written)]
+            self._gap = written[max([*words, *self._breaks_in(written)], default=len(written)) :]
+        if self._gap:
+            return self._gap
+        # the template writes no word of its own between a question and its answer
         if question not in self._gaps:
             bare = self._asked(question, 1)[0]
-            self._gaps[question] = bare[max([0, *(bare.rfind(token) for token in self._breaks)]) :]
+            self._gaps[question] = bare[max([0, *self._breaks_in(bare)]) :]
         return self._gaps[question]
+
+    def _breaks_in(self, text: str) -> list[int]:
+        """Where each special token stands last in a text."""
+        return [at for at in map(text.rfind, self._breaks) if at >= 0]
 
     def _render(self, question: str, pictures: int, answer: str | None = None) -> str:
         shown = [{"type": "image"} for _ in range(pictures)]

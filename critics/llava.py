@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast, final
 
 from . import Branch, View
 from .chat import Chat, integer, read_chat, read_json, refuse, section
+from .costs import Sizes, Tower
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,6 +72,39 @@ def chat(folder: Path) -> Chat:
     text = {"max_position_embeddings": 2048, **section(path, config, "text_config")}
     image = integer(path, config, "image_token_id", "image_token_index")
     return read_chat(folder, image, square(folder).tokens, integer(path, text, "max_position_embeddings"))
+
+
+def sizes(folder: Path) -> Sizes:
+    """What the model of a folder costs, without torch; what `config.json` leaves out is as in the stock classes."""
+    path = folder / "config.json"
+    config = read_json(path)
+    text = {
+        "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32,
+        "vocab_size": 32000, **section(path, config, "text_config"),
+    }  # fmt: skip
+    vision = section(path, config, "vision_config")
+    heads, cut = integer(path, text, "num_attention_heads"), square(folder)
+    shared = integer(path, {"num_key_value_heads": heads, **text}, "num_key_value_heads") / heads
+
+    def patches(width: int, height: int) -> int:
+        return cut.tokens(width, height) + 1  # the class token
+
+    return Sizes(
+        vision=Tower(
+            integer(path, vision, "num_hidden_layers"), integer(path, vision, "hidden_size"),
+            integer(path, vision, "intermediate_size"),
+            matrices=2, narrow=1.0, kept_width=5.5, kept_hidden=2.3, masked=False,
+        ),
+        text=Tower(
+            integer(path, text, "num_hidden_layers"), integer(path, text, "hidden_size"),
+            integer(path, text, "intermediate_size"),
+            matrices=3, narrow=shared, kept_width=6.0, kept_hidden=3.0, masked=True,
+        ),
+        vocabulary=integer(path, text, "vocab_size"),
+        tied=config.get("tie_word_embeddings", text.get("tie_word_embeddings")) is True,
+        patches=patches,
+        tokens=cut.tokens,
+    )  # fmt: skip
 
 
 def load(folder: Path, dtype: str, device: str) -> Llava:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast, final
 
 from . import Branch, View
 from .chat import Chat, integer, read_chat, read_json, refuse, section
+from .costs import Sizes, Tower
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,6 +83,35 @@ def chat(folder: Path) -> Chat:
     text = section(path, config, "text_config") if "text_config" in config else config
     longest = integer(path, {"max_position_embeddings": 32768, **text}, "max_position_embeddings")
     return read_chat(folder, integer(path, config, "image_token_id"), grid(folder).tokens, longest)
+
+
+def sizes(folder: Path) -> Sizes:
+    """What the model of a folder costs, without torch; what `config.json` leaves out is as in the stock class."""
+    path = folder / "config.json"
+    config = read_json(path)
+    text = section(path, config, "text_config") if "text_config" in config else config
+    vision = section(path, config, "vision_config")
+    width, heads = integer(path, text, "hidden_size"), integer(path, text, "num_attention_heads")
+    shared = integer(path, {"num_key_value_heads": heads, **text}, "num_key_value_heads") / heads
+    depth, hidden = integer(path, text, "num_hidden_layers"), integer(path, text, "intermediate_size")
+    seen = {"depth": 32, "hidden_size": 3584, "intermediate_size": 3420, **vision}
+    cut = grid(folder)
+
+    def patches(width: int, height: int) -> int:
+        rows, columns = cut.patches(width, height)
+        return rows * columns
+
+    return Sizes(
+        vision=Tower(
+            integer(path, seen, "depth"), integer(path, seen, "hidden_size"), integer(path, seen, "intermediate_size"),
+            matrices=3, narrow=1.0, kept_width=6.4, kept_hidden=3.5, masked=False,
+        ),
+        text=Tower(depth, width, hidden, matrices=3, narrow=shared, kept_width=6.0, kept_hidden=3.0, masked=True),
+        vocabulary=integer(path, {"vocab_size": 152064, **text}, "vocab_size"),
+        tied=config.get("tie_word_embeddings", text.get("tie_word_embeddings")) is True,
+        patches=patches,
+        tokens=cut.tokens,
+    )  # fmt: skip
 
 
 def load(folder: Path, dtype: str, device: str) -> Qwen:

@@ -61,7 +61,10 @@ def _check(name: str, asked: Asked, references: Sizes, reader: Reader, problems:
     _against_each_other(name, asked, answers, against, reader, problems)
     longest = max(len(tokens) for tokens in (*answers, *against)) + 1  # the end of the turn
     for at, wording in enumerate(asked.wordings):
-        length = reader.chat.length(wording, [(reader.width, reader.height), *references]) + longest
+        sizes = [(reader.width, reader.height), *references]
+        if reader.chat.length_at_most(wording, sizes) + longest <= reader.chat.limit():
+            continue
+        length = reader.chat.length(wording, sizes) + longest
         if length > reader.chat.limit():
             path: document.Path = ("questions", name, "ask", at)
             path = path if problems.document.has(path) else path[:-1]

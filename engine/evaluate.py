@@ -20,8 +20,8 @@ from . import adapter as adapters
 from . import figures, flow, generators, measures, unbuilt, visuals
 from .panel import Panel
 from .plan import Expectation, Plan, Row, digest
+from .workload import at_once
 
-_PIXELS_AT_ONCE = 2**18  # of one batch: 64 pictures of 64 × 64, one of 512 × 512
 _STRIPS = 12  # prompts in the fixed grid
 _MISSES = 4  # prompts shown because the goal is missed there
 
@@ -113,7 +113,7 @@ def _pairs(plan: Plan) -> list[_Pair]:
 
 
 def _batches(pairs: Sequence[_Pair], plan: Plan) -> Iterator[tuple[int, Sequence[_Pair]]]:
-    size = max(1, _PIXELS_AT_ONCE // (plan.generator.width * plan.generator.height))
+    size = at_once(plan)
     for start in range(0, len(pairs), size):
         yield start, pairs[start : start + size]
 

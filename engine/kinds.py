@@ -1,8 +1,6 @@
 """Visual prompts and measures: the words of each kind, their ranges and defaults."""
 
-from __future__ import annotations
-
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -22,7 +20,7 @@ class Line(Keys):
     color: Color = Field(default="#ff0000ff", description="CSS name or #rrggbb[aa]")
 
     @model_validator(mode="after")
-    def _one(self) -> Line:
+    def _one(self) -> Self:
         if (self.y is None) == (self.x is None):
             raise ValueError("needs one of `y` (a level line) and `x` (an upright one)")
         return self
@@ -36,7 +34,7 @@ class Region(Keys):
     y: Pair = Field(description="from, to; fractions of the height")
 
     @model_validator(mode="after")
-    def _ordered(self) -> Region:
+    def _ordered(self) -> Self:
         for axis, (start, end) in (("x", self.x), ("y", self.y)):
             if not isinstance(start, str) and not isinstance(end, str) and start >= end:
                 raise ValueError(f"`{axis}` must go from a smaller to a larger number")
@@ -119,7 +117,7 @@ class Factors(Keys):
     )
 
     @model_validator(mode="after")
-    def _some(self) -> Factors:
+    def _some(self) -> Self:
         if not self.keep and not self.words:
             raise ValueError("needs `keep` or `is`")
         return self

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import time
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +27,7 @@ CHECKPOINTS = Path(__file__).parent / "world" / "checkpoints"
 _PARTS = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 _LIGHT = ("*.json", "*.jinja", "*.txt", "*.model")  # what `check` and `plan` need
 _PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
+_RESTED_NANOSECONDS = 2 * 10**9
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -74,7 +78,7 @@ def complete(model: Model) -> Model:
     if model.revision:
         try:
             _snapshot(f"{model.address.partition('@')[0]}@{model.revision}", _PARTS)
-            _refuse_pickles(Path(model.folder), model.address)
+            _refuse_pickles(_files(Path(model.folder)), model.address)
         except ValueError as error:
             raise WorkError(str(error)) from error
     return model
@@ -123,26 +127,50 @@ def _json(path: Path) -> Mapping[str, Any]:
     return cast(Mapping[str, Any], data)
 
 
-def _refuse_pickles(folder: Path, address: str) -> None:
+def _files(folder: Path) -> dict[str, Path]:
+    """Every file under a folder by its relative path, sorted."""
+    found = {
+        (Path(at) / name).relative_to(folder).as_posix(): Path(at) / name
+        for at, _, names in os.walk(folder)
+        for name in names
+    }
+    return dict(sorted(found.items()))
+
+
+def _refuse_pickles(files: Mapping[str, Path], address: str) -> None:
     """Raises ValueError for a folder whose weights are there as pickles alone: loading those runs their code."""
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in _PICKLES and not any(path.parent.glob("*.safetensors")):
-            name = path.relative_to(folder).as_posix()
+    safe = {path.parent for path in files.values() if path.suffix == ".safetensors"}
+    for name, path in files.items():
+        if path.suffix in _PICKLES and path.parent not in safe:
             raise ValueError(f"{address} holds pickled weights: {name}; only safetensors are read")
 
 
 def _digests(folder: Path, address: str) -> tuple[tuple[str, str], ...]:
-    _refuse_pickles(folder, address)
-    paths = {path for pattern in _PARTS for path in folder.rglob(pattern) if path.is_file()}
-    names = {path.relative_to(folder).as_posix(): path for path in paths}
-    visible = {name: path for name, path in names.items() if not any(part[0] == "." for part in name.split("/"))}
-    if not any(name.endswith(".safetensors") for name in visible):
+    files = _files(folder)
+    _refuse_pickles(files, address)
+    parts = {pattern.removeprefix("*") for pattern in _PARTS}
+    visible = {name: path for name, path in files.items() if not any(part[0] == "." for part in name.split("/"))}
+    found = {name: path for name, path in visible.items() if path.suffix in parts and path.is_file()}
+    if not any(name.endswith(".safetensors") for name in found):
         raise ValueError(f"{address} holds no weights; safetensors are expected")
-    return tuple((name, sha256(visible[name])) for name in sorted(visible))
+    return tuple((name, sha256(path)) for name, path in found.items())
 
 
 def sha256(path: Path) -> str:
-    """Digest of a file's bytes, in hexadecimal."""
+    """Digest of a file's bytes, in hexadecimal; of a file that has rested, kept while the process lives."""
+    now = path.stat()
+    stood = (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+    # within the clock's own grain a file may change and still look as it was
+    rested = time.time_ns() - max(now.st_mtime_ns, now.st_ctime_ns) > _RESTED_NANOSECONDS
+    return _sha256_as_it_stood(path, stood) if rested else _sha256(path)
+
+
+@lru_cache(maxsize=4096)
+def _sha256_as_it_stood(path: Path, stood: tuple[int, ...]) -> str:
+    return _sha256(path)
+
+
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

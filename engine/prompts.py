@@ -205,13 +205,19 @@ def _from_list(entries: Iterable[Prompt], path: document.Path, problems: Problem
     return found
 
 
-def templated(row: Mapping[str, Value]) -> list[str]:
-    """The variables whose values look like templates: nothing renders them, the braces would be asked as they are."""
-    return [
-        name
-        for name, value in row.items()
-        if any(isinstance(item, str) and is_template(item) for item in (value if isinstance(value, list) else [value]))
-    ]
+def templated(row: Mapping[str, Value | Mapping[str, Value]]) -> list[str]:
+    """The variables whose values look like templates: nothing renders them, the braces would be asked as they are.
+
+    Of a combined recipe's variables the name of that recipe.
+    """
+    return [name for name, value in row.items() if _templated(value)]
+
+
+def _templated(value: Value | Mapping[str, Value]) -> bool:
+    if isinstance(value, Mapping):
+        return any(_templated(inner) for inner in value.values())
+    items = value if isinstance(value, list | tuple) else [value]
+    return any(isinstance(item, str) and is_template(item) for item in items)
 
 
 def _from_template(

@@ -77,6 +77,15 @@ class Renderer:
         """A measure's parameters."""
         return cast(Parameters | None, self._made_of("measures", name, variables, schema.MEASURES, _measured))
 
+    def texts(self, section: str, name: str) -> list[str]:
+        """The templates in a visual prompt or a measure."""
+        return [text for _, text in self._part(section, name).templates]
+
+    def _part(self, section: str, name: str) -> _Part:
+        if (section, name) not in self._parts:
+            self._parts[section, name] = _Part(self.data[section], name)
+        return self._parts[section, name]
+
     def _made_of(
         self,
         section: str,
@@ -85,9 +94,7 @@ class Renderer:
         kinds: Mapping[str, type[schema.Keys]],
         make: Callable[[str, Any], Any],
     ) -> Any:
-        part = self._parts.get((section, name))
-        if part is None:
-            part = self._parts[section, name] = _Part(self.data[section], name)
+        part = self._part(section, name)
         rendered = self._data((section, name), part, variables)
         if rendered is None:
             return None

@@ -44,7 +44,6 @@ def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
     )
     found = {name: [rows.row(row) for row in listed] for name, listed in _named(sets)}
     _used(chosen, found, problems)
-    drawings, keys = rows.drawings()
     critics = tuple(
         plan.Critic(
             name=name,
@@ -77,13 +76,13 @@ def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
         generator=generator,
         critics=critics,
         judges=judges,
-        drawings=drawings,
+        drawings=rows.drawings(),
         questions=_questions(chosen),
         measures=tuple(plan.Measure(name, _kind(data, name)) for name in sorted(chosen.measures)),
         order=(*chosen.questions, *chosen.measures),
-        train_rows=tuple(row.finished(keys) for row in found["train"]),
-        validate_rows=tuple(row.finished(keys) for row in found["validate"]),
-        test_rows=tuple(row.finished(keys) for row in found["test"]),
+        train_rows=rows.finished(found["train"]),
+        validate_rows=rows.finished(found["validate"]),
+        test_rows=rows.finished(found["test"]),
         goal_measure=goal.measure or "",
         goal_question=goal.question or "",
         train=_train(chosen),
@@ -200,7 +199,7 @@ def _used(chosen: schema.Schema, found: Mapping[str, Sequence[Row]], problems: P
     if problems.found or not all(found.values()):
         return
     for part, set_name, there in (
-        ("questions", "train", {name for row in found["train"] for name, _ in row.asks}),
+        ("questions", "train", {posed.name for row in found["train"] for posed in row.asks}),
         ("measures", "test", {target.measure for row in found["test"] for target in row.targets}),
     ):
         for name in chosen.questions if part == "questions" else chosen.measures:
@@ -285,7 +284,7 @@ def _adapter(adapter: schema.Adapter, opened: _Files) -> plan.Adapter:
 
 
 def _expect(chosen: schema.Schema, tested: Sequence[Row], problems: Problems) -> tuple[plan.Expectation, ...]:
-    asked = {name for row in tested for name, _ in row.asks}
+    asked = {posed.name for row in tested for posed in row.asks}
     for name in chosen.expect:
         if tested and not problems.found and name in chosen.questions and name not in asked:
             problems.add(("expect", name), "is asked of no test prompt", "its `ask` renders to nothing for all of them")

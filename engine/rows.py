@@ -1,16 +1,33 @@
-"""Rows of the plan: a prompt, what is asked and measured of its pictures, and the drawings that questions see."""
+"""Rows of the plan: a prompt, what is asked and measured of its pictures, and the drawings that questions see.
+
+A plan may have 100,000 rows: what is alike between them is rendered, checked and held once.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import final
+from functools import partial
+from typing import TypeVar, final
 
 from . import answers, plan, prompts, rendering, schema
+from .kept import Kept
 from .problems import Problems
 from .scopes import owner, variables
 from .template import Value
+
+T = TypeVar("T")
+Key = tuple[str, rendering.Drawn]  # a visual, and what it comes to
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # the same one for all rows alike: told apart by identity, at no cost
+class Posed:
+    """A question as it is asked of rows, still naming visuals."""
+
+    name: str
+    asked: rendering.Asked
+    seen: tuple[Key, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +35,8 @@ class Row:
     """A row whose asks still name visuals."""
 
     prompted: prompts.Prompted
-    asks: tuple[tuple[str, rendering.Asked], ...]
-    see: Mapping[str, tuple[tuple[str, rendering.Drawn], ...]]  # by question
+    asks: tuple[Posed, ...]
     targets: tuple[plan.Target, ...]
-
-    def finished(self, keys: Mapping[tuple[str, rendering.Drawn], str]) -> plan.Row:
-        asks = (
-            plan.Ask(name, asked.wordings, asked.answers, asked.against, tuple(keys[seen] for seen in self.see[name]))
-            for name, asked in self.asks
-        )
-        plainly = {
-            name: value for name, value in self.prompted.variables.items() if not isinstance(value, (list, tuple))
-        }
-        return plan.Row(self.prompted.prompt, tuple(sorted(plainly.items())), tuple(asks), self.targets)
 
 
 @final
@@ -43,47 +49,77 @@ class Rows:
         self.chosen, self.renderer, self.readers, self.problems = chosen, renderer, readers, problems
         self.drawn: dict[str, set[rendering.Drawn]] = defaultdict(set)
         self.checked: set[tuple[str, rendering.Asked, answers.Sizes]] = set()
+        self.visuals = {
+            name: Kept(renderer.texts("visuals", name), partial(renderer.visual, name)) for name in chosen.visuals
+        }
+        self.questions = {
+            name: Kept(_texts(question), partial(renderer.question, name, question))
+            for name, question in sorted(chosen.questions.items())
+        }
+        self.measures = {
+            name: Kept(renderer.texts("measures", name), partial(self._target, name))
+            for name in sorted(chosen.measures)
+        }
+        self._posed: dict[tuple[str, int, tuple[int, ...]], Posed] = {}
 
     def row(self, row: prompts.Prompted) -> Row:
         scoped: dict[str, dict[str, Value]] = {}
 
-        def seen_by(name: str) -> dict[str, Value]:
+        def told(name: str, kept: Kept[T]) -> T:
+            """What a part comes to for this row, in the scope of the recipe that it came from."""
             recipe = owner(name)
             if recipe not in scoped:
                 scoped[recipe] = {**variables(self.chosen.vars, recipe), **row.variables, "prompt": row.prompt}
             # another recipe's row may lack variables: then nothing of this one is asked there
             self.renderer.lenient = recipe != "" and recipe not in row.of
-            return scoped[recipe]
+            return kept(scoped[recipe], self.renderer.lenient)
 
-        visuals = {name: self.renderer.visual(name, seen_by(name)) for name in self.chosen.visuals}
-        asks: list[tuple[str, rendering.Asked]] = []
-        see: dict[str, tuple[tuple[str, rendering.Drawn], ...]] = {}
-        for name, question in sorted(self.chosen.questions.items()):
-            asked = self.renderer.question(name, question, seen_by(name))
-            if asked is None or (self.renderer.lenient and any(visuals.get(visual) is None for visual in question.see)):
+        # those that nothing sees may be wrong too
+        visuals = {name: told(name, kept) for name, kept in self.visuals.items()}
+        asks: list[Posed] = []
+        for name, kept in self.questions.items():
+            asked, see = told(name, kept), self.chosen.questions[name].see
+            if asked is None or (self.renderer.lenient and any(visuals.get(visual) is None for visual in see)):
                 continue
-            seen = [(visual, drawn) for visual in question.see if (drawn := visuals.get(visual)) is not None]
-            self._check(name, question, asked, tuple(drawn.beside for _, drawn in seen if drawn.kind == "reference"))
-            for visual, drawn in seen:
-                self.drawn[visual].add(drawn)
-            asks.append((name, asked))
-            see[name] = tuple(seen)
-        targets = [(name, self.renderer.measure(name, seen_by(name))) for name in sorted(self.chosen.measures)]
-        made = tuple(plan.Target(name, parameters) for name, parameters in targets if parameters is not None)
-        return Row(row, tuple(asks), see, made)
+            seen = [(visual, drawn) for visual in see if (drawn := visuals.get(visual)) is not None]
+            asks.append(self._pose(name, asked, tuple(seen)))
+        targets = [target for name, kept in self.measures.items() if (target := told(name, kept)) is not None]
+        return Row(row, tuple(asks), tuple(targets))
 
-    def drawings(self) -> tuple[tuple[plan.Drawing, ...], dict[tuple[str, rendering.Drawn], str]]:
-        """All drawings, sorted by key, and the key of each."""
-        keys = {
+    def drawings(self) -> tuple[plan.Drawing, ...]:
+        """All drawings, sorted by key."""
+        made = (
+            plan.Drawing(key, one.kind, one.parameters, one.asset, one.sha256, one.source)
+            for (_, one), key in self._keys().items()
+        )
+        return tuple(sorted(made, key=lambda drawing: drawing.key))
+
+    def finished(self, rows: Iterable[Row]) -> tuple[plan.Row, ...]:
+        """Rows as the plan has them, once all are rendered: a drawing's key says whether there are others."""
+        keys, made = self._keys(), dict[Posed, plan.Ask]()
+        return tuple(_finished(row, keys, made) for row in rows)
+
+    def _keys(self) -> dict[Key, str]:
+        return {
             (visual, drawn): visual if len(drawings) == 1 else f"{visual}#{rendering.key(drawn)}"
             for visual, drawings in self.drawn.items()
             for drawn in drawings
         }
-        made = (
-            plan.Drawing(key, one.kind, one.parameters, one.asset, one.sha256, one.source)
-            for (_, one), key in keys.items()
-        )
-        return tuple(sorted(made, key=lambda drawing: drawing.key)), keys
+
+    def _pose(self, name: str, asked: rendering.Asked, seen: tuple[Key, ...]) -> Posed:
+        # what is kept stays one object, so its identity tells it apart
+        key = name, id(asked), tuple(id(drawn) for _, drawn in seen)
+        if key not in self._posed:
+            question = self.chosen.questions[name]
+            self._check(name, question, asked, tuple(drawn.beside for _, drawn in seen if drawn.kind == "reference"))
+            for visual, drawn in seen:
+                self.drawn[visual].add(drawn)
+            self._posed[key] = Posed(name, asked, seen)
+        return self._posed[key]
+
+    def _target(self, name: str, variables: Mapping[str, Value]) -> plan.Target | None:
+        parameters = self.renderer.measure(name, variables)
+        return None if parameters is None else plan.Target(name, parameters)
 
     def _check(self, name: str, question: schema.Question, asked: rendering.Asked, references: answers.Sizes) -> None:
         if (name, asked, references) in self.checked:
@@ -91,3 +127,18 @@ class Rows:
         self.checked.add((name, asked, references))
         silent = set(self.chosen.critics) - set(question.critics or self.chosen.critics)
         answers.check(name, asked, references, [one for one in self.readers if one.name not in silent], self.problems)
+
+
+def _texts(question: schema.Question) -> list[str]:
+    return [*question.ask, question.suffix, *question.answer, *(question.against or ())]
+
+
+def _finished(row: Row, keys: Mapping[Key, str], made: dict[Posed, plan.Ask]) -> plan.Row:
+    for posed in row.asks:
+        if posed not in made:
+            asked = posed.asked
+            see = tuple(keys[seen] for seen in posed.seen)
+            made[posed] = plan.Ask(posed.name, asked.wordings, asked.answers, asked.against, see)
+    plainly = [(name, value) for name, value in row.prompted.variables.items() if not isinstance(value, (list, tuple))]
+    asks = tuple([made[posed] for posed in row.asks])
+    return plan.Row(row.prompted.prompt, tuple(sorted(plainly)), asks, row.targets)

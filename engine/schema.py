@@ -4,10 +4,8 @@ Models are strict: a text is no number, an unknown key is an error. Where a temp
 the text of the template is let through, and the same model checks what it renders to (`resolve`).
 """
 
-from __future__ import annotations
-
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, PlainSerializer, Tag, model_validator
 
@@ -204,7 +202,7 @@ class Together(Keys):
     validation: Validation | None = Field(default=None, alias="validate", description="for stopping and tuning")
 
     @model_validator(mode="after")
-    def _one(self) -> Together:
+    def _one(self) -> Self:
         if (self.union is None) == (self.cross is None):
             raise ValueError("needs one of `union` and `cross`")
         return self
@@ -263,7 +261,7 @@ class Question(Keys):
     flips: bool = Field(default=False, description="its answer is the same for the mirrored picture")
 
     @model_validator(mode="after")
-    def _hold_or_watch(self) -> Question:
+    def _hold_or_watch(self) -> Self:
         if self.watch and self.hold is not None:
             raise ValueError("`hold` and `watch: true` exclude each other: what is watched is never in the loss")
         return self
@@ -278,7 +276,7 @@ class Goal(Keys):
     question: PartName | None = Field(default=None, description="what the critics are asked about it")
 
     @model_validator(mode="after")
-    def _some(self) -> Goal:
+    def _some(self) -> Self:
         if self.measure is None and self.question is None:
             raise ValueError("needs `measure`, `question` or both")
         return self
@@ -317,7 +315,7 @@ class Stop(Keys):
     patience: Whole = Field(default=1, ge=1, description="looks in a row")
 
     @model_validator(mode="after")
-    def _some(self) -> Stop:
+    def _some(self) -> Self:
         if not self.p and not any(self.judge.values()):
             raise ValueError("needs `p` or `judge` with a threshold")
         return self
@@ -336,7 +334,7 @@ class Replay(Keys):
     )
 
     @model_validator(mode="after")
-    def _ordered(self) -> Replay:
+    def _ordered(self) -> Self:
         if self.sigma[0] > self.sigma[1]:
             raise ValueError("`sigma` must go from a smaller to a larger number")
         return self
@@ -428,7 +426,7 @@ class Expected(Keys):
     judge: Name | None = Field(default=None, description="who answers the question")
 
     @model_validator(mode="after")
-    def _one(self) -> Expected:
+    def _one(self) -> Self:
         if (self.at_least is None) == (self.at_most is None):
             raise ValueError("needs one of `at_least` and `at_most`")
         return self

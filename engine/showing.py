@@ -1,4 +1,4 @@
-"""Showing: a recipe with its defaults filled in, and a plan in a few lines, as text for people."""
+"""Showing: a recipe with its defaults filled in, as text for people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from .document import Path, dotted
-from .plan import Plan, Row, digest
 from .recipe import Recipe
 
 # JSON leaves these as they are; YAML refuses them, or takes them for the end of a line
@@ -85,47 +84,3 @@ def _entry(recipe: Recipe, head: str, value: object, path: Path, origins: bool) 
 def _flow(value: object) -> str:
     """A value as JSON, which is YAML too once what YAML does not print is escaped."""
     return _UNPRINTED.sub(lambda found: f"\\U{ord(found[0]):08X}", json.dumps(value, ensure_ascii=False))
-
-
-def summary(plan: Plan) -> str:
-    """What would run, in a few lines."""
-    pictures = plan.train.steps * plan.train.batch * plan.train.accumulate
-    looked = len(plan.test_rows) * len(plan.evaluate.seeds)
-    views = max((len({ask.see for ask in row.asks}) for row in plan.train_rows), default=0)
-    lines = [
-        f"{plan.name}  {digest(plan)}",
-        f"  generator  {plan.generator.model.address}, {plan.generator.width} × {plan.generator.height}, "
-        f"{plan.generator.steps} sampler steps, {_megabytes(plan)} of weights with its critics and judges",
-        f"  prompts    {len(plan.train_rows)} to train on, {len(plan.validate_rows)} to look at on the way, "
-        f"{len(plan.test_rows)} held out",
-        f"  training   at most {plan.train.steps} steps, {pictures} pictures, {views} views of each by every critic",
-        f"  evaluation {looked} pictures at scales {', '.join(f'{scale:g}' for scale in plan.evaluate.scales)}",
-        "  questions  as the first prompt renders them:",
-        *_questions(plan.train_rows[0], plan),
-    ]
-    return "\n".join(lines)
-
-
-def _questions(row: Row, plan: Plan) -> Iterator[str]:
-    yield f"    “{row.prompt}”"
-    kinds = {question.name: question for question in plan.questions}
-    for ask in row.asks:
-        question = kinds[ask.question]
-        role = (
-            "watched" if question.watch else f"held at {question.hold:g}" if question.hold else f"× {question.weight:g}"
-        )
-        against = f", not {' or '.join(ask.against)}" if ask.against else ""
-        yield f"    {ask.question} ({role}): {ask.wordings[0]} → {' or '.join(ask.answers)}{against}"
-
-
-def _megabytes(plan: Plan) -> str:
-    import pathlib
-
-    models = {m.folder: m for m in (plan.generator.model, *(c.model for c in (*plan.critics, *plan.judges)))}
-    sizes = [
-        (pathlib.Path(folder) / name).stat().st_size
-        for folder, model in models.items()
-        for name, _ in model.files
-        if name.endswith(".safetensors")
-    ]
-    return f"{sum(sizes) / 1e6:.0f} MB"

@@ -18,9 +18,7 @@ from .errors import WorkError
 from .panel import Panel, Said
 from .plan import Plan, Row, Train
 from .streams import derived, stream
-
-LOOK_SEEDS = 4  # pictures of each validation row at a look, by the plan's first evaluation seeds
-PIXELS_AT_ONCE = 2**18  # of one batch of a look: 64 pictures of 64 × 64, one of 512 × 512
+from .workload import LOOK_SEEDS, at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +196,7 @@ def look(desk: Desk, state: State, step: int) -> looks.Beliefs:
 def _looked(desk: Desk) -> Iterator[Said]:
     plan = desk.plan
     pairs = [(row, seed) for row in plan.validate_rows for seed in plan.evaluate.seeds[:LOOK_SEEDS]]
-    size = max(1, PIXELS_AT_ONCE // (plan.generator.width * plan.generator.height))
+    size = at_once(plan)
     for start in range(0, len(pairs), size):
         rows = [row for row, _ in pairs[start : start + size]]
         z = desk.generator.noise([seed for _, seed in pairs[start : start + size]])

@@ -8,6 +8,7 @@ the text of the template alone, and what is printed ends at `LONGEST` bytes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, lru_cache, wraps
 from typing import Any, NoReturn, final
@@ -99,9 +100,15 @@ def _sandbox() -> _Sandbox:
     return sandbox
 
 
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    template: Template
+    used: tuple[str, ...]  # the variables it uses, sorted
+    plain: tuple[str, ...]  # of a template of texts and names alone: text, name, text, name, … text; otherwise empty
+
+
 @lru_cache(maxsize=4096)
-def _compiled(text: str) -> tuple[Template, tuple[str, ...]]:
-    """A template, and the variables it uses."""
+def _compiled(text: str) -> _Compiled:
     if len(text.encode()) > LONGEST:
         raise BadTemplate(f"a template of {len(text.encode())} bytes is too long", f"at most {LONGEST} bytes")
     try:
@@ -115,7 +122,23 @@ def _compiled(text: str) -> tuple[Template, tuple[str, ...]]:
         raise BadTemplate(f"is no template that is allowed here: {error}") from error
     except (ArithmeticError, TypeError, ValueError) as error:  # constants are computed while compiling
         raise BadTemplate(f"the template cannot be computed: {error}") from error
-    return Template.from_code(_sandbox(), code, {}), used
+    return _Compiled(Template.from_code(_sandbox(), code, {}), used, _plain(tree))
+
+
+def _plain(tree: nodes.Template) -> tuple[str, ...]:
+    """Texts and names in turn, where a template is nothing else."""
+    found = [""]
+    for node in tree.body:
+        if not isinstance(node, nodes.Output):
+            return ()
+        for piece in node.nodes:
+            if isinstance(piece, nodes.TemplateData):
+                found[-1] += piece.data
+            elif isinstance(piece, nodes.Name):
+                found += [piece.name, ""]
+            else:
+                return ()
+    return tuple(found)
 
 
 def _line(text: str, line: int) -> str:
@@ -165,18 +188,43 @@ def render(text: str, variables: Mapping[str, Value]) -> str:
     """The text with its variables filled in. Raises BadTemplate, an unknown variable among the reasons."""
     if not is_template(text):
         return text
-    template, used = _compiled(text)
-    given = tuple((name, type(variables[name]), variables[name]) for name in used if name in variables)
+    compiled = _compiled(text)
+    said = _joined(compiled.plain, variables)
+    if said is not None:
+        return said
+    given = tuple((name, type(variables[name]), variables[name]) for name in compiled.used if name in variables)
     try:
         if any(isinstance(value, list) for _, _, value in given):
-            return _filled(template, variables)
-        return _filled_before(template, given)
+            return _filled(compiled.template, variables)
+        return _filled_before(compiled.template, given)
     except UndefinedError as error:
         raise _undefined(error, text, variables) from error
     except (TemplateError, ArithmeticError, TypeError, ValueError) as error:
         if isinstance(error, BadTemplate):
             raise
         raise BadTemplate(f"the template cannot be rendered: {error}") from error
+
+
+def used(text: str) -> tuple[str, ...]:
+    """The variables that a text needs; none where it is no template, or one that cannot be read."""
+    try:
+        return _compiled(text).used if is_template(text) else ()
+    except BadTemplate:
+        return ()
+
+
+def _joined(plain: tuple[str, ...], variables: Mapping[str, Value]) -> str | None:
+    """A template of texts and names filled in as Jinja does it, in a tenth of the time; None where Jinja has to."""
+    if not plain:
+        return None
+    pieces = list(plain)
+    for at in range(1, len(pieces), 2):
+        value = variables.get(pieces[at])
+        if not isinstance(value, (str, int, float)):
+            return None
+        pieces[at] = str(value)
+    said = "".join(pieces)
+    return said if len(said) <= LONGEST // 4 else None  # of so few characters, as bytes, it is never too long
 
 
 @lru_cache(maxsize=1024)

@@ -1,7 +1,5 @@
 """The kinds of values in a recipe: names, numbers with their ranges, colours, texts, and templates in their place."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from ...critics.costs import Cost
 from .. import plan
 
 if TYPE_CHECKING:
@@ -74,6 +76,44 @@ class Generator(Protocol):
     def image(self, denoised: Tensor) -> Tensor:
         """Decode x̂0 to pixels [B, 3, H, W] in [0, 1], clamped with a straight-through gradient."""
         ...
+
+
+class Sizes(Protocol):
+    """What a generator costs at one picture size, in numbers; every family's own module `FAMILY_sizes`, torch-free."""
+
+    @property
+    def parameters(self) -> float:
+        """Of what stays loaded: backbone and autoencoder."""
+        ...
+
+    @property
+    def encoders(self) -> float:
+        """Parameters of the text encoders, which are let go once the prompts are encoded."""
+        ...
+
+    @property
+    def conditioning(self) -> float:
+        """Values kept for one prompt."""
+        ...
+
+    @property
+    def decoded(self) -> Cost:
+        """One picture decoded."""
+        ...
+
+    def lora(self, rank: int, targets: str) -> float:
+        """Parameters of an adapter."""
+        ...
+
+    def denoised(self, rank: int, targets: str) -> Cost:
+        """One pass of the backbone for one picture."""
+        ...
+
+
+def sizes_of(chosen: plan.Generator) -> Sizes:
+    """What the plan's generator costs; raises `InputError` where its configurations do not say."""
+    module = importlib.import_module(f".{chosen.model.family}_sizes", __name__)
+    return module.sizes(Path(chosen.model.folder), chosen.width, chosen.height, chosen.text_length)
 
 
 def load(chosen: plan.Generator) -> Generator:

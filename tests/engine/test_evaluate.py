@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from control_recipes.engine import adapter, evaluate, figures, generators, plan, recipe, resolve
+from control_recipes.engine import adapter, evaluate, figures, generators, plan, recipe, resolve, workload
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_scale_0_is_the_bare_generator_and_the_adapter_shows(tried: tuple[plan.P
 def test_batches_do_not_change_what_is_found(tried: tuple[plan.Plan, Path], monkeypatch: pytest.MonkeyPatch):
     made, path = tried
     whole = evaluate.evaluate(made, path)
-    monkeypatch.setattr(evaluate, "_PIXELS_AT_ONCE", 64 * 64)
+    monkeypatch.setattr(workload, "PIXELS_AT_ONCE", 64 * 64)
     single = evaluate.evaluate(made, path)
     for a, b in zip(whole.beliefs, single.beliefs, strict=True):
         assert a.after.p == pytest.approx(b.after.p, rel=1e-4)

@@ -1,0 +1,154 @@
+"""What a plan really takes on this machine: a few steps, one look and a batch of the evaluation, timed and weighed.
+
+The only part of `recipe plan` that loads torch and weights; nothing of what it trains is kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+
+from . import devices, evaluate, planning, run, workload
+from .plan import Plan, Stop
+from .quiet import quiet
+
+STEPS = 4  # the first is warm-up
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was found, and what the whole run comes to by it."""
+
+    framework_bytes: int  # of the process with every library loaded, before any weight
+    memory_bytes: int  # above those, at most
+    step_seconds: float
+    look_seconds: float
+    batch_seconds: float  # of the evaluation
+    load_seconds: float  # models loaded and prompts encoded, for training
+    seconds: float  # of the whole run, were every step needed
+    estimated_bytes: int  # what the configurations alone said
+    estimated_seconds: tuple[float, float]
+
+    def text(self) -> str:
+        """For people, beside the estimates."""
+        low, high = (planning.duration(seconds) for seconds in self.estimated_seconds)
+        return "\n".join(
+            [
+                "  measured   here, now, with whatever else this machine does:",
+                f"    memory     {planning.size(self.memory_bytes)} above the framework's "
+                f"{planning.size(self.framework_bytes)}; estimated {planning.size(self.estimated_bytes)}",
+                f"    a step     {self.step_seconds:.3g} s; a look {self.look_seconds:.3g} s; "
+                f"a batch of the evaluation {self.batch_seconds:.3g} s",
+                f"    in all     about {planning.duration(self.seconds)}; estimated {low} to {high}",
+            ]
+        )
+
+
+def calibrate(plan: Plan, seen: planning.Outlook) -> Measured:
+    """Run a little of a plan. Raises `InputError` and `WorkError` as training and evaluation do."""
+    with quiet():
+        _load_libraries(plan)
+    framework = _resident()
+    with tempfile.TemporaryDirectory(prefix="recipe-plan-") as scratch:
+        step, look, load, adapter = _trained(plan, Path(scratch))
+        batch, evaluated = _evaluated(plan, adapter)
+    work = workload.workload(plan)
+    looks = max(1, -(-plan.train.steps // plan.evaluate.every))
+    batches = -(-len(plan.test_rows) * len(plan.evaluate.seeds) // workload.at_once(plan))
+    whole = load + plan.train.steps * step + looks * look + max(evaluated, evaluated + (batches - 2) * batch)
+    needs = seen.needs
+    return Measured(
+        framework_bytes=framework,
+        memory_bytes=_peak(plan) - (0 if _on_card(plan) else framework),
+        step_seconds=step,
+        look_seconds=look if work.looks.pictures else 0.0,
+        batch_seconds=batch,
+        load_seconds=load,
+        seconds=whole,
+        estimated_bytes=needs.memory_bytes if needs else 0,
+        estimated_seconds=needs.seconds if needs else (0.0, 0.0),
+    )
+
+
+def _trained(plan: Plan, folder: Path) -> tuple[float, float, float, Path]:
+    """Seconds of a step, of a look and of loading, and the adapter that came of it."""
+    few = dataclasses.replace(plan.train, steps=STEPS, stop=Stop((), 1), save_every=10 * STEPS)
+    short = dataclasses.replace(plan, train=few, evaluate=dataclasses.replace(plan.evaluate, every=STEPS))
+    started = time.monotonic()
+    heard: list[float] = []
+    trained = run.train(short, folder, lambda step: heard.append(time.monotonic()))
+    lines = [json.loads(line) for line in (folder / run.METRICS).read_text(encoding="utf-8").splitlines()]
+    steps = [float(line["seconds"]) for line in lines if "loss" in line]
+    step = sum(steps[1:]) / len(steps[1:])
+    return step, max(0.0, heard[-1] - heard[-2] - steps[-1]), max(0.0, heard[0] - started - steps[0]), trained.adapter
+
+
+def _evaluated(plan: Plan, adapter: Path) -> tuple[float, float]:
+    """Seconds of a batch of the evaluation, and of loading and two batches (or all, where there are fewer)."""
+    seeds: Sequence[int] = plan.evaluate.seeds
+    rows = max(1, -(-2 * workload.at_once(plan) // len(seeds)))
+    if rows == 1:
+        seeds = seeds[: 2 * workload.at_once(plan)]
+    short = dataclasses.replace(
+        plan,
+        test_rows=plan.test_rows[:rows],
+        evaluate=dataclasses.replace(plan.evaluate, seeds=tuple(seeds)),
+    )
+    heard: list[evaluate.Progress] = []
+    evaluate.evaluate(short, adapter, listen=heard.append)
+    batch = heard[1].seconds - heard[0].seconds if len(heard) > 1 else heard[0].seconds
+    return batch, heard[-1].seconds
+
+
+def _load_libraries(plan: Plan) -> None:
+    """Import the classes that the models' own files name, as loading them would."""
+    for member in (plan.generator, *plan.critics, *plan.judges):
+        folder = Path(member.model.folder)
+        for file in ("model_index.json", "config.json"):
+            if (folder / file).is_file():
+                _import(cast(dict[str, object], json.loads((folder / file).read_text(encoding="utf-8"))))
+    importlib.import_module("peft")
+
+
+def _import(index: dict[str, object]) -> None:
+    named = [value for value in index.values() if isinstance(value, list) and len(cast(list[object], value)) == 2]
+    pairs = [(str(one[0]), str(one[1])) for one in cast(list[list[object]], named)]
+    pairs += [("diffusers", str(index.get("_class_name", "")))]
+    listed = index.get("architectures")
+    pairs += [("transformers", str(one)) for one in cast(list[object], listed if isinstance(listed, list) else [])]
+    for library, name in pairs:
+        if library in ("diffusers", "transformers"):
+            getattr(importlib.import_module(library), name, None)
+
+
+def _on_card(plan: Plan) -> bool:
+    return devices.device(plan.generator.device).type == "cuda"
+
+
+def _peak(plan: Plan) -> int:
+    """Bytes: of the card, what torch held at most; of a processor, what the process did."""
+    if _on_card(plan):
+        return int(torch.cuda.max_memory_reserved(devices.device(plan.generator.device)))
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else 1024 * most
+
+
+def _resident() -> int:
+    """Bytes of this process now."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except OSError:  # not every system has it; before any weight the peak is about as good
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most if sys.platform == "darwin" else 1024 * most

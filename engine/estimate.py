@@ -1,0 +1,235 @@
+"""What a run needs, from configurations alone: memory above the framework's own, and time as a range.
+
+A step holds weights, the adapter (itself, its gradient, two moments of AdamW), the encoded prompts, and what autograd
+keeps of the backbone, of the decoder and of the critic that keeps most: critics are asked one after the other. A look
+or the evaluation keeps nothing: weights, prompts, and the widest moment of a batch. Allocators hold more than they are
+asked for: `SLACK`, and on a processor what libraries set up once, `LIBRARIES`, and pieces below `KEPT_PIECES`, which
+the C library does not give back between training and evaluation.
+
+Time is operations / rate, both ends of `RATES` told. A backward pass through frozen weights costs about what the
+forward pass costs.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from .. import critics
+from ..critics.costs import NOTHING, Cost
+from . import answers, generators, workload
+from .capacity import Device
+from .plan import Ask, Critic, Model, Plan, Row
+
+BYTES = {"float32": 4, "bfloat16": 2, "float64": 8}
+SLACK = 1.5  # held for what is asked for
+LIBRARIES = {"cpu": 64 * 2**20, "cuda": 600 * 2**20}  # bytes: kernels and their scratch; a CUDA context
+KEPT_PIECES = 32 * 2**20  # bytes; glibc's largest threshold for memory that goes back at once
+ENCODED_AT_ONCE = 16  # prompts
+STARTED_SECONDS = (10.0, 60.0)  # to load libraries and models of this size; large models take as long as their disk
+# operations a second, (least, most): of a processor's core, of a card; small models reach the least, or less
+RATES = {
+    ("cpu", "float32"): (4e9, 40e9),
+    ("cpu", "bfloat16"): (2e9, 60e9),
+    ("cpu", "float64"): (2e9, 20e9),
+    ("cuda", "float32"): (5e12, 50e12),
+    ("cuda", "bfloat16"): (30e12, 400e12),
+    ("cuda", "float64"): (0.5e12, 30e12),
+}
+# seconds that a forward pass takes at least, however small its model: the framework's own work for each layer
+PASS_SECONDS = (0.004, 0.04)
+_LOOKED_AT = 32  # rows whose views are tokenised, evenly from the list
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One part of a run and the bytes it holds."""
+
+    name: str  # encode | train | look | evaluate
+    weights: int
+    adapter: int  # the adapter's weights, gradients and moments
+    prompts: int  # encoded
+    backbone: int  # what autograd keeps of the generator, or holds at once where it keeps nothing
+    decoder: int
+    critics: int  # of the one that keeps most
+    total: int  # slack, libraries and what is held over from the stage before included
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Bytes above the framework's own, and seconds from least to most."""
+
+    stages: tuple[Stage, ...]
+    memory_bytes: int  # of the stage that needs most
+    step_seconds: tuple[float, float]
+    seconds: tuple[float, float]  # of the whole run
+
+
+def estimate(plan: Plan, device: Device) -> Estimate:
+    """Raises `InputError` where a model's configuration does not say what is needed."""
+    costs = _Costs(plan)
+    train = _stage("train", plan, costs, device, plan.train.batch, keeps=True)
+    pairs = max(1, len(plan.test_rows) * len(plan.evaluate.seeds))
+    glanced = max(1, len(plan.validate_rows) * len(plan.evaluate.seeds[: workload.LOOK_SEEDS]))
+    look = _stage("look", plan, costs, device, min(workload.at_once(plan), glanced), keeps=False)
+    evaluation = _stage("evaluate", plan, costs, device, min(workload.at_once(plan), pairs), keeps=False, before=train)
+    stages = (_encode(plan, costs, device), train, look, evaluation)
+    step, whole = _seconds(plan, costs, device)
+    return Estimate(stages, max(stage.total for stage in stages), step, whole)
+
+
+def weights_bytes(model: Model, dtype: str, parameters: float) -> int:
+    """Of a model in memory: what its files hold, in the plan's dtype; from `parameters` where they are not here yet."""
+    files = sorted(Path(model.folder).rglob("*.safetensors"))
+    counted = sum(_counted(path) for path in files)
+    return round(BYTES[dtype] * (counted or parameters))
+
+
+def _counted(path: Path) -> int:
+    """Values in a safetensors file, by its header (https://huggingface.co/docs/safetensors, Format)."""
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = cast(dict[str, dict[str, Any]], json.loads(file.read(length)))
+    return sum(math.prod(cast(list[int], one["shape"])) for key, one in header.items() if key != "__metadata__")
+
+
+class _Costs:
+    """What the models of a plan cost: one picture's pass of each."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.generator = generators.sizes_of(plan.generator)
+        self.denoised = self.generator.denoised(plan.adapter.rank, plan.adapter.targets)
+        self.critics = {member.name: _asked(plan, member) for member in (*plan.critics, *plan.judges)}
+        self.weights = {
+            member.name: weights_bytes(
+                member.model, member.dtype, critics.sizes_of(member.model.folder, member.model.family).parameters()
+            )
+            for member in (*plan.critics, *plan.judges)
+        }
+        everything = self.generator.parameters + self.generator.encoders
+        self.pipeline = weights_bytes(plan.generator.model, plan.generator.dtype, everything)
+        # the files of a pipeline hold its encoders too, which are let go
+        self.backbone = round(self.pipeline * self.generator.parameters / everything)
+
+
+def _asked(plan: Plan, member: Critic) -> Cost:
+    """All views of one picture, as the sampled rows ask for them on average."""
+    sizes = critics.sizes_of(member.model.folder, member.model.family)
+    rows = plan.train_rows[:: max(1, len(plan.train_rows) // _LOOKED_AT)][:_LOOKED_AT]
+    judge = member in plan.judges
+    mine = {question.name for question in plan.questions if judge or member.name in question.critics}
+    beside = {drawing.key for drawing in plan.drawings if drawing.kind == "reference"}
+    views: list[tuple[int, int, int]] = []
+    for row in rows:
+        views += _views([ask for ask in row.asks if ask.question in mine], plan, member, beside)
+    if not views:
+        return NOTHING
+    # every view of a batch is padded to its longest
+    longest, most, pictures = (max(view[at] for view in views) for at in range(3))
+    one = sizes.ask(plan.generator.width, plan.generator.height, longest, most, pictures)
+    share = len(views) / max(1, len(rows))
+    return Cost(share * one.flops, share * one.kept, share * one.widest)
+
+
+def _views(asks: Sequence[Ask], plan: Plan, member: Critic, beside: set[str]) -> list[tuple[int, int, int]]:
+    """Tokens read, places answered at and pictures shown, for each view of a row."""
+    chat, size = answers.chat(member.model), (plan.generator.width, plan.generator.height)
+    by_view: dict[tuple[str, ...], list[Ask]] = {}
+    for ask in asks:
+        by_view.setdefault(ask.see, []).append(ask)
+    found: list[tuple[int, int, int]] = []
+    for see, some in by_view.items():
+        pictures = 1 + len(beside.intersection(see))
+        head = len(chat.prompt(some[0].wordings[0], pictures).head) + pictures * (chat.picture_tokens(*size) - 1)
+        read, answered = head, 0
+        for ask in some:
+            question = ask.wordings[0]
+            said = [len(chat.answer(question, answer)) for answer in (*ask.answers, *ask.against)]
+            read += len(chat.prompt(question, pictures).tail) + sum(length - 1 for length in said)
+            answered += 1 + sum(length - 1 for length in said)
+        found.append((read, answered, pictures))
+    return found
+
+
+def _prompts(plan: Plan, rows: Sequence[Row]) -> int:
+    return len({row.prompt for row in rows})
+
+
+def _encode(plan: Plan, costs: _Costs, device: Device) -> Stage:
+    count = _prompts(plan, (*plan.train_rows, *plan.validate_rows))
+    prompts = round(BYTES[plan.generator.dtype] * count * costs.generator.conditioning)
+    held = round(SLACK * prompts) + costs.pipeline + LIBRARIES[device.kind]
+    return Stage("encode", costs.pipeline, 0, prompts, 0, 0, 0, held)
+
+
+def _stage(
+    name: str, plan: Plan, costs: _Costs, device: Device, pictures: int, *, keeps: bool, before: Stage | None = None
+) -> Stage:
+    element = BYTES[plan.generator.dtype]
+    stopping = {who for who, _, _ in plan.train.stop.by}
+    members = [*plan.critics, *(one for one in plan.judges if not keeps or one.name in stopping)]
+    weights = costs.backbone + sum(costs.weights[member.name] for member in members)
+    lora = costs.generator.lora(plan.adapter.rank, plan.adapter.targets)
+    # float32 whatever the model's dtype: weights, gradients, two moments; an average and the best look's weights
+    copies = 4 + (plan.train.ema > 0) + bool(plan.train.stop.by) if keeps else 1
+    rows = (*plan.train_rows, *plan.validate_rows) if keeps else plan.test_rows
+    prompts = round(element * _prompts(plan, rows) * costs.generator.conditioning)
+    backbone, decoder, asked = (
+        [round(size * pictures * (cost.kept if keeps else cost.widest)) for size, cost in some]
+        for some in (
+            [(element, costs.denoised)],
+            [(element, costs.generator.decoded)],
+            [(BYTES[member.dtype], costs.critics[member.name]) for member in members],
+        )
+    )
+    most = max(asked, default=0)
+    busy = backbone[0] + decoder[0] + most if keeps else max(backbone[0], decoder[0], most) + _painted(plan, pictures)
+    held = weights + round(4 * copies * lora) + prompts + round(SLACK * busy) + LIBRARIES[device.kind]
+    if before is not None and device.kind == "cpu":
+        piece = element * plan.train.batch * costs.generator.decoded.widest / 4
+        held += round(SLACK * (before.backbone + before.decoder + before.critics)) if piece < KEPT_PIECES else 0
+    return Stage(name, weights, round(4 * copies * lora), prompts, backbone[0], decoder[0], most, held)
+
+
+def _painted(plan: Plan, pictures: int) -> int:
+    """Bytes of a batch's pictures at every scale, float32."""
+    scales = len({0.0, 1.0, *plan.evaluate.scales})
+    return 4 * pictures * scales * 3 * plan.generator.width * plan.generator.height
+
+
+def _seconds(plan: Plan, costs: _Costs, device: Device) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Of one step, and of the whole run."""
+    work = workload.workload(plan)
+    slow, fast = RATES[device.kind, plan.generator.dtype]
+    cores = device.cores if device.kind == "cpu" else 1
+    painted = costs.denoised.flops, costs.generator.decoded.flops
+    found: list[tuple[float, float]] = []
+    for rate, floor in ((fast * cores, PASS_SECONDS[0]), (slow * cores, PASS_SECONDS[1])):
+        parts: list[float] = []
+        for part, batch in (
+            (work.training, plan.train.batch),
+            (work.looks, workload.at_once(plan)),
+            (work.evaluation, workload.at_once(plan)),
+        ):
+            both = 2 if part.backward else 1
+            per_picture = {name: costs.critics[name].flops for name in part.critics}
+            shown = {name: _pictures_shown(part, name, plan) for name in part.critics}
+            flops = part.generator * batch * painted[0] + part.backward * batch * painted[0]
+            flops += both * part.pictures * painted[1]
+            flops += both * sum(per_picture[name] * shown[name] for name in part.critics)
+            passes = part.generator + part.backward + both * part.decoder
+            passes += both * sum(asked.passes for asked in part.critics.values())
+            parts.append(flops / rate + passes * floor)
+        found.append((parts[0] / plan.train.steps, sum(parts)))
+    (least_step, least), (most_step, most) = found
+    return (least_step, most_step), (least + STARTED_SECONDS[0], most + STARTED_SECONDS[1])
+
+
+def _pictures_shown(part: workload.Part, name: str, plan: Plan) -> float:
+    """Pictures that a member is shown in a part; its cost of one has all its views."""
+    return part.pictures if part.backward else part.critics[name].passes * workload.at_once(plan)

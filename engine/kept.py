@@ -1,0 +1,34 @@
+"""What is rendered, kept: rows that agree in the variables which a part uses share what it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Generic, TypeVar, final
+
+from .template import Value, used
+
+T = TypeVar("T")
+
+
+@final
+class Kept(Generic[T]):
+    """A function of a row's variables that is called once for all rows alike in what `texts` use of them.
+
+    Whatever else it depends on is told by `manner`.
+    """
+
+    def __init__(self, texts: Iterable[str], make: Callable[[Mapping[str, Value]], T]) -> None:
+        self._names = tuple(sorted({name for text in texts for name in used(text)}))
+        self._make = make
+        self._made: dict[tuple[Hashable, ...], T] = {}
+
+    def __call__(self, variables: Mapping[str, Value], manner: Hashable = None) -> T:
+        key = (manner, *[_told_apart(variables.get(name)) for name in self._names])
+        if key not in self._made:
+            self._made[key] = self._make(variables)
+        return self._made[key]
+
+
+def _told_apart(value: Value | None) -> Hashable:
+    # 1, 1.0 and true are equal, and so are 0.0 and -0.0, but they do not print alike; a list has no hash
+    return value if type(value) is str else (type(value), repr(value))

@@ -1,0 +1,106 @@
+"""What a plan will do, counted: pictures, questions, views and forward passes, before any weight is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .plan import Critic, Plan, Row
+
+LOOK_SEEDS = 4  # pictures of each validation row at a look, by the plan's first evaluation seeds
+PIXELS_AT_ONCE = 2**18  # of one batch without gradient: 64 pictures of 64 × 64, one of 512 × 512
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one critic or judge does in one part of a run."""
+
+    views: int  # pictures as it is shown them: one picture under two drawings is two views
+    questions: int  # asked of those views
+    passes: int  # forward passes, each over all views of a batch
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Training, the looks on the way, or the evaluation."""
+
+    pictures: int
+    generator: int  # forward passes of the backbone, each over a batch; an expectation where steps are drawn
+    decoder: int  # forward passes of the decoder
+    backward: int  # backward passes from pixels to the adapter
+    critics: dict[str, Asked]  # by critic or judge
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """All of a run, were every step needed."""
+
+    training: Part
+    looks: Part
+    evaluation: Part
+
+
+def workload(plan: Plan) -> Workload:
+    """Counts of a plan. Training draws its rows: its views and questions are what they come to on average."""
+    return Workload(_training(plan), _looks(plan), _evaluation(plan))
+
+
+def at_once(plan: Plan) -> int:
+    """Pictures of one batch without gradient."""
+    return max(1, PIXELS_AT_ONCE // (plan.generator.width * plan.generator.height))
+
+
+def asked_of(plan: Plan, member: Critic, rows: Sequence[Row]) -> tuple[int, int]:
+    """Views and questions of one picture of each row; a judge answers every question."""
+    judge = member in plan.judges
+    mine = {question.name for question in plan.questions if judge or member.name in question.critics}
+    views = questions = 0
+    for row in rows:
+        seen = [ask.see for ask in row.asks if ask.question in mine]
+        views += len(set(seen))
+        questions += len(seen)
+    return views, questions
+
+
+def _training(plan: Plan) -> Part:
+    train = plan.train
+    batches = train.steps * train.accumulate
+    pictures = batches * train.batch
+    share = pictures / max(1, len(plan.train_rows))
+    # one step of the sampler at random: those before it, itself, and the bare generator's for `stay`
+    passes = batches * ((plan.generator.steps - 1) / 2 + 1 + (train.stay > 0))
+    found = {critic.name: asked_of(plan, critic, plan.train_rows) for critic in plan.critics}
+    asked = {
+        name: Asked(round(share * views), round(share * questions), batches if views else 0)
+        for name, (views, questions) in found.items()
+    }
+    return Part(pictures, round(passes), batches, batches, asked)
+
+
+def _looks(plan: Plan) -> Part:
+    every, steps = plan.evaluate.every, plan.train.steps
+    looks = steps // every + (steps % every > 0)
+    seeds = len(plan.evaluate.seeds[:LOOK_SEEDS])
+    stopping = {who for who, _, _ in plan.train.stop.by}
+    members = [*plan.critics, *(judge for judge in plan.judges if judge.name in stopping)]
+    return _without_gradient(plan, plan.validate_rows, looks, seeds, 1, 1, members)
+
+
+def _evaluation(plan: Plan) -> Part:
+    scales = len({0.0, 1.0, *plan.evaluate.scales})
+    return _without_gradient(
+        plan, plan.test_rows, 1, len(plan.evaluate.seeds), scales, 2, [*plan.critics, *plan.judges]
+    )
+
+
+def _without_gradient(
+    plan: Plan, rows: Sequence[Row], times: int, seeds: int, scales: int, shown: int, members: Sequence[Critic]
+) -> Part:
+    """Every row from so many seeds, at so many scales; `shown` of them are shown to the panel."""
+    pairs = len(rows) * seeds
+    batches = times * -(-pairs // at_once(plan))
+    asked: dict[str, Asked] = {}
+    for member in members:
+        views, questions = (times * seeds * shown * count for count in asked_of(plan, member, rows))
+        asked[member.name] = Asked(views, questions, batches * shown if views else 0)
+    return Part(times * pairs * scales, batches * scales * plan.generator.steps, batches * scales, 0, asked)
