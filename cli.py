@@ -6,7 +6,6 @@ was written; 3 the work failed part-way and can be resumed; 130 stopped by Ctrl-
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import sys
@@ -58,6 +57,8 @@ def main() -> None:
         from .engine import console
 
         error = raised if isinstance(raised, ControlError) else WorkError(str(raised))
+        if "--json" in sys.argv and isinstance(error, InputError):
+            print(console.as_json(error.problems))
         console.show(error)
         sys.exit(error.exit_status)
 
@@ -126,9 +127,9 @@ def check(
                 raise
             problems += error.problems
     if as_json:
-        print(
-            json.dumps({"ok": not problems, "problems": [dataclasses.asdict(p) for p in problems]}, ensure_ascii=False)
-        )
+        from .engine import console
+
+        print(console.as_json(problems))
     if problems:
         from .engine import console
 

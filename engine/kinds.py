@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from .values import FACTORS, Color, Fraction, Keys, Name, NotNegative, Size, Text, kind_of
+from .values import FACTORS, MOST_NAMED, Color, Fraction, Keys, Name, NotNegative, Size, Text, kind_of
 
 # --- visual prompts -------------------------------------------------------------------------------------------------
 
@@ -48,7 +48,7 @@ class LineVisual(Keys):
 
 
 class PointsVisual(Keys):
-    points: dict[Name, Pair] = Field(min_length=1, description="label: [x, y]")
+    points: dict[Name, Pair] = Field(min_length=1, max_length=MOST_NAMED, description="label: [x, y]")
     radius: Size = Field(default=0.03, description="fraction of the picture's shorter side")
     color: Color = Field(default="#ff0000ff", description="CSS name or #rrggbb[aa]")
 
@@ -59,7 +59,7 @@ class RegionVisual(Keys):
 
 
 class PaletteVisual(Keys):
-    palette: list[Color] = Field(min_length=1, description="colours, from left to right")
+    palette: list[Color] = Field(min_length=1, max_length=MOST_NAMED, description="colours, from left to right")
     at: Literal["top", "bottom"] = Field(default="bottom", description="edge of the picture")
     height: Size = Field(default=0.15, description="fraction of the picture's height")
 

@@ -16,7 +16,7 @@ from .errors import InputError
 from .names import check_names
 from .problems import Problems
 from .schema import Schema, json_schema
-from .texts import load
+from .texts import LARGEST_RECIPE, load
 
 __all__ = ["Recipe", "json_schema", "read"]
 
@@ -50,15 +50,15 @@ class Recipe:
 
 def read(path: Path, sets: Sequence[str] = (), allow_outside: bool = False) -> Recipe:
     """Read and check a recipe. Raises InputError with every mistake that can be seen, those `resolve` sees included."""
-    text, sha256 = load(path)
+    text, sha256 = load(path, LARGEST_RECIPE)
     document = parse(text, str(path))
     problems = Problems(document)
     for assignment in sets:
         try:
             document = override(document, assignment)
         except InputError as error:
-            problems.found.update(dict.fromkeys(error.problems))
-    problems.found.update(dict.fromkeys(document.problems))
+            problems.known(error.problems)
+    problems.known(document.problems)
     problems.document = document
     if document.root.children is None:
         problems.add((), "a recipe is a mapping", "it starts with `recipe: 1`")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +12,16 @@ from typing import Any, cast, final
 
 from pydantic import ValidationError
 
-from . import document, plan, schema
+from . import document, images, plan, schema
 from .document import Data
 from .models import sha256
 from .problems import Problems, shown
 from .template import BadTemplate, Value, is_template, render
 
+_ENOUGH = 20  # rows for which a template fails; it is not rendered for the others
+
 Parameters = tuple[tuple[str, plan.Scalar | tuple[plan.Scalar, ...]], ...]
 Open = Callable[[document.Path, str], Path | None]
-
-# how the files that Pillow reads without plug-ins begin
-_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Renderer:
     def __init__(self, data: Mapping[str, Data], opened: Open, problems: Problems, complain: bool) -> None:
         """`complain` is False where variables are missing for a reason that is reported already."""
         self.data, self.opened, self.problems, self.complain = data, opened, problems, complain
+        self._failed: Counter[document.Path] = Counter()
         self._parts: dict[tuple[str, str], _Part] = {}
         self._made: dict[tuple[str, str, str], Drawn | Parameters | None] = {}
 
@@ -117,16 +118,19 @@ class Renderer:
         found = self.opened(path, asset)
         if found is None:
             return None
-        with found.open("rb") as file:
-            if not file.read(16).startswith(_PICTURES):
-                self.problems.add(path, f"is no picture that can be read: {asset}", "use PNG or JPEG")
-                return None
+        message, hint = images.wrong(found)
+        if message:
+            self.problems.add(path, f"{message}: {asset}", hint)
+            return None
         return Drawn(kind, _sorted(parameters), asset, sha256(found), str(found))
 
     def _text(self, path: document.Path, text: str, variables: Mapping[str, Value]) -> str | None:
+        if self._failed[path] >= _ENOUGH:
+            return None
         try:
             return render(text, variables).strip()
         except BadTemplate as error:
+            self._failed[path] += 1
             if self.complain or not error.message.startswith("unknown variable"):
                 hint = f"{error.hint}; for the prompt {shown(variables['prompt'])}" if error.hint else ""
                 self.problems.add(path, error.message, hint)

@@ -11,9 +11,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from .kinds import MEASURES, OF_THE_WORLD, VISUALS, Measure, Visual
+from .template import LONGEST
 from .values import (
     ADDRESS,
     LARGEST_SEED,
+    MOST_NAMED,
+    MOST_VARIABLES,
     NAME,
     RENDERED,
     VARIABLE,
@@ -64,7 +67,7 @@ class Generator(Keys):
     steps: Whole = Field(default=1, ge=1, le=1000, description="steps of the sampler")
     size: PictureSize | None = Field(default=None, description="of a picture; default: what the model was made for")
     guidance: float = Field(default=0.0, ge=0, description="guidance scale")
-    negative: str = Field(default="", description="negative prompt, for families that have one")
+    negative: str = Field(default="", max_length=LONGEST, description="negative prompt, for families that have one")
     dtype: Dtype = "float32"
     device: Device = "auto"
 
@@ -112,7 +115,7 @@ class TemplatePrompts(Keys):
 
     template: Text = Field(description="of the prompt; sees the variables of `for` and `vars`")
     over: dict[Variable, Annotated[list[Item], Field(min_length=1)]] = Field(
-        alias="for", min_length=1, description="variable: list of its values"
+        alias="for", min_length=1, max_length=MOST_NAMED, description="variable: list of its values"
     )
     sample: Whole | None = Field(default=None, ge=1, description="how many to draw from the product, seeded")
 
@@ -164,7 +167,7 @@ class Question(Keys):
     """What the critics are asked of a picture, and what they should answer."""
 
     ask: Texts = Field(description="one wording, or several drawn from step by step")
-    suffix: str = Field(default="", description="appended to every wording")
+    suffix: str = Field(default="", max_length=LONGEST, description="appended to every wording")
     see: Names = Field(default=[], description="visual prompts that the critic is shown")
     answer: Texts = Field(description="the accepted answers")
     against: Texts | None = Field(default=None, description="the opposite; without it, plain likelihood")
@@ -227,7 +230,7 @@ class Stop(Keys):
 
     p: dict[Name, Probability] = Field(default={}, description="question: mean p of the least convinced critic")
     judge: dict[Name, dict[Name, Probability]] = Field(default={}, description="judge: {question: mean p}")
-    patience: Whole = Field(default=1, ge=1, description="looks in a row")
+    patience: Whole = Field(default=1, ge=1, le=10_000_000, description="looks in a row")
 
     @model_validator(mode="after")
     def _some(self) -> Stop:
@@ -239,9 +242,9 @@ class Stop(Keys):
 class Train(Keys):
     steps: Whole = Field(default=100, ge=1, le=10_000_000, description="of training, at most")
     batch: Whole = Field(default=4, ge=1, le=65536, description="pictures a step")
-    accumulate: Whole = Field(default=1, ge=1, description="batches a step")
+    accumulate: Whole = Field(default=1, ge=1, le=65536, description="batches a step")
     lr: float = Field(default=5e-5, gt=0, description="learning rate")
-    warmup: Whole = Field(default=0, ge=0, description="steps over which the rate rises to `lr`")
+    warmup: Whole = Field(default=0, ge=0, le=10_000_000, description="steps over which the rate rises to `lr`")
     schedule: Literal["constant", "linear", "cosine"] = Field(
         default="constant", description="how the rate goes on from `lr`: as it is, or down to zero at `steps`"
     )
@@ -254,15 +257,15 @@ class Train(Keys):
     weights: Literal["fixed"] = Field(default="fixed", description="of the questions")
     stop: Stop | None = Field(default=None, description="when to stop before `steps`")
     ema: float | None = Field(default=None, gt=0, lt=1, description="decay of a moving average of the weights")
-    save_every: Whole = Field(default=25, ge=1, description="steps between checkpoints")
+    save_every: Whole = Field(default=25, ge=1, le=10_000_000, description="steps between checkpoints")
 
 
 class Evaluate(Keys):
     seeds: Whole = Field(default=16, ge=1, le=100_000, description="pictures of every test prompt")
-    scales: Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_length=1)] = Field(
+    scales: Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_length=1, max_length=64)] = Field(
         default=[0.0, 0.5, 1.0], description="of the adapter: 0 bare, 1 as trained"
     )
-    every: Whole = Field(default=25, ge=1, description="steps between looks at the validation prompts")
+    every: Whole = Field(default=25, ge=1, le=10_000_000, description="steps between looks at the validation prompts")
 
 
 class Expected(Keys):
@@ -286,14 +289,24 @@ class Schema(Keys):
 
     recipe: Literal[1] = Field(description="version of this language")
     name: Name = Field(description="the adapter's name")
-    vars: dict[Variable, Value] = Field(default={}, description="variables for every template")
+    vars: dict[Variable, Value] = Field(
+        default={}, max_length=MOST_VARIABLES, description="variables for every template"
+    )
     generator: Generator = Field(description="the image generator that is taught")
-    critics: dict[Name, Critic] = Field(min_length=1, description="frozen; their gradients teach the adapter")
-    judges: dict[Name, Judge] = Field(default={}, description="asked, and never in a loss")
-    visuals: dict[Name, Visual] = Field(default={}, description="laid over, or set beside, the generated picture")
+    critics: dict[Name, Critic] = Field(
+        min_length=1, max_length=MOST_NAMED, description="frozen; their gradients teach the adapter"
+    )
+    judges: dict[Name, Judge] = Field(default={}, max_length=MOST_NAMED, description="asked, and never in a loss")
+    visuals: dict[Name, Visual] = Field(
+        default={}, max_length=MOST_NAMED, description="laid over, or set beside, the generated picture"
+    )
     prompts: PromptSets = Field(description="what is asked of the generator")
-    questions: dict[Name, Question] = Field(min_length=1, description="what the critics are asked")
-    measures: dict[Name, Measure] = Field(default={}, description="what pixels say, without any critic")
+    questions: dict[Name, Question] = Field(
+        min_length=1, max_length=MOST_NAMED, description="what the critics are asked"
+    )
+    measures: dict[Name, Measure] = Field(
+        default={}, max_length=MOST_NAMED, description="what pixels say, without any critic"
+    )
     goal: Goal | None = Field(default=None, description="what the recipe is for")
     stay: Stay | None = Field(default=None, description="stay close to the bare generator")
     adapter: Adapter = Field(default_factory=Adapter, description="the LoRA that is trained")

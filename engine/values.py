@@ -21,7 +21,7 @@ from pydantic import (
 
 from . import colors
 from .document import scalar
-from .template import is_template
+from .template import LONGEST, MOST_ITEMS, is_template
 
 Scalar = str | int | float | bool
 
@@ -30,6 +30,9 @@ VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 ADDRESS = r"^(builtin:[a-z0-9_]+|[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(@[A-Za-z0-9._/-]+)?|\.{0,2}/.*)$"
 FACTORS = ("time", "place", "thing", "color", "size", "position", "outline")
 LARGEST_SEED = 2**63 - 1
+MOST_TEXTS = 64  # wordings of a question, answers of a question
+MOST_NAMED = 256  # entries of a mapping that a person names: questions, visuals, points, …
+MOST_VARIABLES = 1000
 
 
 class Keys(BaseModel):
@@ -73,11 +76,15 @@ def _color(text: str) -> str:
 def _item(value: object) -> object:
     if not isinstance(value, (str, int, float)) or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError("must be text, a number, true or false")
+    if isinstance(value, str) and len(value) > LONGEST:
+        raise ValueError(f"is longer than {LONGEST} characters")
     return value
 
 
 def _value(value: object) -> object:
     listed = cast(list[object], value) if isinstance(value, list) else [value]
+    if len(listed) > MOST_ITEMS:
+        raise ValueError(f"has more than {MOST_ITEMS} entries")
     try:
         return [_item(item) for item in listed] if isinstance(value, list) else _item(value)
     except ValueError as error:
@@ -103,19 +110,21 @@ _FROM_0 = Annotated[float, Field(ge=0)]
 Fraction = Annotated[_FRACTION, WrapValidator(_number_or_template, json_schema_input_type=_FRACTION | Rendered)]
 Size = Annotated[_SIZE, WrapValidator(_number_or_template, json_schema_input_type=_SIZE | Rendered)]
 NotNegative = Annotated[_FROM_0, WrapValidator(_number_or_template, json_schema_input_type=_FROM_0 | Rendered)]
-Text = Annotated[str, Field(pattern=r"\S"), AfterValidator(_not_blank)]
-_TEXTS = Annotated[list[Text], Field(min_length=1)]
+Text = Annotated[str, Field(pattern=r"\S", max_length=LONGEST), AfterValidator(_not_blank)]
+_TEXTS = Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)]
 Texts = Annotated[_TEXTS, BeforeValidator(_listed, json_schema_input_type=Text | _TEXTS)]
 _COLOR = Annotated[str, Field(pattern=r"^([A-Za-z]+|#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?)$")]
 Color = Annotated[str, AfterValidator(_color), WrapValidator(_or_template, json_schema_input_type=_COLOR | Rendered)]
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
 Variable = Annotated[str, StringConstraints(pattern=VARIABLE, max_length=64)]
-_NAMES = Annotated[list[Name], AfterValidator(_once)]
-_SOME_NAMES = Annotated[list[Name], Field(min_length=1), AfterValidator(_once)]
+_NAMES = Annotated[list[Name], Field(max_length=MOST_NAMED), AfterValidator(_once)]
+_SOME_NAMES = Annotated[list[Name], Field(min_length=1, max_length=MOST_NAMED), AfterValidator(_once)]
 Names = Annotated[_NAMES, BeforeValidator(_listed, json_schema_input_type=Name | _NAMES)]
 SomeNames = Annotated[_SOME_NAMES, BeforeValidator(_listed, json_schema_input_type=Name | _SOME_NAMES)]
-Item = Annotated[Scalar, PlainValidator(_item, json_schema_input_type=Scalar)]
-Value = Annotated[Scalar | list[Scalar], PlainValidator(_value, json_schema_input_type=Scalar | list[Scalar])]
+_SCALAR = Annotated[str, Field(max_length=LONGEST)] | int | float | bool
+_SCALARS = Annotated[list[_SCALAR], Field(max_length=MOST_ITEMS)]
+Item = Annotated[Scalar, PlainValidator(_item, json_schema_input_type=_SCALAR)]
+Value = Annotated[Scalar | list[Scalar], PlainValidator(_value, json_schema_input_type=_SCALAR | _SCALARS)]
 Whole = Annotated[int, BeforeValidator(_whole, json_schema_input_type=int)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Weight = Annotated[float, Field(gt=0)]
