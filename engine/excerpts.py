@@ -74,10 +74,11 @@ def _cut(line: str, place: Place, widest: int) -> Excerpt:
     shown = "".join(left[start:])
     cut_off = start > 0 or at > len(before)
     head = f"…{shown}" if cut_off else shown
-    while stop < len(right) and cell_len(head + "".join(right[: stop + 1])) < widest:
+    fits = len(after) == len(line) - at and cell_len(head + "".join(right)) <= widest
+    while not fits and stop < len(right) and cell_len(head + "".join(right[: stop + 1])) < widest:
         stop += 1
-    tail = "…" if stop < len(right) or len(after) < len(line) - at else ""
-    return Excerpt(place.line, head + "".join(right[:stop]) + tail, cell_len(head))
+    tail = "" if fits else "…"
+    return Excerpt(place.line, head + "".join(right if fits else right[:stop]) + tail, cell_len(head))
 
 
 def _shown(character: str) -> str:

@@ -15,7 +15,7 @@ import hollow
 import hostile_cases
 import pytest
 from control_recipes.engine import document
-from control_recipes.engine.errors import InputError
+from control_recipes.engine.errors import InputError, Problem
 from control_recipes.engine.recipe import read
 from control_recipes.engine.resolve import resolve
 from hypothesis import HealthCheck, given, settings
@@ -122,8 +122,12 @@ PLACES = [path for path in paths(RIGHT) if path]
 
 
 @settings(
-    max_examples=300, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)  # fmt: skip
+    max_examples=300,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(path=st.sampled_from(PLACES), value=VALUES)
 def test_any_value_in_any_place_validates_or_is_refused(
     path: tuple[str | int, ...], value: Any, tmp_path_factory: pytest.TempPathFactory
@@ -138,7 +142,9 @@ def test_any_value_in_any_place_validates_or_is_refused(
     inner[path[-1]] = value
     # JSON's escapes are YAML's, its NaN and Infinity are text there
     (folder / "r.yaml").write_text(json.dumps(data), encoding="utf-8")
+    problems: tuple[Problem, ...] = ()
     try:
         resolve(read(folder / "r.yaml"))
     except InputError as error:
-        assert all(problem.message and problem.place.line == 1 for problem in error.problems)
+        problems = error.problems
+    assert all(problem.message and problem.place.line == 1 for problem in problems)
