@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from .values import FACTORS, MOST_NAMED, Color, Fraction, Keys, Name, NotNegative, Size, Text, kind_of
+from .values import FACTORS, MOST_NAMED, Color, Fraction, Keys, Name, NotNegative, Size, Text, given, kind_of
 
 # --- visual prompts -------------------------------------------------------------------------------------------------
 
@@ -14,7 +14,7 @@ from .values import FACTORS, MOST_NAMED, Color, Fraction, Keys, Name, NotNegativ
 class Line(Keys):
     """A straight line across the picture: `y` for a level one, `x` for an upright one."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["y"]}, {"required": ["x"]}]})
+    model_config = ConfigDict(json_schema_extra={"oneOf": [given("y"), given("x")]})
 
     y: Fraction | None = Field(default=None, description="fraction of the height, from the top")
     x: Fraction | None = Field(default=None, description="fraction of the width, from the left")

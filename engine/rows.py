@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import final
 
 from . import answers, plan, prompts, rendering, schema
-from .problems import Problems
+from .problems import Problems, shown
 from .template import Value
 
 
@@ -53,7 +53,7 @@ class Rows:
             if asked is None:
                 continue
             seen = [(visual, drawn) for visual in question.see if (drawn := visuals.get(visual)) is not None]
-            self._check(name, question, asked, sum(drawn.kind == "reference" for _, drawn in seen))
+            self._check(name, question, asked, sum(drawn.kind == "reference" for _, drawn in seen), row.prompt)
             for visual, drawn in seen:
                 self.drawn[visual].add(drawn)
             asks.append((name, asked))
@@ -75,9 +75,12 @@ class Rows:
         )
         return tuple(sorted(made, key=lambda drawing: drawing.key)), keys
 
-    def _check(self, name: str, question: schema.Question, asked: rendering.Asked, references: int) -> None:
+    def _check(
+        self, name: str, question: schema.Question, asked: rendering.Asked, references: int, prompt: str
+    ) -> None:
         if (name, asked, references) in self.checked:
             return
         self.checked.add((name, asked, references))
         silent = set(self.chosen.critics) - set(question.critics or self.chosen.critics)
-        answers.check(name, asked, references, [one for one in self.readers if one.name not in silent], self.problems)
+        readers = [one for one in self.readers if one.name not in silent]
+        answers.check(name, asked, references, readers, self.problems, f"for the prompt {shown(prompt)}")

@@ -35,6 +35,7 @@ from .values import (
     Variable,
     Weight,
     Whole,
+    given,
     kind_of,
 )
 
@@ -166,6 +167,15 @@ class PromptSets(Keys):
 class Question(Keys):
     """What the critics are asked of a picture, and what they should answer."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "not": {
+                "required": ["hold", "watch"],
+                "properties": {"hold": {"type": "number"}, "watch": {"const": True}},
+            }
+        }
+    )
+
     ask: Texts = Field(description="one wording, or several drawn from step by step")
     suffix: str = Field(default="", max_length=LONGEST, description="appended to every wording")
     see: Names = Field(default=[], description="visual prompts that the critic is shown")
@@ -190,7 +200,7 @@ class Question(Keys):
 class Goal(Keys):
     """What the recipe is for: truth and belief, set side by side in the report."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+    model_config = ConfigDict(json_schema_extra={"anyOf": [given("measure"), given("question")]})
 
     measure: Name | None = Field(default=None, description="what shows whether it happened")
     question: Name | None = Field(default=None, description="what the critics are asked about it")
@@ -226,7 +236,17 @@ class Augment(Keys):
 class Stop(Keys):
     """When to stop before `steps`: all thresholds met on the validation prompts."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["p"]}, {"required": ["judge"]}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["p"], "properties": {"p": {"minProperties": 1}}},
+                {
+                    "required": ["judge"],
+                    "properties": {"judge": {"not": {"additionalProperties": {"maxProperties": 0}}}},
+                },
+            ]
+        }
+    )
 
     p: dict[Name, Probability] = Field(default={}, description="question: mean p of the least convinced critic")
     judge: dict[Name, dict[Name, Probability]] = Field(default={}, description="judge: {question: mean p}")
@@ -271,7 +291,7 @@ class Evaluate(Keys):
 class Expected(Keys):
     """A recipe's own test: of a measure, or of a question put to a judge."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["at_least"]}, {"required": ["at_most"]}]})
+    model_config = ConfigDict(json_schema_extra={"oneOf": [given("at_least"), given("at_most")]})
 
     at_least: float | None = Field(default=None, ge=0, le=1, description="fraction of held-out pictures")
     at_most: float | None = Field(default=None, ge=0, le=1, description="fraction of held-out pictures")

@@ -18,6 +18,7 @@ from pydantic import (
     ValidatorFunctionWrapHandler,
     WrapValidator,
 )
+from pydantic.config import JsonDict
 
 from . import colors
 from .document import scalar
@@ -125,12 +126,17 @@ _SCALAR = Annotated[str, Field(max_length=LONGEST)] | int | float | bool
 _SCALARS = Annotated[list[_SCALAR], Field(max_length=MOST_ITEMS)]
 Item = Annotated[Scalar, PlainValidator(_item, json_schema_input_type=_SCALAR)]
 Value = Annotated[Scalar | list[Scalar], PlainValidator(_value, json_schema_input_type=_SCALAR | _SCALARS)]
-Whole = Annotated[int, BeforeValidator(_whole, json_schema_input_type=int)]
+Whole = Annotated[int, BeforeValidator(_whole)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Weight = Annotated[float, Field(gt=0)]
 Dtype = Annotated[Literal["float32", "bfloat16", "float64"], Field(description="of the frozen weights")]
 Address = Annotated[str, Field(pattern=ADDRESS, description="builtin:NAME, org/name@revision, ./folder or /folder")]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$", description="auto, cpu, cuda or cuda:N")]
+
+
+def given(name: str) -> JsonDict:
+    """For the JSON Schema of a mapping: the key is there, and is not null."""
+    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
 
 
 def kind_of(value: object, kinds: Mapping[str, type[Keys]]) -> str | None:

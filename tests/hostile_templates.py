@@ -100,9 +100,9 @@ VARS = ("vars: {height: 0.80}", "vars: {height: 0.80, l: [" + ", ".join(f"'{i:09
 
 def cases() -> Iterator[Case]:
     for name, templates in (("escape", ESCAPES), ("bomb", BOMBS), ("depth", DEEP), ("broken", BROKEN)):
-        places = list(PLACES) if name == "bomb" else []
+        places = ["ask", "answer", "prompt", "line", "measure"] if name == "bomb" else []
         for at, template in enumerate(templates):
-            # every bomb everywhere; the others where their number happens to fall, and in the question
+            # every bomb in several places; the others where their number happens to fall, and in the question
             chosen = places or ["ask", list(PLACES)[at % len(PLACES)]]
             for place in dict.fromkeys(chosen):
                 yield Case(f"template {name} {at} {place} {template[:30]}", placed(template, place), "either")

@@ -304,6 +304,7 @@ def _numbers() -> Iterator[Case]:
         changed("goal:", "evaluate: {scales: [" + ", ".join(["1"] * 100_000) + "]}\ngoal:"),
         "either",
     )
+    yield Case("size thin", changed("{model: ./generator}", "{model: ./generator, size: {width: 8192, height: 16}}"))
     yield Case("rank a billion", changed("goal:", "adapter: {rank: 1000000000}\ngoal:"))
     yield Case("size large", changed("{model: ./generator}", "{model: ./generator, size: {width: 8192, height: 8192}}"))
 
