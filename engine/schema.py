@@ -57,8 +57,8 @@ __all__ = [
 
 
 class PictureSize(Keys):
-    width: Whole = Field(ge=8, le=8192, description="pixels")
-    height: Whole = Field(ge=8, le=8192, description="pixels")
+    width: Whole = Field(ge=8, le=8192, description="width of a picture, in pixels")
+    height: Whole = Field(ge=8, le=8192, description="height of a picture, in pixels")
 
 
 class Generator(Keys):

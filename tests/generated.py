@@ -111,7 +111,7 @@ def _mapping(schema: dict[str, Any], draw: random.Random) -> dict[str, Any]:
     inner = schema.get("additionalProperties", {})
     if "patternProperties" in schema:
         pool, inner = ["height", "b_c", "Q9"], next(iter(schema["patternProperties"].values()))
-    count = max(schema.get("minProperties", 0), draw.randrange(3))
+    count = max(schema.get("minProperties", 0), 1 + draw.randrange(3))
     return {name: _made(inner, draw) for name in draw.sample(pool, min(count, len(pool)))}
 
 

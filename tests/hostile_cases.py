@@ -17,7 +17,7 @@ from pathlib import Path
 import hollow
 from control_recipes.engine import gallery
 
-MUTATIONS = 500
+MUTATIONS = 300
 Maker = Callable[[Path], None]  # puts something at a path
 
 

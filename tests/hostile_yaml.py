@@ -54,7 +54,7 @@ def _bombs() -> Iterator[Case]:
         (
             RIGHT.replace(
                 "vars: {height: 0.80}",
-                "vars: {height: 0.80, " + ", ".join(f"v{i}: &v{i} {i}" for i in range(1000)) + "}",
+                "vars: {height: 0.80, " + ", ".join(f"v{i}: &v{i} {i}" for i in range(900)) + "}",
             )
         ).encode(),
         "fine",
