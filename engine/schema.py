@@ -21,6 +21,7 @@ from .values import (
     RENDERED,
     VARIABLE,
     Address,
+    Counted,
     Device,
     Dtype,
     Item,
@@ -118,7 +119,7 @@ class TemplatePrompts(Keys):
     over: dict[Variable, Annotated[list[Item], Field(min_length=1)]] = Field(
         alias="for", min_length=1, max_length=MOST_NAMED, description="variable: list of its values"
     )
-    sample: Whole | None = Field(default=None, ge=1, description="how many to draw from the product, seeded")
+    sample: Counted | None = Field(default=None, description="how many to draw from the product, seeded")
 
 
 class FilePrompts(Keys):

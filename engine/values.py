@@ -127,6 +127,7 @@ _SCALARS = Annotated[list[_SCALAR], Field(max_length=MOST_ITEMS)]
 Item = Annotated[Scalar, PlainValidator(_item, json_schema_input_type=_SCALAR)]
 Value = Annotated[Scalar | list[Scalar], PlainValidator(_value, json_schema_input_type=_SCALAR | _SCALARS)]
 Whole = Annotated[int, BeforeValidator(_whole)]
+Counted = Annotated[int, Field(ge=1), BeforeValidator(_whole)]  # a bound put on `Whole | None` is lost to JSON Schema
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Weight = Annotated[float, Field(gt=0)]
 Dtype = Annotated[Literal["float32", "bfloat16", "float64"], Field(description="of the frozen weights")]

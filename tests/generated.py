@@ -94,6 +94,8 @@ def _object(schema: dict[str, Any], draw: random.Random) -> dict[str, Any]:
         if name in required or (name not in left_out and draw.random() < 0.4)
     ]  # fmt: skip
     made = {name: _made(schema["properties"][name], draw) for name in wanted}
+    if made.get("watch") is True and "hold" in made:
+        del made["hold"]
     for name in required:  # one of several keys is wanted, and null is as good as left out
         while made[name] is None:
             made[name] = _made(schema["properties"][name], draw)
