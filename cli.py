@@ -56,6 +56,8 @@ def main() -> None:
         from .engine import console
 
         error = raised if isinstance(raised, ControlError) else WorkError(str(raised))
+        if "--json" in sys.argv and isinstance(error, InputError):
+            print(console.as_json(error.problems))
         console.show(error)
         sys.exit(error.exit_status)
 
@@ -126,9 +128,9 @@ def check(
                 raise
             problems += error.problems
     if as_json:
-        print(
-            json.dumps({"ok": not problems, "problems": [dataclasses.asdict(p) for p in problems]}, ensure_ascii=False)
-        )
+        from .engine import console
+
+        print(console.as_json(problems))
     if problems:
         from .engine import console
 

@@ -10,14 +10,19 @@ from pathlib import Path
 from typing import cast, final
 
 from jinja2 import Environment, Template, TemplateError
+from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension
 from jinja2.nodes import Node
 from jinja2.parser import Parser
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
 from ..engine.errors import InputError, Place, Problem
 
+# how a template that cannot be read or rendered ends: what it computes may divide by zero or ask too much of a text
+_FAILS = (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
+LONGEST_RANGE = 1000  # of a chat template; there are two messages
 PROBE = "x"  # stands for a question or an answer where the text around it is what matters
 _QUESTION = "QUESTION"  # the same, where it must be found again
 
@@ -31,7 +36,7 @@ def read_json(path: Path) -> Mapping[str, object]:
     """A JSON object of a model folder; `InputError` where it is missing or is no object."""
     try:
         data: object = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise refuse(path, f"cannot be read: {error}") from error
     if not isinstance(data, dict):
         raise refuse(path, "a JSON object is expected")
@@ -242,7 +247,7 @@ class Chat:
                 eos_token=self._eos,
                 raise_exception=_raise,
             )
-        except TemplateError as error:
+        except _FAILS as error:
             raise refuse(self.source, f"the chat template fails: {error}") from error
 
     def _tokens(self, text: str) -> tuple[int, ...]:
@@ -258,15 +263,25 @@ def read_chat(folder: Path, image_id: int, picture_tokens: Callable[[int, int], 
         raise refuse(file, "is missing", "a fast tokenizer in one file is needed")
     config = read_json(folder / "tokenizer_config.json")
     names = (_token(config.get("bos_token")), _token(config.get("eos_token")))
-    tokenizer = Tokenizer.from_file(str(file))
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # tokenizers raises nothing more particular
+        raise refuse(file, f"cannot be read as a tokenizer: {error}") from error
     return Chat(tokenizer, _template(folder, config), image_id, picture_tokens, positions, *names, str(folder))
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise refuse(file, f"cannot be read: {error}") from error
 
 
 def _template(folder: Path, config: Mapping[str, object]) -> str:
     # where transformers looks, in its order
     file = folder / "chat_template.jinja"
     if file.is_file():
-        return file.read_text(encoding="utf-8")
+        return _text(file)
     legacy = folder / "chat_template.json"
     template = read_json(legacy).get("chat_template") if legacy.is_file() else config.get("chat_template")
     if not isinstance(template, str):
@@ -292,6 +307,25 @@ class _Generation(Extension):
         return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
+@final
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """What a folder's template multiplies stays small: texts and lists cannot be repeated, nor numbers be raised."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
+        if operator == "**" or not (isinstance(left, (int, float)) and isinstance(right, (int, float))):
+            raise SecurityError(f"`{operator}` of {type(left).__name__} and {type(right).__name__} is not allowed")
+        return left * right
+
+
+def _range(*bounds: int) -> range:
+    found = range(*bounds)
+    if len(found) > LONGEST_RANGE:
+        raise SecurityError(f"a range of more than {LONGEST_RANGE} numbers")
+    return found
+
+
 def _raise(message: str) -> None:
     raise TemplateError(message)  # how a template refuses what it is given
 
@@ -299,10 +333,9 @@ def _raise(message: str) -> None:
 def _compile(template: str, source: str) -> Template:
     # the settings that transformers renders chat templates with
     extensions = [_Generation, "jinja2.ext.loopcontrols"]
-    environment: Environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=extensions
-    )
+    environment: Environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=extensions)
+    cast(dict[str, object], environment.globals)["range"] = _range
     try:
         return environment.from_string(template)
-    except TemplateError as error:
+    except _FAILS as error:
         raise refuse(source, f"the chat template cannot be read: {error}") from error

@@ -34,7 +34,8 @@ class Grid:
     def size(self, width: int, height: int) -> tuple[int, int]:
         """(height, width) after resizing: whole merged patches, an area within bounds (`smart_resize`)."""
         if max(height, width) / min(height, width) > 200:
-            raise ValueError(f"a picture of {width}x{height} is too long: sides may differ by a factor of 200")
+            said = f"a picture of {width} × {height} is too long: sides may differ by a factor of 200"
+            raise refuse("preprocessor_config.json", said)
         unit = self.patch * self.merge
         rows, columns = round(height / unit) * unit, round(width / unit) * unit
         if rows * columns > self.most:
@@ -72,7 +73,10 @@ def grid(folder: Path) -> Grid:
     least = integer(path, found, "min_pixels" if found.get("min_pixels") is not None else "shortest_edge")
     most = integer(path, found, "max_pixels" if found.get("max_pixels") is not None else "longest_edge")
     patch, merge = integer(path, found, "patch_size"), integer(path, found, "merge_size")
-    return Grid(patch, merge, integer(path, found, "temporal_patch_size"), least, most)
+    read = Grid(patch, merge, integer(path, found, "temporal_patch_size"), least, most)
+    if min(read.patch, read.merge, read.temporal, read.most) < 1:
+        raise refuse(path, "sizes of patches and pictures must be greater than 0")
+    return read
 
 
 def chat(folder: Path) -> Chat:

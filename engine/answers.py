@@ -37,14 +37,17 @@ def chat(model: Model) -> Chat:
     return critics.chat_of(model.folder, model.family)
 
 
-def check(name: str, asked: Asked, references: Sizes, readers: Iterable[Reader], problems: Problems) -> None:
+def check(
+    name: str, asked: Asked, references: Sizes, readers: Iterable[Reader], problems: Problems, row: str = ""
+) -> None:
     """Adds a problem where a reader would not tell the answers apart, or cannot read as much as it is asked.
 
-    `references` are the sizes of the pictures that are shown beside the generated one.
+    `references` are the sizes of the pictures that are shown beside the generated one; `row` is how messages name the
+    row that it is asked of.
     """
     for reader in readers:
         try:
-            _check(name, asked, references, reader, problems)
+            _check(name, asked, references, reader, problems, row)
         except InputError as error:  # the chat template refuses the question or the answer
             found = error.problems[0]
             problems.add(
@@ -54,7 +57,7 @@ def check(name: str, asked: Asked, references: Sizes, readers: Iterable[Reader],
             problems.add(("questions", name), f"{reader.name} cannot be asked this: {error}")
 
 
-def _check(name: str, asked: Asked, references: Sizes, reader: Reader, problems: Problems) -> None:
+def _check(name: str, asked: Asked, references: Sizes, reader: Reader, problems: Problems, row: str) -> None:
     question = asked.wordings[0]
     answers = [reader.chat.answer_tokens(question, answer, False) for answer in asked.answers]
     against = [reader.chat.answer_tokens(question, answer, False) for answer in asked.against]
@@ -68,9 +71,8 @@ def _check(name: str, asked: Asked, references: Sizes, reader: Reader, problems:
         if length > reader.chat.limit():
             path: document.Path = ("questions", name, "ask", at)
             path = path if problems.document.has(path) else path[:-1]
-            problems.add(
-                path, f"is too long: {length} tokens with its pictures, {reader.name} reads {reader.chat.limit()}"
-            )
+            said = f"is too long: {length} tokens with its pictures, {reader.name} reads {reader.chat.limit()}"
+            problems.add(path, said, row)
 
 
 def _against_each_other(

@@ -6,6 +6,7 @@ RGBA. Pillow alone is imported, and only where a recipe names a picture.
 
 from __future__ import annotations
 
+import struct
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +14,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL import Image
 
-LARGEST = 25_000_000  # pixels; a picture is laid over, or shown to, a model that sees far fewer
+LARGEST = 4096 * 4096  # pixels; a picture is laid over, or shown to, a model that sees far fewer
+MEBIBYTES = 64  # of the file
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+
+
+class _TooLarge(ValueError):
+    pass
 
 
 def size(path: Path) -> tuple[int, int]:
@@ -36,7 +42,12 @@ def rgb(path: Path) -> Image.Image:
 
 
 def _opened(path: Path) -> Image.Image:
-    """The whole picture, decoded, the right way up, of 8 bits a channel."""
+    """The whole picture, decoded, the right way up, of 8 bits a channel.
+
+    What it claims of its size is looked at before a pixel is unpacked.
+    """
+    if path.stat().st_size > MEBIBYTES * 2**20:
+        raise ValueError(f"is larger than {MEBIBYTES} MiB; make it smaller")
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
@@ -44,13 +55,18 @@ def _opened(path: Path) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # refused below, and sooner
             width, height = picture.size
             if width * height > LARGEST:
-                raise ValueError(f"is too large, {width} × {height} pixels; at most {LARGEST} pixels")
+                raise _TooLarge(f"is too large: {width} × {height} pixels; at most {LARGEST} pixels are read")
             picture.load()
             turned = ImageOps.exif_transpose(picture)
     except UnidentifiedImageError as error:
         raise ValueError("is no picture that can be read; use PNG or JPEG") from error
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"cannot be read as a picture: {error}; use PNG or JPEG") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"is too large; at most {LARGEST} pixels are read") from error
+    except _TooLarge:
+        raise
+    # what Pillow's readers raise for a file that breaks off or contradicts itself
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, struct.error) as error:
+        raise ValueError(f"is no picture that can be read to its end: {error}; save it again as PNG or JPEG") from error
     return _eight_bits(turned)
 
 

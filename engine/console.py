@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, final
 
-from .errors import ControlError, InputError, Problem
+from .errors import ControlError, InputError, Problem, visible
+from .excerpts import WIDEST, Excerpts
 from .notes import percent
 
 if TYPE_CHECKING:
@@ -16,38 +19,56 @@ if TYPE_CHECKING:
     from .results import Result
     from .run import Step
 
-_RED, _BOLD, _DIM, _END = "\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _LINES = 10  # of progress in a log, for one training
 
 
 def show(error: ControlError) -> None:
-    """Print an error, one problem after the other; on a terminal with the line it stands in and a caret under it."""
+    """Print an error, one problem after the other: what is wrong, the line it stands in with a caret, a hint.
+
+    Coloured on a terminal. The first line of a problem is the same everywhere, and no line is ever wrapped.
+    """
     if not isinstance(error, InputError):
         print(f"recipe: {error}", file=sys.stderr)
         return
-    colourful = sys.stderr.isatty()
+    if sys.stderr.isatty():
+        _show_in_colour(error.problems)
+        return
+    excerpts = Excerpts()
     for problem in error.problems:
-        print(_with_source(problem) if colourful else problem, file=sys.stderr)
+        print("\n".join(text for text, _ in _parts(problem, excerpts)), file=sys.stderr)
 
 
-def _with_source(problem: Problem) -> str:
-    place = problem.place
-    key = f"{_BOLD}{problem.key}{_END}: " if problem.key else ""
-    parts = [f"{place}: {key}{_RED}{problem.message}{_END}"]
-    line = _line(Path(place.file), place.line)
-    if line.strip():
-        number = f"{place.line:>5} │ "
-        parts += [f"{_DIM}{number}{_END}{line}", " " * (len(number) + place.column - 1) + f"{_RED}^{_END}"]
+def as_json(problems: Iterable[Problem]) -> str:
+    """Problems as the one JSON object of a command with `--json` that fails."""
+    listed = [asdict(problem) for problem in problems]
+    text = json.dumps({"ok": not listed, "problems": listed}, ensure_ascii=False)
+    # half a character, of a file's name or of a prompt, cannot be written as UTF-8, but as an escape of JSON it can
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _parts(problem: Problem, excerpts: Excerpts) -> Iterator[tuple[str, str]]:
+    """The lines of a problem, each with the style that a terminal shows it in."""
+    yield visible(problem.said), "bold"
+    if excerpt := excerpts.of(problem.place):
+        number = f"{excerpt.line:>5}"
+        yield f"{number} │ {excerpt.text}", "dim"
+        yield f"{' ' * len(number)} │ {' ' * excerpt.caret}^", "bold red"
     if problem.hint:
-        parts.append(f"  hint: {problem.hint}")
-    return "\n".join(parts)
+        yield f"  hint: {visible(problem.hint)}", "cyan"
 
 
-def _line(path: Path, number: int) -> str:
-    if not path.is_file() or path.suffix not in (".yaml", ".yml"):
-        return ""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    return lines[number - 1].replace("\t", " ") if 0 < number <= len(lines) else ""
+def _show_in_colour(problems: Iterable[Problem]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True, highlight=False, emoji=False, markup=False)
+    excerpts = Excerpts(max(20, min(WIDEST, console.width - 9)))
+    for problem in problems:
+        for text, style in _parts(problem, excerpts):
+            shown = Text(text, style)
+            if style == "bold":  # the place is read by tools, what is wrong by people
+                shown.stylize("red", len(str(problem.place)) + 2)
+            console.print(shown, soft_wrap=True)
 
 
 @final

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .errors import InputError, Place, Problem
-from .nodes import Builder, Data, Node, Path, Scalar, dotted, events, scalar
+from .errors import InputError, Place, Problem, cut
+from .nodes import DEEPEST, Builder, Data, Node, Path, Scalar, dotted, events, scalar
 
 __all__ = ["Data", "Document", "Node", "Path", "Scalar", "dotted", "override", "parse", "plain", "scalar"]
 
@@ -73,9 +73,7 @@ class Document:
 def parse(text: str, file: str) -> Document:
     """Read one YAML document. Raises InputError where the text is no YAML at all, is empty, or nests too deeply."""
     text = text.removeprefix("\ufeff")
-    if bad := _UNPRINTABLE.search(text):
-        line, column = text.count("\n", 0, bad.start()) + 1, bad.start() - text.rfind("\n", 0, bad.start())
-        raise InputError([Problem(Place(file, line, column), "", f"the character {bad[0]!r} cannot stand in YAML")])
+    _refuse_unprintable(text, file)
     builder = Builder(file, events(text, file))
     try:
         root = builder.document()
@@ -86,14 +84,23 @@ def parse(text: str, file: str) -> Document:
     return Document(file, root, tuple(builder.problems), tuple(builder.unreadable))
 
 
+def _refuse_unprintable(text: str, file: str) -> None:
+    if bad := _UNPRINTABLE.search(text):
+        line, column = text.count("\n", 0, bad.start()) + 1, bad.start() - text.rfind("\n", 0, bad.start())
+        raise InputError([Problem(Place(file, line, column), "", f"the character {bad[0]!r} cannot stand in YAML")])
+
+
 def override(document: Document, assignment: str) -> Document:
     """The document with `a.b=V` applied: V is YAML, a step of digits picks from a list, missing mappings are made.
 
     Raises InputError, placed in the assignment itself.
     """
     name, equals, text = assignment.partition("=")
-    file = f"--set {assignment}"
+    file = f"--set {cut(assignment, 200)}"
     steps = name.split(".")
+    _refuse_unprintable(assignment, file)
+    if len(steps) > DEEPEST:
+        raise InputError([Problem(Place(file), "", f"is nested deeper than {DEEPEST} levels")])
     if not equals or not all(steps):
         raise InputError([Problem(Place(file), "", "is no assignment", "write --set train.steps=200")])
     # keeps columns true: V starts behind the name and the equals sign
@@ -114,13 +121,15 @@ def _assigned(node: Node | None, steps: list[str], value: Node, place: Place, na
     if node is not None and node.items is not None:
         if not step.isdecimal() or int(step) >= len(node.items):
             raise InputError(
-                [Problem(place, name, f"{step} is no place in a list of {len(node.items)}", "they count from 0")]
+                [Problem(place, name, f"{cut(step)} is no place in a list of {len(node.items)}", "they count from 0")]
             )
         items = list(node.items)
         items[int(step)] = _assigned(items[int(step)], rest, value, place, name)
         return Node(node.place, items=items)
     if node is not None and node.children is None and node.value is not None:
-        raise InputError([Problem(place, name, f"`{step}` has nowhere to go: {node.value!r} is no mapping")])
+        raise InputError(
+            [Problem(place, name, f"`{cut(step)}` has nowhere to go: {cut(repr(node.value))} is no mapping")]
+        )
     children = dict(node.children or {}) if node is not None else {}
     keys = dict(node.keys) if node is not None else {}
     children[step] = _assigned(children.get(step), rest, value, place, name)

@@ -10,8 +10,16 @@ Anything else that reaches the command line is a defect of the program.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    """A text on one line, its control characters written as escapes: what a recipe says does not steer a terminal."""
+    return _STEERING.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -26,9 +34,17 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}"
 
 
+def cut(text: str, most: int = 60) -> str:
+    """A text as messages quote it: of at most `most` characters."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: where, in which dotted key, what was found, and what would help."""
+    """One thing that is wrong: where, in which dotted key, what was found, and what would help.
+
+    As text it is safe to print: characters that steer a terminal, or turn text around, are written as escapes.
+    """
 
     place: Place
     key: str
@@ -36,9 +52,14 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
+        hint = f"\n  hint: {visible(self.hint)}" if self.hint else ""
+        return f"{visible(self.said)}{hint}"
+
+    @property
+    def said(self) -> str:
+        """The first line: where, and what is wrong."""
         key = f"{self.key}: " if self.key else ""
-        hint = f"\n  hint: {self.hint}" if self.hint else ""
-        return f"{self.place}: {key}{self.message}{hint}"
+        return f"{self.place}: {key}{self.message}"
 
 
 class ControlError(Exception):
@@ -52,8 +73,13 @@ class InputError(ControlError):
 
     exit_status = 2
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(problems, key=lambda problem: problem.place))
+    def __init__(self, problems: Iterable[Problem], more: int = 0) -> None:
+        """`more` counts problems that were found and are not listed."""
+        listed = sorted(problems, key=lambda problem: problem.place)
+        if more:
+            hint = f"mend these {len(listed)} first"
+            listed.append(Problem(listed[-1].place, "", f"{more} more mistakes are not listed", hint))
+        self.problems = tuple(listed)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

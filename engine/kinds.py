@@ -4,7 +4,22 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from .values import FACTORS, Base, Color, Edge, Factor, Fraction, Keys, Name, NotNegative, Size, Text, kind_of
+from .values import (
+    FACTORS,
+    MOST_NAMED,
+    Base,
+    Color,
+    Edge,
+    Factor,
+    Fraction,
+    Keys,
+    Name,
+    NotNegative,
+    Size,
+    Text,
+    given,
+    kind_of,
+)  # fmt: skip
 
 # --- visual prompts -------------------------------------------------------------------------------------------------
 
@@ -12,7 +27,7 @@ from .values import FACTORS, Base, Color, Edge, Factor, Fraction, Keys, Name, No
 class Line(Keys):
     """A straight line across the picture: `y` for a level one, `x` for an upright one."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["y"]}, {"required": ["x"]}]})
+    model_config = ConfigDict(json_schema_extra={"oneOf": [given("y"), given("x")]})
 
     y: Fraction | None = Field(default=None, description="fraction of the height, from the top")
     x: Fraction | None = Field(default=None, description="fraction of the width, from the left")
@@ -46,7 +61,7 @@ class LineVisual(Keys):
 
 
 class PointsVisual(Keys):
-    points: dict[Name, Pair] = Field(min_length=1, description="label: [x, y]")
+    points: dict[Name, Pair] = Field(min_length=1, max_length=MOST_NAMED, description="label: [x, y]")
     radius: Size = Field(default=0.03, description="fraction of the picture's shorter side")
     color: Color = Field(default="#ff0000ff", description="CSS name or #rrggbb[aa]")
 
@@ -57,7 +72,7 @@ class RegionVisual(Keys):
 
 
 class PaletteVisual(Keys):
-    palette: list[Color] = Field(min_length=1, description="colours, from left to right")
+    palette: list[Color] = Field(min_length=1, max_length=MOST_NAMED, description="colours, from left to right")
     at: Edge = Field(default="bottom", description="edge of the picture")
     height: Size = Field(default=0.15, description="fraction of the picture's height")
 

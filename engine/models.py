@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from .. import critics
 from . import generators
-from .errors import InputError, Place, Problem, WorkError
+from .errors import InputError, Place, Problem, WorkError, cut
 from .plan import Model
 
 CHECKPOINTS = Path(__file__).parent / "world" / "checkpoints"
@@ -44,6 +44,9 @@ def locate(address: str, folder: Path, place: Place | None = None, key: str = ""
     """
     try:
         return _located(address, folder)
+    except OSError as error:
+        message = f"{cut(address)} cannot be read: {error.strerror}"
+        raise InputError([Problem(place or Place(address), key, message)]) from error
     except ValueError as error:
         message, _, hint = str(error).partition("; ")
         raise InputError([Problem(place or Place(address), key, message, hint)]) from error
@@ -120,7 +123,7 @@ def _family(folder: Path, address: str) -> str:
 def _json(path: Path) -> Mapping[str, Any]:
     try:
         data: object = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path.name} cannot be read: {error}") from error
     if not isinstance(data, dict):
         raise ValueError(f"{path.name} holds no JSON object")

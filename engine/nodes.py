@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import yaml
 
-from .errors import InputError, Place, Problem
+from .errors import InputError, Place, Problem, cut
 
 Scalar = str | int | float | bool | None
 Data = Scalar | list["Data"] | dict[str, "Data"]
@@ -59,7 +59,7 @@ class Node:
 
 def dotted(path: Path) -> str:
     """A path as messages write it: questions.aligned.ask.0"""
-    return ".".join(str(step) for step in path)
+    return ".".join(cut(str(step), 64) for step in path)
 
 
 def scalar(text: str) -> Scalar:
@@ -102,7 +102,9 @@ def _unreadable(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
         return Problem(place, "", "a tab cannot indent", "indent with spaces")
     place = Place(file, line + 1, column + 1)
     if "undefined alias" in str(error.problem):
-        return Problem(place, "", f"unknown alias: {whole[column:].split()[0]}", "text that starts with * needs quotes")
+        return Problem(
+            place, "", f"unknown alias: {cut(whole[column:].split()[0])}", "text that starts with * needs quotes"
+        )
     message = f"cannot be read as YAML: {error.problem or error}"
     unquoted = "not allowed in this context" in message or "cannot start any token" in message
     hint = "text with `: `, or that starts with { [ & * ! % @ or `, needs quotes" if unquoted else ""
@@ -119,6 +121,7 @@ class Builder:
         self.anchors: dict[str, Node | None] = {}  # None while the anchored value is still open
         self.unfolded = 0
         self.path: list[str | int] = []
+        self.depth = 0  # of the path, and of keys that are no text, which have no path
 
     def document(self) -> Node | None:
         root: Node | None = None
@@ -138,9 +141,15 @@ class Builder:
         return Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
 
     def _node(self, event: Any) -> Node:
-        if len(self.path) > DEEPEST:
+        if self.depth > DEEPEST:
             self._problem(event, f"is nested deeper than {DEEPEST} levels")
             raise InputError(self.problems)
+        self.depth += 1
+        node = self._anchored(event)
+        self.depth -= 1
+        return node
+
+    def _anchored(self, event: Any) -> Node:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         anchor = cast(str | None, event.anchor)
@@ -148,7 +157,9 @@ class Builder:
             self.anchors[anchor] = None
         if event.tag is not None:
             self._problem(
-                event, f"the tag {event.tag} is not allowed", "a recipe needs no tag: quote text, leave numbers bare"
+                event,
+                f"the tag {cut(str(event.tag))} is not allowed",
+                "a recipe needs no tag: quote text, leave numbers bare",
             )
         node = self._value(event)
         if anchor is not None:
@@ -173,7 +184,9 @@ class Builder:
         node = self.anchors.get(event.anchor)
         if node is None:
             inside = event.anchor in self.anchors
-            self._problem(event, f"the alias *{event.anchor} {'contains itself' if inside else 'has no anchor'}")
+            self._problem(
+                event, f"the alias *{cut(str(event.anchor))} {'contains itself' if inside else 'has no anchor'}"
+            )
             return Node(self._place(event))
         self.unfolded += node.count
         if self.unfolded > UNFOLDED:
@@ -205,7 +218,7 @@ class Builder:
             if event.tag is not None or event.anchor is not None:
                 self._node(event)
             if key in children:
-                self._problem(event, f"a duplicate key: `{key}` stands in line {keys[key].line} already")
+                self._problem(event, f"a duplicate key: `{cut(key)}` stands in line {keys[key].line} already")
             value = self._node(next(self.events))
             if key not in children:
                 children[key], keys[key] = value, self._place(event)

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from . import schema as words
 from .document import Document, Path, dotted
-from .errors import InputError, Place, Problem
+from .errors import InputError, Place, Problem, cut
 
 _TYPES = {
     "int_type": "must be a whole number",
@@ -36,38 +36,50 @@ _PATTERNS = {
 # what pydantic adds to the path of a value: the kind it chose, and that the key is meant
 _CHOICES = ("[key]", "<list>", "<sample>", "<sets>", "<together>")
 _STEPS = {*_CHOICES, *(f"<{kind}>" for kind in (*words.VISUALS, *words.MEASURES, *words.SOURCES))}
+MOST = 100  # problems that are listed; the others are counted
+LISTED = 40  # names that a hint lists
+LONGEST_NAME = 64  # characters of a name that are compared with others
 _QUOTE = "text that looks like a number or a word of YAML needs quotes"
 
 
 def meant(name: str, known: Iterable[str]) -> str:
     """A hint for a name that is not known: the closest one, or all there are."""
     names = list(known)
-    close = get_close_matches(name, names, 1)
+    close = get_close_matches(name[:LONGEST_NAME], names, 1)
     if close:
-        return f"did you mean `{close[0]}`?"
-    return f"there are {', '.join(names)}" if names else "there are none"
+        return f"did you mean `{cut(close[0])}`?"
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return f"there are {', '.join(cut(one) for one in names[:LISTED])}{more}" if names else "there are none"
 
 
 def shown(value: object) -> str:
     """A value as messages write it."""
     if isinstance(value, str):
-        return repr(value if len(value) <= 60 else value[:57] + "...")
+        return repr(cut(value))
     if isinstance(value, (list, tuple)):
         return "a list" if value else "an empty list"
     if isinstance(value, Mapping):
         return "a mapping" if value else "an empty mapping"
     if value is None:
         return "nothing"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else cut(str(value))
 
 
 @final
 class Problems:
-    """Gathers problems of one document; the same one is kept once."""
+    """Gathers problems of one document; the same one is kept once, and after `MOST` they are only counted."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.found: dict[Problem, None] = dict.fromkeys(document.problems)
+        self.found: dict[Problem, None] = {}
+        self.more = 0
+        self._said: set[tuple[Place, str, str]] = set()
+        self.known(document.problems)
+
+    def known(self, problems: Iterable[Problem]) -> None:
+        """Problems that were found elsewhere."""
+        for problem in problems:
+            self.at(problem.place, problem.key, problem.message, problem.hint)
 
     def add(self, path: Path, message: str, hint: str = "", *, at_key: bool = False) -> None:
         """Something is wrong with the value at `path`, or with its key."""
@@ -77,12 +89,23 @@ class Problems:
     def at(self, place: Place, key: str, message: str, hint: str = "") -> None:
         """Something is wrong in another file than the document."""
         said = (place, key, message)
-        if not any((one.place, one.key, one.message) == said for one in self.found):
+        if said in self._said:
+            return
+        if len(self.found) < MOST:
+            self._said.add(said)
             self.found[Problem(*said, hint)] = None
+        else:
+            self.more += 1
 
     def unknown(self, path: Path, kind: str, name: str, known: Iterable[str], *, at_key: bool = False) -> None:
         """A name that does not exist."""
-        self.add(path, f"there is no {kind} `{name}`", meant(name, known), at_key=at_key)
+        hint = "" if self.full else meant(name, known)
+        self.add(path, f"there is no {kind} `{cut(name)}`", hint, at_key=at_key)
+
+    @property
+    def full(self) -> bool:
+        """Whether further problems are only counted: what they would say need not be made up."""
+        return len(self.found) >= MOST
 
     def invalid(self, error: ValidationError, prefix: Path = ()) -> list[Path]:
         """Every problem of a validation, of the value at `prefix`; returns the paths of the values it spoils."""
@@ -91,7 +114,7 @@ class Problems:
     def raise_if_any(self) -> None:
         """Raises InputError with everything found."""
         if self.found:
-            raise InputError(self.found)
+            raise InputError(self.found, self.more)
 
     def _invalid(self, detail: ErrorDetails, prefix: Path) -> Path:
         whole = (*prefix, *detail["loc"])
@@ -107,9 +130,11 @@ class Problems:
             path = path[:-1]
         if path in self.document.unreadable:
             return path
-        if kind == "extra_forbidden" and path:
+        if self.full:
+            self.more += 1
+        elif kind == "extra_forbidden" and path:
             known = _keys(whole[:-1])
-            self.add(path, f"unknown key `{path[-1]}`", meant(str(path[-1]), known), at_key=True)
+            self.add(path, f"unknown key `{cut(str(path[-1]))}`", meant(str(path[-1]), known), at_key=True)
         elif kind in {"union_tag_not_found", "union_tag_invalid"}:
             self._no_kind(path, detail["input"])
         else:
@@ -135,7 +160,7 @@ class Problems:
             hint = self._mixed(path) or "keep one of them"
             self.add(path, f"is several things at once: {' and '.join(several)}", hint)
         elif len(keys) == 1 or (keys and get_close_matches(keys[0], kinds, 1)):
-            self.add((*path, keys[0]), f"unknown key `{keys[0]}`", meant(keys[0], kinds), at_key=True)
+            self.add((*path, keys[0]), f"unknown key `{cut(keys[0])}`", meant(keys[0], kinds), at_key=True)
         else:
             self.add(path, f"must be {lists}a mapping with one of {', '.join(kinds)}")
 
@@ -157,7 +182,14 @@ def _said(detail: ErrorDetails) -> tuple[str, str]:
         return f"must be {expected}{found}", meant(str(value), known) if get_close_matches(str(value), known, 1) else ""
     if kind in {"too_short", "too_long"}:
         fixed = {"too_short": context.get("min_length"), "too_long": context.get("max_length")}[kind]
-        return ("is empty" if fixed == 1 else f"must have {fixed} entries, found {context.get('actual_length')}"), ""
+        if fixed == 1 and kind == "too_short":
+            return "is empty", ""
+        at_most = "at most " if kind == "too_long" and fixed != 2 else ""
+        # pydantic stops counting one past what is allowed
+        found = "" if at_most else f", found {context.get('actual_length')}"
+        return f"must have {at_most}{fixed} entries{found}", ""
+    if kind == "string_too_long":
+        return f"is longer than {context['max_length']} characters" + found, ""
     if kind in _TYPES:
         hint = _QUOTE if kind == "string_type" and isinstance(value, (int, float)) else ""
         return _TYPES[kind] + found, hint

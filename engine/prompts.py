@@ -7,6 +7,7 @@ import io
 import json
 import math
 import random
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -17,7 +18,7 @@ from . import document, scopes
 from .errors import InputError, Place
 from .problems import Problems, shown
 from .schema import FilePrompts, HeldBack, Prompt, PromptSets, TemplatePrompts, Together
-from .template import BadTemplate, Value, is_template, render
+from .template import LONGEST, MOST_ITEMS, BadTemplate, Value, is_template, render
 from .texts import load
 
 MOST = 100_000  # prompts of one set
@@ -230,7 +231,7 @@ def _from_template(
     if (source.sample or total) > MOST:
         problems.add((*path, "for"), f"makes {source.sample or total} prompts, more than {MOST}", "use `sample`")
         return []
-    chosen = range(total) if source.sample is None else sorted(random.Random(seed).sample(range(total), source.sample))
+    chosen = range(total) if source.sample is None else sorted(_drawn(total, source.sample, random.Random(seed)))
     if "prompt" in source.over:
         problems.add((*path, "for", "prompt"), "`prompt` is the rendered prompt's own name", at_key=True)
         return []
@@ -250,6 +251,16 @@ def _from_template(
             problems.add((*path, "template"), f"renders to nothing for {', '.join(f'{k}={v}' for k, v in row.items())}")
             return []
         found.append(Prompted(prompt, row))
+    return found
+
+
+def _drawn(total: int, count: int, draw: random.Random) -> Iterable[int]:
+    """`count` different numbers below `total`, however large that is."""
+    if total <= sys.maxsize:
+        return draw.sample(range(total), count)
+    found: dict[int, None] = {}
+    while len(found) < count:
+        found[draw.randrange(total)] = None
     return found
 
 
@@ -273,25 +284,47 @@ def _from_file(file: Path, name: str, path: document.Path, problems: Problems) -
         problems.add(path, error.problems[0].message)
         return []
     found: list[Prompted] = []
+    written = str(Path(problems.document.file).parent / name)  # as the recipe's own place is: a person opens it
     for number, (line, row) in enumerate(read(text)):
         if number == MOST:
             problems.add(path, f"holds more than {MOST} prompts: {name}")
-            break
+            return []
         prompt = row.pop("prompt", None) if isinstance(row, dict) else None
         if isinstance(row, str):
-            problems.at(Place(name, line), "", row)
+            problems.at(Place(written, line), "", row)
         elif not isinstance(prompt, str) or not prompt.strip():
-            problems.at(
-                Place(name, line), "prompt", "is missing" if prompt is None else f"is empty or no text: {prompt!r}"
-            )
+            said = "is missing" if prompt is None else f"is empty or no text: {shown(prompt)}"
+            problems.at(Place(written, line), "prompt", said)
+        elif said := _too_large(prompt, row):
+            problems.at(Place(written, line), *said)
         elif is_template(prompt) or templated(row):
             name_of = "prompt" if is_template(prompt) else templated(row)[0]
-            problems.at(Place(name, line), name_of, NO_TEMPLATE, HINT)
+            problems.at(Place(written, line), name_of, NO_TEMPLATE, HINT)
         else:
             found.append(Prompted(prompt.strip(), row))
     if not any(True for _ in read(text)):
         problems.add(path, f"the file is empty: {name}" if not text.strip() else f"the file holds no prompts: {name}")
     return found
+
+
+def _too_large(prompt: str, row: Mapping[str, Value]) -> tuple[str, str] | None:
+    """The key and what is wrong with it, of the first value that no template may be given."""
+    for key, value in (("prompt", prompt), *row.items()):
+        if isinstance(value, str) and value.isascii() and len(value) <= LONGEST:
+            continue  # nearly always: files are long
+        if isinstance(value, list) and len(value) > MOST_ITEMS:
+            return key, f"has more than {MOST_ITEMS} entries"
+        listed: list[object] = value if isinstance(value, list) else [value]
+        texts = [item for item in listed if isinstance(item, str)]
+        if any(len(text) > LONGEST for text in texts):
+            return key, f"is longer than {LONGEST} characters"
+        if not all(text.isprintable() or _whole(text) for text in texts):
+            return key, "holds half a character: a surrogate without its other half"
+    return None
+
+
+def _whole(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 Line = tuple[int, dict[str, Value] | str]  # its number, and its variables or what is wrong with it

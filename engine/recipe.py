@@ -17,7 +17,7 @@ from .names import check_names
 from .needs import check_needs
 from .problems import Problems
 from .schema import Schema, json_schema
-from .texts import load
+from .texts import LARGEST_RECIPE, load
 
 if TYPE_CHECKING:
     from .reuse import Included
@@ -60,7 +60,7 @@ class Recipe:
 
 def read(path: Path, sets: Sequence[str] = (), allow_outside: bool = False) -> Recipe:
     """Read and check a recipe. Raises InputError with every mistake that can be seen, those `resolve` sees included."""
-    text, sha256 = load(path)
+    text, sha256 = load(path, LARGEST_RECIPE)
     document = parse(text, str(path))
     document, included = _whole(document, path, allow_outside)
     problems = Problems(document)
@@ -68,8 +68,8 @@ def read(path: Path, sets: Sequence[str] = (), allow_outside: bool = False) -> R
         try:
             document = override(document, assignment)
         except InputError as error:
-            problems.found.update(dict.fromkeys(error.problems))
-    problems.found.update(dict.fromkeys(document.problems))
+            problems.known(error.problems)
+    problems.known(document.problems)
     problems.document = document
     for key in ("include", "combine"):
         if document.has((key,)):  # what the file says of them is done with by now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from .models import sha256
 from .names import check_words
 from .problems import Problems, shown
 from .template import BadTemplate, Value, is_template, render
+
+_ENOUGH = 20  # rows for which a template fails; it is not rendered for the others
 
 Parameters = tuple[tuple[str, plan.Scalar | tuple[plan.Scalar, ...]], ...]
 Open = Callable[[document.Path, str], Path | None]
@@ -51,6 +54,7 @@ class Renderer:
         """`complain` is False where variables are missing for a reason that is reported already."""
         self.data, self.opened, self.problems, self.complain = data, opened, problems, complain
         self.lenient = False  # while rendering for a row that need not have the variables: without them, nothing
+        self._failed: Counter[document.Path] = Counter()
         self._parts: dict[tuple[str, str], _Part] = {}
         self._made: dict[tuple[str, str, str], Drawn | Parameters | None] = {}
         self._wrong: set[tuple[str, str]] = set()
@@ -133,17 +137,22 @@ class Renderer:
             size = assets.size(found)
         except ValueError as error:
             message, _, hint = str(error).partition("; ")
-            self.problems.add(path, f"{message}, found {asset}", hint)
+            self.problems.add(path, f"{message}: {asset}", hint)
             return None
         beside = size if kind == "reference" else (0, 0)
         return Drawn(kind, _sorted(parameters), asset, sha256(found), str(found), beside)
 
     def _text(self, path: document.Path, text: str, variables: Mapping[str, Value]) -> str | None:
+        if self._failed[path] >= _ENOUGH:
+            return None
         try:
             return render(text, variables).strip()
         except BadTemplate as error:
             unknown = error.message.startswith("unknown variable")
-            if not unknown or (self.complain and not self.lenient):
+            if unknown and self.lenient:
+                return None
+            self._failed[path] += 1
+            if not unknown or self.complain:
                 hint = f"{error.hint}; for the prompt {shown(variables['prompt'])}" if error.hint else ""
                 self.problems.add(path, error.message, hint)
             return None

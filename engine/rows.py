@@ -13,7 +13,7 @@ from typing import TypeVar, final
 
 from . import answers, plan, prompts, rendering, schema
 from .kept import Kept
-from .problems import Problems
+from .problems import Problems, shown
 from .scopes import owner, variables
 from .template import Value
 
@@ -82,7 +82,7 @@ class Rows:
             if asked is None or (self.renderer.lenient and any(visuals.get(visual) is None for visual in see)):
                 continue
             seen = [(visual, drawn) for visual in see if (drawn := visuals.get(visual)) is not None]
-            asks.append(self._pose(name, asked, tuple(seen)))
+            asks.append(self._pose(name, asked, tuple(seen), row.prompt))
         targets = [target for name, kept in self.measures.items() if (target := told(name, kept)) is not None]
         return Row(row, tuple(asks), tuple(targets))
 
@@ -106,12 +106,13 @@ class Rows:
             for drawn in drawings
         }
 
-    def _pose(self, name: str, asked: rendering.Asked, seen: tuple[Key, ...]) -> Posed:
+    def _pose(self, name: str, asked: rendering.Asked, seen: tuple[Key, ...], prompt: str) -> Posed:
         # what is kept stays one object, so its identity tells it apart
         key = name, id(asked), tuple(id(drawn) for _, drawn in seen)
         if key not in self._posed:
             question = self.chosen.questions[name]
-            self._check(name, question, asked, tuple(drawn.beside for _, drawn in seen if drawn.kind == "reference"))
+            beside = tuple(drawn.beside for _, drawn in seen if drawn.kind == "reference")
+            self._check(name, question, asked, beside, prompt)
             for visual, drawn in seen:
                 self.drawn[visual].add(drawn)
             self._posed[key] = Posed(name, asked, seen)
@@ -121,12 +122,15 @@ class Rows:
         parameters = self.renderer.measure(name, variables)
         return None if parameters is None else plan.Target(name, parameters)
 
-    def _check(self, name: str, question: schema.Question, asked: rendering.Asked, references: answers.Sizes) -> None:
+    def _check(
+        self, name: str, question: schema.Question, asked: rendering.Asked, references: answers.Sizes, prompt: str
+    ) -> None:
         if (name, asked, references) in self.checked:
             return
         self.checked.add((name, asked, references))
         silent = set(self.chosen.critics) - set(question.critics or self.chosen.critics)
-        answers.check(name, asked, references, [one for one in self.readers if one.name not in silent], self.problems)
+        readers = [one for one in self.readers if one.name not in silent]
+        answers.check(name, asked, references, readers, self.problems, f"for the prompt {shown(prompt)}")
 
 
 def _texts(question: schema.Question) -> list[str]:

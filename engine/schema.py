@@ -10,14 +10,18 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, PlainSerializer, Tag, model_validator
 
 from .kinds import MEASURES, OF_THE_WORLD, VISUALS, Measure, Visual
+from .template import LONGEST
 from .values import (
     ADDRESS,
     LARGEST_SEED,
+    MOST_NAMED,
+    MOST_VARIABLES,
     NAME,
     PART,
     RENDERED,
     VARIABLE,
     Address,
+    Counted,
     Device,
     Dtype,
     Files,
@@ -36,6 +40,7 @@ from .values import (
     Variable,
     Weight,
     Whole,
+    given,
     kind_of,
 )
 
@@ -58,8 +63,8 @@ __all__ = [
 
 
 class PictureSize(Keys):
-    width: Whole = Field(ge=8, le=8192, description="pixels")
-    height: Whole = Field(ge=8, le=8192, description="pixels")
+    width: Whole = Field(ge=8, le=8192, description="width of a picture, in pixels")
+    height: Whole = Field(ge=8, le=8192, description="height of a picture, in pixels")
 
 
 class _Checkpointed(Keys):
@@ -83,7 +88,7 @@ class Generator(Keys):
     steps: Whole = Field(default=1, ge=1, le=1000, description="steps of the sampler")
     size: PictureSize | None = Field(default=None, description="of a picture; default: what the model was made for")
     guidance: float = Field(default=0.0, ge=0, description="guidance scale")
-    negative: str = Field(default="", description="negative prompt, for families that have one")
+    negative: str = Field(default="", max_length=LONGEST, description="negative prompt, for families that have one")
     dtype: Dtype = "float32"
     device: Device = "auto"
     companions: Files = Field(default=[], alias="with", description="fixed companion adapters, relative to the recipe")
@@ -141,9 +146,9 @@ class TemplatePrompts(Keys):
 
     template: Text = Field(description="of the prompt; sees the variables of `for` and `vars`")
     over: dict[Variable, Annotated[list[Item], Field(min_length=1)]] = Field(
-        alias="for", min_length=1, description="variable: list of its values"
+        alias="for", min_length=1, max_length=MOST_NAMED, description="variable: list of its values"
     )
-    sample: Whole | None = Field(default=None, ge=1, description="how many to draw from the product, seeded")
+    sample: Counted | None = Field(default=None, description="how many to draw from the product, seeded")
 
 
 class FilePrompts(Keys):
@@ -245,8 +250,17 @@ Combine = Annotated[
 class Question(Keys):
     """What the critics are asked of a picture, and what they should answer."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "not": {
+                "required": ["hold", "watch"],
+                "properties": {"hold": {"type": "number"}, "watch": {"const": True}},
+            }
+        }
+    )
+
     ask: Texts = Field(description="one wording, or several drawn from step by step")
-    suffix: str = Field(default="", description="appended to every wording")
+    suffix: str = Field(default="", max_length=LONGEST, description="appended to every wording")
     see: PartNames = Field(default=[], description="visual prompts that the critic is shown")
     answer: Texts = Field(description="the accepted answers")
     against: Texts | None = Field(default=None, description="the opposite; without it, plain likelihood")
@@ -270,7 +284,7 @@ class Question(Keys):
 class Goal(Keys):
     """What the recipe is for: truth and belief, set side by side in the report."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+    model_config = ConfigDict(json_schema_extra={"anyOf": [given("measure"), given("question")]})
 
     measure: PartName | None = Field(default=None, description="what shows whether it happened")
     question: PartName | None = Field(default=None, description="what the critics are asked about it")
@@ -308,11 +322,21 @@ class Augment(Keys):
 class Stop(Keys):
     """When to stop before `steps`: all thresholds met on the validation prompts."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["p"]}, {"required": ["judge"]}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["p"], "properties": {"p": {"minProperties": 1}}},
+                {
+                    "required": ["judge"],
+                    "properties": {"judge": {"not": {"additionalProperties": {"maxProperties": 0}}}},
+                },
+            ]
+        }
+    )
 
     p: dict[PartName, Probability] = Field(default={}, description="question: mean p of the least convinced critic")
     judge: dict[Name, dict[PartName, Probability]] = Field(default={}, description="judge: {question: mean p}")
-    patience: Whole = Field(default=1, ge=1, description="looks in a row")
+    patience: Whole = Field(default=1, ge=1, le=10_000_000, description="looks in a row")
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -381,9 +405,9 @@ class Conflict(Keys):
 class Train(Keys):
     steps: Whole = Field(default=100, ge=1, le=10_000_000, description="of training, at most")
     batch: Whole = Field(default=4, ge=1, le=65536, description="pictures a step")
-    accumulate: Whole = Field(default=1, ge=1, description="batches a step")
+    accumulate: Whole = Field(default=1, ge=1, le=65536, description="batches a step")
     lr: float = Field(default=5e-5, gt=0, description="learning rate")
-    warmup: Whole = Field(default=0, ge=0, description="steps over which the rate rises to `lr`")
+    warmup: Whole = Field(default=0, ge=0, le=10_000_000, description="steps over which the rate rises to `lr`")
     schedule: Literal["constant", "linear", "cosine"] = Field(
         default="constant", description="how the rate goes on from `lr`: as it is, or down to zero at `steps`"
     )
@@ -405,21 +429,21 @@ class Train(Keys):
     )
     stop: Stop | None = Field(default=None, description="when to stop before `steps`")
     ema: float | None = Field(default=None, gt=0, lt=1, description="decay of a moving average of the weights")
-    save_every: Whole = Field(default=25, ge=1, description="steps between checkpoints")
+    save_every: Whole = Field(default=25, ge=1, le=10_000_000, description="steps between checkpoints")
 
 
 class Evaluate(Keys):
     seeds: Whole = Field(default=16, ge=1, le=100_000, description="pictures of every test prompt")
-    scales: Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_length=1)] = Field(
+    scales: Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_length=1, max_length=64)] = Field(
         default=[0.0, 0.5, 1.0], description="of the adapter: 0 bare, 1 as trained"
     )
-    every: Whole = Field(default=25, ge=1, description="steps between looks at the validation prompts")
+    every: Whole = Field(default=25, ge=1, le=10_000_000, description="steps between looks at the validation prompts")
 
 
 class Expected(Keys):
     """A recipe's own test: of a measure, or of a question put to a judge."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["at_least"]}, {"required": ["at_most"]}]})
+    model_config = ConfigDict(json_schema_extra={"oneOf": [given("at_least"), given("at_most")]})
 
     at_least: float | None = Field(default=None, ge=0, le=1, description="fraction of held-out pictures")
     at_most: float | None = Field(default=None, ge=0, le=1, description="fraction of held-out pictures")
@@ -440,15 +464,25 @@ class Schema(Keys):
     include: Texts | None = Field(default=None, description="recipe files that this one is laid over, key by key")
     combine: Combine | None = Field(default=None, description="recipes whose questions are trained together")
     vars: dict[Variable, Scope] = Field(
-        default={}, description="variables for every template; a mapping holds those of a combined recipe's own"
+        default={},
+        max_length=MOST_VARIABLES,
+        description="variables for every template; a mapping holds those of a combined recipe's own",
     )
     generator: Generator = Field(description="the image generator that is taught")
-    critics: dict[Name, Critic] = Field(min_length=1, description="frozen; their gradients teach the adapter")
-    judges: dict[Name, Judge] = Field(default={}, description="asked, and never in a loss")
-    visuals: dict[PartName, Visual] = Field(default={}, description="laid over, or set beside, the generated picture")
+    critics: dict[Name, Critic] = Field(
+        min_length=1, max_length=MOST_NAMED, description="frozen; their gradients teach the adapter"
+    )
+    judges: dict[Name, Judge] = Field(default={}, max_length=MOST_NAMED, description="asked, and never in a loss")
+    visuals: dict[PartName, Visual] = Field(
+        default={}, max_length=MOST_NAMED, description="laid over, or set beside, the generated picture"
+    )
     prompts: AnyPrompts = Field(description="what is asked of the generator")
-    questions: dict[PartName, Question] = Field(min_length=1, description="what the critics are asked")
-    measures: dict[PartName, Measure] = Field(default={}, description="what pixels say, without any critic")
+    questions: dict[PartName, Question] = Field(
+        min_length=1, max_length=MOST_NAMED, description="what the critics are asked"
+    )
+    measures: dict[PartName, Measure] = Field(
+        default={}, max_length=MOST_NAMED, description="what pixels say, without any critic"
+    )
     goal: Goal | None = Field(default=None, description="what the recipe is for")
     stay: Stay | None = Field(default=None, description="stay close to the bare generator")
     adapter: Adapter = Field(default_factory=Adapter, description="the LoRA that is trained")

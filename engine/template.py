@@ -11,15 +11,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, lru_cache, wraps
-from typing import Any, NoReturn, final
+from typing import Any, NoReturn, cast, final
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, Undefined, UndefinedError, meta, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from . import work
+from .errors import cut
+
 Value = str | int | float | bool | list[Any] | tuple[Any, ...]
 
 LONGEST = 8192  # bytes of a template, of what it prints and of every value on the way
+MOST_ITEMS = 1000  # of a list that is a variable
 FILTERS = (
     "abs", "capitalize", "default", "first", "float", "int", "join", "last", "length", "list", "lower", "max", "min",
     "reverse", "round", "sort", "string", "title", "trim", "unique", "upper",
@@ -94,7 +98,8 @@ def _sandbox() -> _Sandbox:
     sandbox.globals.clear()
     plain: dict[str, Callable[..., Any]] = {**sandbox.filters, "list": list, "reverse": lambda value: list(value)[::-1]}
     plain["unique"] = lambda value: list(dict.fromkeys(value))
-    filters: Any = {name: _bounded(plain[name]) for name in FILTERS}
+    filters: Any = {name: work.paid(_bounded(plain[name])) for name in FILTERS}
+    filters |= {work.EACH: work.each, work.WEIGHED: _bounded(work.weighed)}
     sandbox.filters, tests = filters, {name: sandbox.tests[name] for name in TESTS}
     sandbox.tests = tests
     return sandbox
@@ -107,22 +112,40 @@ class _Compiled:
     plain: tuple[str, ...]  # of a template of texts and names alone: text, name, text, name, … text; otherwise empty
 
 
-@lru_cache(maxsize=4096)
 def _compiled(text: str) -> _Compiled:
+    """A template, and the variables it uses."""
+    found = _compiled_once(text)
+    if isinstance(found, BadTemplate):
+        raise BadTemplate(found.message, found.hint)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _compiled_once(text: str) -> _Compiled | BadTemplate:
+    # what is wrong is kept too: rows ask again and again
+    try:
+        return _compile(text)
+    except BadTemplate as error:
+        return error.with_traceback(None)
+
+
+def _compile(text: str) -> _Compiled:
     if len(text.encode()) > LONGEST:
         raise BadTemplate(f"a template of {len(text.encode())} bytes is too long", f"at most {LONGEST} bytes")
+    work.begin()  # what is constant is computed while compiling
     try:
         tree = _sandbox().parse(text)
         _check(tree, ())
         used = tuple(sorted(meta.find_undeclared_variables(tree)))
-        code = _sandbox().compile(tree)
+        plain = _plain(tree)
+        code = _sandbox().compile(cast(nodes.Template, work.Weigher().visit(tree)))
     except TemplateSyntaxError as error:
         raise BadTemplate(f"cannot be read as a template: {error.message}", _line(text, error.lineno)) from error
     except (SecurityError, RecursionError) as error:
         raise BadTemplate(f"is no template that is allowed here: {error}") from error
     except (ArithmeticError, TypeError, ValueError) as error:  # constants are computed while compiling
         raise BadTemplate(f"the template cannot be computed: {error}") from error
-    return _Compiled(Template.from_code(_sandbox(), code, {}), used, _plain(tree))
+    return _Compiled(Template.from_code(_sandbox(), code, {}), used, plain)
 
 
 def _plain(tree: nodes.Template) -> tuple[str, ...]:
@@ -153,11 +176,11 @@ def _check(node: nodes.Node, loops: tuple[str, ...]) -> None:
         _check_loop(node, loops)
         loops = (*loops, "loop")
     if isinstance(node, nodes.Getattr) and not _of_loop(node, loops):
-        raise SecurityError(f"the attribute `.{node.attr}` is not allowed in a template")
+        raise SecurityError(f"the attribute `.{cut(node.attr)}` is not allowed in a template")
     if isinstance(node, nodes.Filter) and node.name not in FILTERS:
-        raise SecurityError(f"the filter `{node.name}` is not known{_meant(node.name, FILTERS)}")
+        raise SecurityError(f"the filter `{cut(node.name)}` is not known{_meant(node.name, FILTERS)}")
     if isinstance(node, nodes.Test) and node.name not in TESTS:
-        raise SecurityError(f"the test `{node.name}` is not known{_meant(node.name, TESTS)}")
+        raise SecurityError(f"the test `{cut(node.name)}` is not known{_meant(node.name, TESTS)}")
     for child in node.iter_child_nodes():
         _check(child, loops)
 
@@ -236,6 +259,7 @@ def _filled_before(template: Template, given: tuple[tuple[str, type, Value], ...
 def _filled(template: Template, variables: Mapping[str, Value]) -> str:
     pieces: list[str] = []
     size = 0
+    work.begin()
     for piece in template.generate(**variables):
         size += len(piece.encode())
         if size > LONGEST:
@@ -250,8 +274,10 @@ def _undefined(error: UndefinedError, text: str, variables: Mapping[str, Value])
     lines = [number for number, line in enumerate(text.splitlines(), 1) if name in line]
     where = f", in line {lines[0]} of the template" if "\n" in text.rstrip() and name and lines else ""
     close = get_close_matches(name, variables, 1)
-    there = f"there are {', '.join(sorted(variables))}" if variables else "there are no variables"
+    named = [cut(one) for one in sorted(variables)]
+    more = f" and {len(named) - 40} more" if len(named) > 40 else ""
+    there = f"there are {', '.join(named[:40])}{more}" if variables else "there are no variables"
     hint = f"did you mean `{close[0]}`? {there}" if close else there
     if f"'{name}' is undefined" == said:
-        return BadTemplate(f"unknown variable `{name}` in a template{where}", hint)
+        return BadTemplate(f"unknown variable `{cut(name)}` in a template{where}", hint)
     return BadTemplate(f"the template asks for what is not there: {said}{where}", hint)

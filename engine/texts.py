@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from pathlib import Path
 
 from .errors import InputError, Place, Problem
 
 LARGEST = 16 * 2**20  # bytes
+LARGEST_RECIPE = 2**20  # bytes; whoever lists more prompts than go into one puts them into a file of their own
 
 
-def load(path: Path) -> tuple[str, str]:
-    """Text and sha256 of a file. Raises InputError where it is not there, too long or no UTF-8."""
+def load(path: Path, largest: int = LARGEST) -> tuple[str, str]:
+    """Text and sha256 of a file. Raises InputError where it is none, cannot be read, is too long, or is no UTF-8."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError([Problem(Place(str(path)), "", f"cannot be read: {error.strerror}")]) from error
-    if len(data) > LARGEST:
-        raise InputError([Problem(Place(str(path)), "", f"{len(data)} bytes are too many", f"at most {LARGEST}")])
+        # without the flag, a pipe that no one writes to waits for ever; what is no file has no end either
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            kind = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(kind):
+                said = "Is a directory" if stat.S_ISDIR(kind) else "is no file but a device or a pipe"
+                raise InputError([Problem(Place(str(path)), "", f"cannot be read: {said}")])
+            data = file.read(largest + 1)
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError([Problem(Place(str(path)), "", f"cannot be read: {said}")]) from error
+    if len(data) > largest:
+        raise InputError([Problem(Place(str(path)), "", "holds too many bytes", f"at most {largest}")])
     try:
         return data.decode(), hashlib.sha256(data).hexdigest()
     except UnicodeDecodeError as error:

@@ -17,10 +17,11 @@ from pydantic import (
     ValidatorFunctionWrapHandler,
     WrapValidator,
 )
+from pydantic.config import JsonDict
 
 from . import colors
 from .document import scalar
-from .template import is_template
+from .template import LONGEST, MOST_ITEMS, is_template
 
 Scalar = str | int | float | bool
 
@@ -31,6 +32,9 @@ ADDRESS = r"^(builtin:[a-z0-9_]+|[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-
 FACTORS = ("time", "place", "thing", "color", "size", "position", "outline")
 LARGEST_SEED = 2**63 - 1
 EULER_STEP = 0.05  # of noise level, that `estimate: noisy` takes
+MOST_TEXTS = 64  # wordings of a question, answers of a question
+MOST_NAMED = 256  # entries of a mapping that a person names: questions, visuals, points, …
+MOST_VARIABLES = 1000
 
 
 class Keys(BaseModel):
@@ -75,11 +79,15 @@ def _color(text: str) -> str:
 def _item(value: object) -> object:
     if not isinstance(value, (str, int, float)) or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError("must be text, a number, true or false")
+    if isinstance(value, str) and len(value) > LONGEST:
+        raise ValueError(f"is longer than {LONGEST} characters")
     return value
 
 
 def _value(value: object) -> object:
     listed = cast(list[object], value) if isinstance(value, list) else [value]
+    if len(listed) > MOST_ITEMS:
+        raise ValueError(f"has more than {MOST_ITEMS} entries")
     try:
         return [_item(item) for item in listed] if isinstance(value, list) else _item(value)
     except ValueError as error:
@@ -117,8 +125,8 @@ _FROM_0 = Annotated[float, Field(ge=0)]
 Fraction = Annotated[_FRACTION, WrapValidator(_number_or_template, json_schema_input_type=_FRACTION | Rendered)]
 Size = Annotated[_SIZE, WrapValidator(_number_or_template, json_schema_input_type=_SIZE | Rendered)]
 NotNegative = Annotated[_FROM_0, WrapValidator(_number_or_template, json_schema_input_type=_FROM_0 | Rendered)]
-Text = Annotated[str, Field(pattern=r"\S"), AfterValidator(_not_blank)]
-_TEXTS = Annotated[list[Text], Field(min_length=1)]
+Text = Annotated[str, Field(pattern=r"\S", max_length=LONGEST), AfterValidator(_not_blank)]
+_TEXTS = Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)]
 Texts = Annotated[_TEXTS, BeforeValidator(_listed, json_schema_input_type=Text | _TEXTS)]
 Files = Annotated[list[Text], BeforeValidator(_listed, json_schema_input_type=Text | list[Text])]
 _COLOR = Annotated[str, Field(pattern=r"^([A-Za-z]+|#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?)$")]
@@ -132,26 +140,32 @@ Base = Annotated[_BASE, WrapValidator(_or_template, json_schema_input_type=_BASE
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
 Variable = Annotated[str, StringConstraints(pattern=VARIABLE, max_length=64)]
 PartName = Annotated[str, StringConstraints(pattern=PART, max_length=129)]
-_PART_NAMES = Annotated[list[PartName], AfterValidator(_once)]
+_PART_NAMES = Annotated[list[PartName], Field(max_length=MOST_NAMED), AfterValidator(_once)]
 PartNames = Annotated[_PART_NAMES, BeforeValidator(_listed, json_schema_input_type=PartName | _PART_NAMES)]
-_NAMES = Annotated[list[Name], AfterValidator(_once)]
-_SOME_NAMES = Annotated[list[Name], Field(min_length=1), AfterValidator(_once)]
-Names = Annotated[_NAMES, BeforeValidator(_listed, json_schema_input_type=Name | _NAMES)]
+_SOME_NAMES = Annotated[list[Name], Field(min_length=1, max_length=MOST_NAMED), AfterValidator(_once)]
 SomeNames = Annotated[_SOME_NAMES, BeforeValidator(_listed, json_schema_input_type=Name | _SOME_NAMES)]
-Item = Annotated[Scalar, PlainValidator(_item, json_schema_input_type=Scalar)]
-Value = Annotated[Scalar | list[Scalar], PlainValidator(_value, json_schema_input_type=Scalar | list[Scalar])]
-_VALUE = Scalar | list[Scalar]
+_SCALAR = Annotated[str, Field(max_length=LONGEST)] | int | float | bool
+_SCALARS = Annotated[list[_SCALAR], Field(max_length=MOST_ITEMS)]
+_VALUE = _SCALAR | _SCALARS
+Item = Annotated[Scalar, PlainValidator(_item, json_schema_input_type=_SCALAR)]
+Value = Annotated[Scalar | list[Scalar], PlainValidator(_value, json_schema_input_type=_SCALAR | _SCALARS)]
 Scope = Annotated[
-    _VALUE | dict[str, _VALUE],
+    Scalar | list[Scalar] | dict[str, Scalar | list[Scalar]],
     PlainValidator(_variable, json_schema_input_type=_VALUE | dict[Variable, _VALUE]),
 ]
 Whole = Annotated[int, BeforeValidator(_whole, json_schema_input_type=int)]
+Counted = Annotated[int, Field(ge=1), BeforeValidator(_whole)]  # a bound put on `Whole | None` is lost to JSON Schema
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Weight = Annotated[float, Field(gt=0)]
 Dtype = Annotated[Literal["float32", "bfloat16", "float64"], Field(description="of the frozen weights")]
 Quantize = Annotated[Literal["8bit", "4bit"] | None, Field(description="keep the frozen weights in fewer bits")]
 Address = Annotated[str, Field(pattern=ADDRESS, description="builtin:NAME, org/name@revision, ./folder or /folder")]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$", description="auto, cpu, cuda or cuda:N")]
+
+
+def given(name: str) -> JsonDict:
+    """For the JSON Schema of a mapping: the key is there, and is not null."""
+    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
 
 
 def kind_of(value: object, kinds: Mapping[str, type[Keys]]) -> str | None:

@@ -131,3 +131,28 @@ def test_gallery_recipes_open_with_what_a_reader_needs(path: Path):
     for head in ("# Intent: ", f"# Run:    recipe run {path.name}", "# Expect: "):
         assert f"\n{head}" in f"\n{text}", head
     assert re.search(rf"^name: {path.stem}$", text, re.MULTILINE)
+
+
+MISTAKES = re.findall(
+    r"^```diff\n- (.*)\n\+ (.*)\n! (.*)\n```$", (ROOT / "docs" / "errors.md").read_text("utf-8"), re.MULTILINE
+)
+
+
+@pytest.mark.parametrize(("right", "wrong", "said"), MISTAKES)
+def test_every_mistake_of_the_page_is_told_so(right: str, wrong: str, said: str, tmp_path: Path):
+    import hollow
+    from control_recipes import read, resolve
+    from control_recipes.engine.errors import InputError
+
+    file = hollow.workplace(tmp_path)
+    assert resolve(read(file))
+    assert f"\n{right}\n" in hollow.RECIPE
+    changed = hollow.RECIPE.replace(f"\n{right}\n", f"\n{wrong}\n", 1)
+    file.write_text(changed, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        resolve(read(file))
+    assert any(said in problem.message for problem in caught.value.problems), str(caught.value)
+
+
+def test_the_page_of_mistakes_has_examples():
+    assert len(MISTAKES) == (ROOT / "docs" / "errors.md").read_text("utf-8").count("```diff") > 8

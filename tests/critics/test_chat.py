@@ -154,7 +154,7 @@ def test_qwens_grid_is_the_stock_one(size: tuple[int, int]) -> None:
 
 
 def test_a_picture_too_long_is_refused() -> None:
-    with pytest.raises(ValueError, match="too long"):
+    with pytest.raises(InputError, match="too long"):
         qwen2_5_vl.Grid(8, 2, 2, 256, 65536).size(201, 1)
 
 
