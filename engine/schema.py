@@ -20,6 +20,7 @@ from .values import (
     RENDERED,
     VARIABLE,
     Address,
+    Count,
     Device,
     Dtype,
     Files,
@@ -145,7 +146,7 @@ class TemplatePrompts(Keys):
     over: dict[Variable, Annotated[list[Item], Field(min_length=1)]] = Field(
         alias="for", min_length=1, description="variable: list of its values"
     )
-    sample: Whole | None = Field(default=None, ge=1, description="how many to draw from the product, seeded")
+    sample: Count | None = Field(default=None, description="how many to draw from the product, seeded")
 
 
 class FilePrompts(Keys):

@@ -140,7 +140,8 @@ Scope = Annotated[
     _VALUE | dict[str, _VALUE],
     PlainValidator(_variable, json_schema_input_type=_VALUE | dict[Variable, _VALUE]),
 ]
-Whole = Annotated[int, BeforeValidator(_whole, json_schema_input_type=int)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+Count = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Weight = Annotated[float, Field(gt=0)]
 Dtype = Annotated[Literal["float32", "bfloat16", "float64"], Field(description="of the frozen weights")]
