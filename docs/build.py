@@ -16,7 +16,15 @@ import reference
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+FIRST = ("tutorial.md", "recipes.md", "reference.md", "commands.md")  # the others follow by name
+OTHERS = sorted(path for path in (ROOT / "docs").glob("*.md") if path.name not in FIRST)
+PAGES = [
+    ROOT / "README.md",
+    *(ROOT / "docs" / name for name in FIRST),
+    *OTHERS,
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+]
 REFERENCE = ROOT / "docs" / "reference.md"
 STYLE = """body { font: 17px/1.6 system-ui, sans-serif; max-width: 46rem;
 margin: 3rem auto; padding: 0 1.2rem; color: #20262e; }
