@@ -23,6 +23,7 @@ check: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/python docs/build.py --write
 
 gallery: $(READY)
 	$(BIN)/recipe run recipes/*.yaml

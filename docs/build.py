@@ -1,17 +1,31 @@
-"""Builds the docs: Markdown to plain HTML pages under build/docs, refusing links that lead nowhere."""
+"""Builds the docs: Markdown to plain HTML pages under build/docs, refusing links that lead nowhere.
+
+With `--write` it first writes anew what reference.md says of the language's keys; without, it refuses what is stale.
+"""
 
 from __future__ import annotations
 
 import html
+import itertools
 import os
 import re
 import sys
 from pathlib import Path
 
+import reference
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+FIRST = ("tutorial.md", "recipes.md", "reference.md", "commands.md")  # the others follow by name
+OTHERS = sorted(path for path in (ROOT / "docs").glob("*.md") if path.name not in FIRST)
+PAGES = [
+    ROOT / "README.md",
+    *(ROOT / "docs" / name for name in FIRST),
+    *OTHERS,
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+]
+REFERENCE = ROOT / "docs" / "reference.md"
 STYLE = """body { font: 17px/1.6 system-ui, sans-serif; max-width: 46rem;
 margin: 3rem auto; padding: 0 1.2rem; color: #20262e; }
 pre { background: #f5f3ee; padding: 1rem; overflow-x: auto; border-radius: 8px; } code { font-size: .88em; }
@@ -59,7 +73,7 @@ def build(folder: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     names = {page: "index.html" if page.name == "README.md" else f"{page.stem.lower()}.html" for page in PAGES}
     nav = " ".join(f'<a href="{name}">{html.escape(page.stem.lower())}</a>' for page, name in names.items())
-    wrong: list[str] = []
+    wrong = reference.wrong(REFERENCE.read_text(encoding="utf-8"))
     for page, name in names.items():
         text = page.read_text(encoding="utf-8")
         wrong += broken(page, text)
@@ -82,9 +96,18 @@ def _linked(text: str, base: Path, folder: Path, names: dict[Path, str]) -> str:
 
 
 def _render(text: str) -> str:
-    return MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    """HTML whose headings, and whose rows of keys, can be linked to."""
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = markdown.parse(re.sub(r"^<!-- .*? -->\n", "", text, flags=re.MULTILINE))
+    for token, inner in itertools.pairwise(tokens):
+        if token.type == "heading_open":
+            token.attrSet("id", anchor(inner.content))
+    made = markdown.renderer.render(tokens, markdown.options, {})
+    return re.sub(r"<tr>\n<td><code>([a-z]\w*\.[\w.]+)</code>", r'<tr id="\1">\n<td><code>\1</code>', made)
 
 
 if __name__ == "__main__":
+    if "--write" in sys.argv:
+        REFERENCE.write_text(reference.renewed(REFERENCE.read_text(encoding="utf-8")), encoding="utf-8")
     problems = build(ROOT / "build" / "docs")
     sys.exit("\n".join(problems) or None)

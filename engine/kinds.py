@@ -45,8 +45,8 @@ Pair = Annotated[list[Fraction], Field(min_length=2, max_length=2)]
 
 
 class Region(Keys):
-    x: Pair = Field(description="from, to; fractions of the width")
-    y: Pair = Field(description="from, to; fractions of the height")
+    x: Pair = Field(description="left and right edge; fractions of the width")
+    y: Pair = Field(description="upper and lower edge; fractions of the height")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -61,7 +61,9 @@ class LineVisual(Keys):
 
 
 class PointsVisual(Keys):
-    points: dict[Name, Pair] = Field(min_length=1, max_length=MOST_NAMED, description="label: [x, y]")
+    points: dict[Name, Pair] = Field(
+        min_length=1, max_length=MOST_NAMED, description="label: [x, y] of its dot, fractions of the picture"
+    )
     radius: Size = Field(default=0.03, description="fraction of the picture's shorter side")
     color: Color = Field(default="#ff0000ff", description="CSS name or #rrggbb[aa]")
 
@@ -81,12 +83,12 @@ class ImageVisual(Keys):
     image: Text = Field(description="a picture file, relative to the recipe")
     at: Edge = Field(default="bottom", description="edge of the picture")
     height: Size = Field(default=1.0, description="fraction of the picture's height")
-    opacity: Size = Field(default=1.0, description="of the picture that is laid over")
+    opacity: Size = Field(default=1.0, description="1 hides what is below it, less lets it through")
 
 
 class TextVisual(Keys):
-    text: Text = Field(description="what is written into the picture")
-    at: Pair = Field(description="x and y of its middle")
+    text: Text = Field(description="what is written over the picture")
+    at: Pair = Field(description="x and y of its middle, fractions of the picture")
     height: Size = Field(default=0.12, description="fraction of the picture's height")
     color: Color = Field(default="#ff0000ff", description="CSS name or #rrggbb[aa]")
 
@@ -117,8 +119,8 @@ Visual = Annotated[
 
 
 class HorizonRow(Keys):
-    near: Fraction = Field(description="fraction of the height, from the top")
-    within: Size = Field(description="fraction of the height, to either side")
+    near: Fraction = Field(description="where it should lie: fraction of the height, from the top")
+    within: Size = Field(description="how far away it may lie: fraction of the height, to either side")
 
 
 class Factors(Keys):
@@ -144,7 +146,7 @@ class Sharpness(Keys):
 
 
 class Drift(Keys):
-    at_most: Fraction = Field(description="mean absolute difference, of [0, 1]")
+    at_most: Fraction = Field(description="largest mean difference of a pixel; pixels go from 0 to 1")
 
 
 class HorizonRowMeasure(Keys):

@@ -21,7 +21,7 @@ from .values import (
     RENDERED,
     VARIABLE,
     Address,
-    Counted,
+    Count,
     Device,
     Dtype,
     Files,
@@ -70,8 +70,8 @@ class PictureSize(Keys):
 class _Checkpointed(Keys):
     """What is computed again in the backward pass instead of kept."""
 
-    backbone: bool = Field(default=False, description="the network that is adapted")
-    decoder: bool = Field(default=False, description="from latents to pixels")
+    backbone: bool = Field(default=False, description="the network that makes the picture, which the adapter changes")
+    decoder: bool = Field(default=False, description="the decoder, from latents to pixels")
 
 
 def _checkpointing(value: object) -> object:
@@ -85,10 +85,14 @@ class Generator(Keys):
     """The image generator that the adapter is for."""
 
     model: Address
-    steps: Whole = Field(default=1, ge=1, le=1000, description="steps of the sampler")
-    size: PictureSize | None = Field(default=None, description="of a picture; default: what the model was made for")
-    guidance: float = Field(default=0.0, ge=0, description="guidance scale")
-    negative: str = Field(default="", max_length=LONGEST, description="negative prompt, for families that have one")
+    steps: Whole = Field(default=1, ge=1, le=1000, description="steps of the sampler for one picture")
+    size: PictureSize | None = Field(default=None, description="of a picture; left out, what the model was made for")
+    guidance: float = Field(default=0.0, ge=0, description="guidance scale, as the family of the model understands it")
+    negative: str = Field(
+        default="",
+        max_length=LONGEST,
+        description="negative prompt: what should not be seen, for families that have one",
+    )
     dtype: Dtype = "float32"
     device: Device = "auto"
     companions: Files = Field(default=[], alias="with", description="fixed companion adapters, relative to the recipe")
@@ -104,10 +108,12 @@ class Critic(Keys):
     """A frozen vision-language model whose gradient teaches the adapter."""
 
     model: Address
-    weight: Weight = Field(default=1.0, description="of its part of the loss, > 0")
+    weight: Weight = Field(default=1.0, description="how much its answers count beside those of the other critics")
     dtype: Dtype = "float32"
     device: Device = "auto"
-    checkpointing: bool = Field(default=False, description="compute again in the backward pass instead of keeping")
+    checkpointing: bool = Field(
+        default=False, description="compute again in the backward pass instead of keeping: less memory"
+    )
     quantize: Quantize = None
 
 
@@ -129,7 +135,7 @@ class Prompt(Keys):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Value]  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    prompt: Text = Field(description="what is asked of the generator")
+    prompt: Text = Field(description="what is asked of the generator; every other key of the row is a variable")
 
 
 def _prompt(value: object) -> object:
@@ -144,23 +150,28 @@ Prompts = Annotated[
 class TemplatePrompts(Keys):
     """Prompts from a template, over the product of the lists in `for`."""
 
-    template: Text = Field(description="of the prompt; sees the variables of `for` and `vars`")
+    template: Text = Field(description="the prompt, with variables in braces: those of `for` and of `vars`")
     over: dict[Variable, Annotated[list[Item], Field(min_length=1)]] = Field(
-        alias="for", min_length=1, max_length=MOST_NAMED, description="variable: list of its values"
+        alias="for",
+        min_length=1,
+        max_length=MOST_NAMED,
+        description="variable: list of its values; every combination is a prompt",
     )
-    sample: Counted | None = Field(default=None, description="how many to draw from the product, seeded")
+    sample: Count | None = Field(
+        default=None, description="draw so many of the combinations; the draw hangs on `train.seed`"
+    )
 
 
 class FilePrompts(Keys):
     """Prompts from a file: .txt (one a line), .csv or .jsonl, whose columns are variables."""
 
-    file: Text = Field(description="relative to the recipe")
+    file: Text = Field(description=".txt, one prompt a line, .csv or .jsonl; relative to the recipe")
 
 
 class HeldBack(Keys):
     """Prompts held back from training, drawn by the training's seed."""
 
-    sample: Whole = Field(ge=1, description="how many")
+    sample: Whole = Field(ge=1, description="how many prompts of `train` are held back; the draw hangs on `train.seed`")
 
 
 SOURCES: dict[str, type[Keys]] = {"template": TemplatePrompts, "file": FilePrompts}
@@ -185,9 +196,13 @@ class PromptSets(Keys):
     """What is asked of the generator: to train on, to look at on the way, and to test on."""
 
     train: Source = Field(description="prompts to train on")
-    test: Source | None = Field(default=None, description="held-out prompts; default: those of validate")
+    test: Source | None = Field(
+        default=None, description="held-out prompts: tested on, never trained on; left out, those of `validate`"
+    )
     validation: Validation | None = Field(
-        default=None, alias="validate", description="for stopping and tuning; default: 10 % of train, held back"
+        default=None,
+        alias="validate",
+        description="prompts to look at on the way, for `train.stop`; left out, 10 % of `train`, held back",
     )
 
 
@@ -234,8 +249,12 @@ def _recipes(value: object) -> object:
 class Combining(Keys):
     """Several recipes whose questions one adapter is trained on."""
 
-    recipes: dict[Text, Weight] = Field(min_length=1, description="file: what its questions' weights are multiplied by")
-    prompts: Literal["union", "cross"] = Field(default="union", description="all of their prompts, or each with each")
+    recipes: dict[Text, Weight] = Field(
+        min_length=1, description="recipe file: what the weights of its questions are multiplied by"
+    )
+    prompts: Literal["union", "cross"] = Field(
+        default="union", description="all of their prompts, or each joined with each of the next recipe"
+    )
 
 
 Combine = Annotated[
@@ -259,20 +278,31 @@ class Question(Keys):
         }
     )
 
-    ask: Texts = Field(description="one wording, or several drawn from step by step")
-    suffix: str = Field(default="", max_length=LONGEST, description="appended to every wording")
-    see: PartNames = Field(default=[], description="visual prompts that the critic is shown")
-    answer: Texts = Field(description="the accepted answers")
-    against: Texts | None = Field(default=None, description="the opposite; without it, plain likelihood")
+    ask: Texts = Field(
+        description="the question; of several wordings one is drawn each step, the first is asked in tests"
+    )
+    suffix: str = Field(
+        default="",
+        max_length=LONGEST,
+        description="what is appended to every wording, such as `Answer with Yes or No.`",
+    )
+    see: PartNames = Field(default=[], description="the visuals that critics are shown with the picture, in this order")
+    answer: Texts = Field(description="the answer that is wanted, or several that are accepted")
+    against: Texts | None = Field(
+        default=None,
+        description="the opposite: answer and opposite compete; without it, the answer itself is made likely",
+    )
     weight: Weight = Field(
-        default=1.0, description="> 0; relative to the other questions' weights, for a `hold` as it stands"
+        default=1.0, description="how much it counts beside the other questions; for a `hold`, as it stands"
     )
     hold: Probability | None = Field(
         default=None, description="pushes only while p (with `against`: p against the opposite) is below this"
     )
-    watch: bool = Field(default=False, description="reported, never in the loss")
-    critics: SomeNames | None = Field(default=None, description="who is asked; default: all critics")
-    flips: bool = Field(default=False, description="its answer is the same for the mirrored picture")
+    watch: bool = Field(default=False, description="asked and reported, never in the loss")
+    critics: SomeNames | None = Field(default=None, description="the critics that are asked; left out, all of them")
+    flips: bool = Field(
+        default=False, description="its answer stays right when the picture is mirrored, see `train.augment.flip`"
+    )
 
     @model_validator(mode="after")
     def _hold_or_watch(self) -> Self:
@@ -286,8 +316,10 @@ class Goal(Keys):
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [given("measure"), given("question")]})
 
-    measure: PartName | None = Field(default=None, description="what shows whether it happened")
-    question: PartName | None = Field(default=None, description="what the critics are asked about it")
+    measure: PartName | None = Field(default=None, description="the measure that says whether it happened: the truth")
+    question: PartName | None = Field(
+        default=None, description="the question about the same thing: what critics believe"
+    )
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -297,25 +329,29 @@ class Goal(Keys):
 
 
 class Stay(Keys):
-    weight: Weight = Field(description="of the squared distance from the bare generator")
+    weight: Weight = Field(description="how strongly: of the mean squared difference of latents")
 
 
 # --- training, evaluation -------------------------------------------------------------------------------------------
 
 
 class Adapter(Keys):
-    rank: Whole = Field(default=16, ge=1, le=4096, description="columns of each factor")
-    alpha: float | None = Field(default=None, gt=0, description="default: 5 × rank; the adapter acts by alpha / rank")
-    targets: Literal["attention", "all"] = Field(default="attention", description="which layers are adapted")
-    start: Text | None = Field(default=None, description="an adapter to begin with, relative to the recipe")
+    rank: Whole = Field(default=16, ge=1, le=4096, description="size of the adapter: columns of each of its factors")
+    alpha: float | None = Field(default=None, gt=0, description="the adapter acts by alpha / rank; left out, 5 × rank")
+    targets: Literal["attention", "all"] = Field(
+        default="attention", description="which layers are adapted: those of attention, or all linear ones"
+    )
+    start: Text | None = Field(default=None, description="the adapter file to begin with, relative to the recipe")
 
 
 class Augment(Keys):
     """What may happen to a picture before a critic sees it."""
 
-    blur: float = Field(default=0.0, ge=0, le=64, description="largest standard deviation, pixels")
-    noise: float = Field(default=0.0, ge=0, le=1, description="standard deviation, of [0, 1]")
-    shift: Whole = Field(default=0, ge=0, le=1024, description="largest shift, pixels")
+    blur: float = Field(default=0.0, ge=0, le=64, description="blur by at most this standard deviation, in pixels")
+    noise: float = Field(
+        default=0.0, ge=0, le=1, description="add noise of this standard deviation; pixels go from 0 to 1"
+    )
+    shift: Whole = Field(default=0, ge=0, le=1024, description="move by at most so many pixels")
     flip: bool = Field(default=False, description="mirror half of the pictures whose questions all have `flips: true`")
 
 
@@ -334,9 +370,15 @@ class Stop(Keys):
         }
     )
 
-    p: dict[PartName, Probability] = Field(default={}, description="question: mean p of the least convinced critic")
-    judge: dict[Name, dict[PartName, Probability]] = Field(default={}, description="judge: {question: mean p}")
-    patience: Whole = Field(default=1, ge=1, le=10_000_000, description="looks in a row")
+    p: dict[PartName, Probability] = Field(
+        default={}, description="question: mean p that its least convinced critic must reach"
+    )
+    judge: dict[Name, dict[PartName, Probability]] = Field(
+        default={}, description="judge: {question: mean p that it must reach}"
+    )
+    patience: Whole = Field(
+        default=1, ge=1, le=10_000_000, description="how many looks in a row must meet all thresholds"
+    )
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -351,7 +393,9 @@ _Level = Annotated[float, Field(gt=0, le=1)]
 class Replay(Keys):
     """Training from finished pictures, made noisy again, instead of from noise."""
 
-    buffer: Whole = Field(default=32, ge=1, le=65536, description="finished latents kept; at least `batch`")
+    buffer: Whole = Field(
+        default=32, ge=1, le=65536, description="how many finished pictures are kept, as latents; at least `batch`"
+    )
     refresh: Whole = Field(default=8, ge=1, description="steps after which the oldest batch of them is painted anew")
     sigma: Annotated[list[_Level], Field(min_length=2, max_length=2)] = Field(
         default=[0.2, 0.9], description="lowest and highest noise level: 0 a finished picture, 1 noise"
@@ -403,17 +447,22 @@ class Conflict(Keys):
 
 
 class Train(Keys):
-    steps: Whole = Field(default=100, ge=1, le=10_000_000, description="of training, at most")
-    batch: Whole = Field(default=4, ge=1, le=65536, description="pictures a step")
-    accumulate: Whole = Field(default=1, ge=1, le=65536, description="batches a step")
+    steps: Whole = Field(default=100, ge=1, le=10_000_000, description="steps of training, at most")
+    batch: Whole = Field(default=4, ge=1, le=65536, description="pictures in a batch")
+    accumulate: Whole = Field(default=1, ge=1, le=65536, description="batches that a step takes together")
     lr: float = Field(default=5e-5, gt=0, description="learning rate")
     warmup: Whole = Field(default=0, ge=0, le=10_000_000, description="steps over which the rate rises to `lr`")
     schedule: Literal["constant", "linear", "cosine"] = Field(
         default="constant", description="how the rate goes on from `lr`: as it is, or down to zero at `steps`"
     )
     optimizer: Literal["adamw"] = Field(default="adamw", description="AdamW without decay")
-    clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
-    seed: Whole = Field(default=100, ge=0, le=LARGEST_SEED, description="of everything random")
+    clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient; a larger one is scaled down")
+    seed: Whole = Field(
+        default=100,
+        ge=0,
+        le=LARGEST_SEED,
+        description="seed of everything random: prompts, noise, and how the adapter begins",
+    )
     estimate: Literal["clean", "noisy"] = Field(
         default="clean", description="what the critics see: x̂0, or (with replay alone) latents one step less noisy"
     )
@@ -421,21 +470,36 @@ class Train(Keys):
         default_factory=Replayed,
         description="which step learns: a random one of the sampler, or one from finished pictures",
     )
-    augment: Augment = Field(default_factory=Augment, description="before the critics see a picture")
-    weights: Literal["fixed", "balanced"] = Field(default="fixed", description="of the questions")
-    conflict: Conflict | None = Field(default=None, description="look at how the questions' gradients lie")
+    augment: Augment = Field(
+        default_factory=Augment,
+        description="what may happen to a picture before the critics see it: harder to please by single pixels",
+    )
+    weights: Literal["fixed", "balanced"] = Field(
+        default="fixed", description="of the questions: as written, or balanced against each other"
+    )
+    conflict: Conflict | None = Field(default=None, description="look at how the gradients of the questions agree")
     optimize: Literal["adapter", "latents"] = Field(
         default="adapter", description="what is trained: an adapter, or one picture's noise"
     )
-    stop: Stop | None = Field(default=None, description="when to stop before `steps`")
-    ema: float | None = Field(default=None, gt=0, lt=1, description="decay of a moving average of the weights")
-    save_every: Whole = Field(default=25, ge=1, le=10_000_000, description="steps between checkpoints")
+    stop: Stop | None = Field(default=None, description="when to stop before `steps`; left out, all of them are taken")
+    ema: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="decay of a moving average of the weights, which is then the adapter; left out, none",
+    )
+    save_every: Whole = Field(
+        default=25, ge=1, le=10_000_000, description="steps between checkpoints, from which a stopped run goes on"
+    )
 
 
 class Evaluate(Keys):
-    seeds: Whole = Field(default=16, ge=1, le=100_000, description="pictures of every test prompt")
+    seeds: Whole = Field(
+        default=16, ge=1, le=100_000, description="pictures of every test prompt, each from noise of its own"
+    )
     scales: Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_length=1, max_length=64)] = Field(
-        default=[0.0, 0.5, 1.0], description="of the adapter: 0 bare, 1 as trained"
+        default=[0.0, 0.5, 1.0],
+        description="scales of the adapter to make pictures at: 0 is the bare generator, 1 as trained",
     )
     every: Whole = Field(default=25, ge=1, le=10_000_000, description="steps between looks at the validation prompts")
 
@@ -445,9 +509,9 @@ class Expected(Keys):
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [given("at_least"), given("at_most")]})
 
-    at_least: float | None = Field(default=None, ge=0, le=1, description="fraction of held-out pictures")
-    at_most: float | None = Field(default=None, ge=0, le=1, description="fraction of held-out pictures")
-    judge: Name | None = Field(default=None, description="who answers the question")
+    at_least: float | None = Field(default=None, ge=0, le=1, description="smallest good fraction of held-out pictures")
+    at_most: float | None = Field(default=None, ge=0, le=1, description="largest good fraction of held-out pictures")
+    judge: Name | None = Field(default=None, description="the judge that answers; for a question, never for a measure")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -460,35 +524,51 @@ class Schema(Keys):
     """A recipe: how pictures should change, as questions about them."""
 
     recipe: Literal[1] = Field(description="version of this language")
-    name: Name = Field(description="the adapter's name")
-    include: Texts | None = Field(default=None, description="recipe files that this one is laid over, key by key")
-    combine: Combine | None = Field(default=None, description="recipes whose questions are trained together")
+    name: Name = Field(description="of the recipe and its adapter")
+    include: Texts | None = Field(
+        default=None, description="recipe files that this one is laid over, key by key: what it says itself wins"
+    )
+    combine: Combine | None = Field(default=None, description="recipes whose questions one adapter is trained on")
     vars: dict[Variable, Scope] = Field(
         default={},
         max_length=MOST_VARIABLES,
-        description="variables for every template; a mapping holds those of a combined recipe's own",
+        description="variables for every template; a mapping holds those of a combined recipe",
     )
     generator: Generator = Field(description="the image generator that is taught")
     critics: dict[Name, Critic] = Field(
-        min_length=1, max_length=MOST_NAMED, description="frozen; their gradients teach the adapter"
+        min_length=1,
+        max_length=MOST_NAMED,
+        description="vision-language models that teach the adapter by their answers; frozen",
     )
-    judges: dict[Name, Judge] = Field(default={}, max_length=MOST_NAMED, description="asked, and never in a loss")
+    judges: dict[Name, Judge] = Field(
+        default={},
+        max_length=MOST_NAMED,
+        description="vision-language models that are asked too, never in the loss: a second opinion",
+    )
     visuals: dict[PartName, Visual] = Field(
-        default={}, max_length=MOST_NAMED, description="laid over, or set beside, the generated picture"
+        default={},
+        max_length=MOST_NAMED,
+        description="pictures that critics are shown over, or beside, the generated one",
     )
-    prompts: AnyPrompts = Field(description="what is asked of the generator")
+    prompts: AnyPrompts = Field(
+        description="what is asked of the generator: to train on, to look at on the way, to test on"
+    )
     questions: dict[PartName, Question] = Field(
-        min_length=1, max_length=MOST_NAMED, description="what the critics are asked"
+        min_length=1, max_length=MOST_NAMED, description="what is asked of every picture, and what should be answered"
     )
     measures: dict[PartName, Measure] = Field(
-        default={}, max_length=MOST_NAMED, description="what pixels say, without any critic"
+        default={}, max_length=MOST_NAMED, description="what pixels say, without any model: the truth"
     )
-    goal: Goal | None = Field(default=None, description="what the recipe is for")
-    stay: Stay | None = Field(default=None, description="stay close to the bare generator")
+    goal: Goal | None = Field(default=None, description="what the recipe is for, as truth and as belief")
+    stay: Stay | None = Field(default=None, description="keep pictures close to those of the bare generator")
     adapter: Adapter = Field(default_factory=Adapter, description="the LoRA that is trained")
-    train: Train = Field(default_factory=Train, description="how it is trained")
-    evaluate: Evaluate = Field(default_factory=Evaluate, description="how it is looked at")
-    expect: dict[PartName, Expected] = Field(default={}, description="the recipe's own tests")
+    train: Train = Field(default_factory=Train, description="how it is trained, and how long")
+    evaluate: Evaluate = Field(
+        default_factory=Evaluate, description="how it is looked at, while it is trained and at the end"
+    )
+    expect: dict[PartName, Expected] = Field(
+        default={}, description="the recipe's own tests: `recipe run` and `recipe eval` exit 1 where one is not met"
+    )
 
 
 def json_schema() -> dict[str, Any]:

@@ -153,14 +153,31 @@ Scope = Annotated[
     Scalar | list[Scalar] | dict[str, Scalar | list[Scalar]],
     PlainValidator(_variable, json_schema_input_type=_VALUE | dict[Variable, _VALUE]),
 ]
-Whole = Annotated[int, BeforeValidator(_whole, json_schema_input_type=int)]
-Counted = Annotated[int, Field(ge=1), BeforeValidator(_whole)]  # a bound put on `Whole | None` is lost to JSON Schema
+Whole = Annotated[int, BeforeValidator(_whole)]
+Count = Annotated[int, Field(ge=1), BeforeValidator(_whole)]  # a bound put on `Whole | None` is lost to JSON Schema
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Weight = Annotated[float, Field(gt=0)]
-Dtype = Annotated[Literal["float32", "bfloat16", "float64"], Field(description="of the frozen weights")]
-Quantize = Annotated[Literal["8bit", "4bit"] | None, Field(description="keep the frozen weights in fewer bits")]
-Address = Annotated[str, Field(pattern=ADDRESS, description="builtin:NAME, org/name@revision, ./folder or /folder")]
-Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$", description="auto, cpu, cuda or cuda:N")]
+Dtype = Annotated[
+    Literal["float32", "bfloat16", "float64"],
+    Field(description="number format of the frozen weights; what is trained is float32 at least"),
+]
+Quantize = Annotated[
+    Literal["8bit", "4bit"] | None, Field(description="keep the frozen weights in 8 or 4 bits: less memory")
+]
+Address = Annotated[
+    str,
+    Field(
+        pattern=ADDRESS,
+        description="builtin:NAME of the package, org/name@revision of the hub, ./folder by the recipe, or /folder",
+    ),
+]
+Device = Annotated[
+    str,
+    Field(
+        pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$",
+        description="where it runs: `auto` is the first GPU if there is one, and else the CPU",
+    ),
+]
 
 
 def given(name: str) -> JsonDict:

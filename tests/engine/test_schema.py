@@ -50,6 +50,8 @@ def test_recipes_are_accepted(validator: Draft202012Validator, text: str) -> Non
         ("goal: {measure: horizon, question: aligned}", "goal: {}"),
         ("goal:", "train: {optimizer: adam}\ngoal:"),
         ("goal:", "train: {steps: 1.5}\ngoal:"),
+        ("goal:", "train: {steps: 0}\ngoal:"),
+        ("goal:", "train: {seed: -1}\ngoal:"),
         ("goal:", "train: {stop: {patience: 2}}\ngoal:"),
         (", within: 0.06", ""),
         ("for: {color", "fro: {color"),
