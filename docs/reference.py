@@ -26,6 +26,7 @@ _PLURALS = {"text": "texts", "name": "names", "value": "values", "colour": "colo
 
 _MARK = re.compile(r"(<!-- ([a-z]+(?: [a-z]+(?:: [a-z_]+)?)?) -->\n).*?(<!-- end -->)", re.DOTALL)
 _SCHEMA: Node = json_schema()
+_WHOLE: Node = _SCHEMA["else"]  # of a recipe that builds on no other
 # definitions of the schema whose keys stand under a mark of their own
 _OWN = {
     **{kind.__name__: f"visuals: {name}" for name, kind in VISUALS.items()},
@@ -58,8 +59,8 @@ def wrong(text: str) -> list[str]:
 
 def marks() -> dict[str, str]:
     """What belongs behind every mark that the page must have."""
-    made = {"keys top": _table(_rows("", _SCHEMA, deep=False))}
-    for key, node in _SCHEMA["properties"].items():
+    made = {"keys top": _table(_rows("", _WHOLE, deep=False))}
+    for key, node in _WHOLE["properties"].items():
         if rows := list(_below(key, node)):
             made[f"keys {key}"] = _table(rows)
     for name, mark in _OWN.items():

@@ -30,7 +30,7 @@ def _loosened(node: Any) -> Any:
         return node
     made: dict[str, Any] = {}
     for key, value in cast(dict[str, Any], node).items():
-        if key in ("required", "minProperties") or _only_required(key, value):
+        if key in ("required", "minProperties", "not") or _only_required(key, value):
             continue
         if key == "$ref":
             made[key] = f"{value}.part"
@@ -52,7 +52,7 @@ def _only_required(key: str, value: object) -> bool:
         key in ("anyOf", "oneOf")
         and isinstance(value, list)
         and all(
-            isinstance(one, dict) and set(cast(dict[str, Any], one)) == {"required"}
+            isinstance(one, dict) and {"required"} <= set(cast(dict[str, Any], one)) <= {"required", "properties"}
             for one in cast(list[object], value)
         )
     )
