@@ -53,8 +53,6 @@ def check(
             problems.add(
                 ("questions", name, "answer"), f"{reader.name} cannot be asked this: {found.message}", found.hint
             )
-        except ValueError as error:  # the size of a picture
-            problems.add(("questions", name), f"{reader.name} cannot be asked this: {error}")
 
 
 def _check(name: str, asked: Asked, references: Sizes, reader: Reader, problems: Problems, row: str) -> None:
@@ -64,15 +62,23 @@ def _check(name: str, asked: Asked, references: Sizes, reader: Reader, problems:
     _against_each_other(name, asked, answers, against, reader, problems)
     longest = max(len(tokens) for tokens in (*answers, *against)) + 1  # the end of the turn
     for at, wording in enumerate(asked.wordings):
-        sizes = [(reader.width, reader.height), *references]
-        if reader.chat.length_at_most(wording, sizes) + longest <= reader.chat.limit():
-            continue
-        length = reader.chat.length(wording, sizes) + longest
+        try:
+            length = _length(reader, wording, [(reader.width, reader.height), *references], longest)
+        except InputError as error:  # the size of a picture
+            message = f"{reader.name} cannot be asked this: {error.problems[0].message}"
+            problems.add(("questions", name), message, error.problems[0].hint)
+            return
         if length > reader.chat.limit():
             path: document.Path = ("questions", name, "ask", at)
             path = path if problems.document.has(path) else path[:-1]
             said = f"is too long: {length} tokens with its pictures, {reader.name} reads {reader.chat.limit()}"
             problems.add(path, said, row)
+
+
+def _length(reader: Reader, wording: str, sizes: list[tuple[int, int]], answer: int) -> int:
+    """Tokens of a question and the longest answer to it; exactly where they may be too many, otherwise at most."""
+    bound = reader.chat.length_at_most(wording, sizes) + answer
+    return bound if bound <= reader.chat.limit() else reader.chat.length(wording, sizes) + answer
 
 
 def _against_each_other(
