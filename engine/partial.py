@@ -59,4 +59,6 @@ def _only_required(key: str, value: object) -> bool:
 
 
 def _or_nothing(node: Any) -> dict[str, Any]:
-    return {"anyOf": [_loosened(node), {"type": "null"}]}
+    inner = _loosened(node)
+    said = {key: inner.pop(key) for key in ("description",) if isinstance(inner, dict) and key in inner}
+    return {**said, "anyOf": [inner, {"type": "null"}]}

@@ -69,8 +69,8 @@ def test_what_is_transparent_beside_the_picture_is_white(tmp_path: Path) -> None
         (b"", "is no picture"),
         (b"GIF8 but no more", "picture"),
         (b"%PDF-1.4", "is no picture"),
-        ("cut", "cannot be read as a picture"),
-        ("large", "is too large, 6000 × 6000 pixels"),
+        ("cut", "is no picture that can be read to its end"),
+        ("large", "is too large: 6000 × 6000 pixels"),
     ],
 )
 def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes | str, said: str) -> None:
