@@ -283,6 +283,9 @@ def _from_file(file: Path, name: str, path: document.Path, problems: Problems) -
     except InputError as error:
         problems.add(path, error.problems[0].message)
         return []
+    if read is not _csv and sum(1 for line in text.split("\n") if line.strip()) > MOST:
+        problems.add(path, f"holds more than {MOST} prompts: {name}")  # told without parsing every line
+        return []
     found: list[Prompted] = []
     written = str(Path(problems.document.file).parent / name)  # as the recipe's own place is: a person opens it
     for number, (line, row) in enumerate(read(text)):

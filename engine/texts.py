@@ -23,6 +23,8 @@ def load(path: Path, largest: int = LARGEST) -> tuple[str, str]:
                 said = "Is a directory" if stat.S_ISDIR(kind) else "is no file but a device or a pipe"
                 raise InputError([Problem(Place(str(path)), "", f"cannot be read: {said}")])
             data = file.read(largest + 1)
+            if data is None:  # pyright: ignore[reportUnnecessaryComparison]  # of the kernel
+                raise InputError([Problem(Place(str(path)), "", "cannot be read: it holds nothing")])
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError([Problem(Place(str(path)), "", f"cannot be read: {said}")]) from error
