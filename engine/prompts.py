@@ -238,7 +238,9 @@ def _from_template(
     for name in templated(source.over):
         problems.add((*path, "for", name), NO_TEMPLATE, HINT)
         return []
-    names, lists = list(source.over), list(source.over.values())
+    # the order in which a recipe writes its keys means nothing: the longest list varies most slowly
+    names = sorted(source.over, key=lambda name: (len(source.over[name]), name), reverse=True)
+    lists = [source.over[name] for name in names]
     found: list[Prompted] = []
     for at in chosen:
         row: dict[str, Value] = dict(zip(names, _combination(lists, at), strict=True))

@@ -52,7 +52,7 @@ def _pictures() -> Iterator[Case]:
                 .decode()
                 .replace("{image: assets/card.png, height: 0.15}", f"{{{kind}: p.png}}")
             )
-            wanted = "fine" if name == "bomb" else "refused"  # 16 million pixels are allowed, and cost what they cost
+            wanted = "either" if name == "bomb" else "refused"  # 16 million pixels are allowed, and cost what they cost
             yield Case(f"picture {kind} {name}", text.encode(), wanted, {"p.png": content})
             # a visual that no question looks at is checked all the same
             unseen = RIGHT.replace("{image: assets/card.png, height: 0.15}", f"{{{kind}: p.png}}")

@@ -105,7 +105,7 @@ def test_variables_hold_for_their_own_templates_alone(folder: Path):
 def test_union_asks_a_question_of_every_row_that_has_its_variables(folder: Path):
     made = resolve(both(folder))
     rows = {row.prompt: asked(row) for row in made.train_rows}
-    assert rows["a red house"] == ["low.aligned", "low.still_there", "warm.aligned"]  # no animal there
+    assert rows["a blue house"] == ["low.aligned", "low.still_there", "warm.aligned"]  # no animal there
     assert rows["a blue cat"] == ["low.aligned", "warm.aligned", "warm.animal"]  # no thing there
     (test,) = (row for row in made.test_rows if row.prompt == "a white ball")  # stands in both: one row
     assert dict(test.variables) == {"color": "white", "thing": "ball", "animal": "cat"}
@@ -144,10 +144,10 @@ def test_what_another_recipe_holds_out_is_not_trained_on(folder: Path):
     change(
         folder / "warm.yaml",
         "{prompt: a white ball, color: white, animal: cat}",
-        "{prompt: a red house, color: red, animal: cat}",
+        "{prompt: a blue house, color: blue, animal: cat}",
     )
-    assert "a red house" in {row.prompt for row in resolve(read(folder / "low.yaml")).train_rows}
-    assert "a red house" not in {row.prompt for row in resolve(both(folder)).train_rows}
+    assert "a blue house" in {row.prompt for row in resolve(read(folder / "low.yaml")).train_rows}
+    assert "a blue house" not in {row.prompt for row in resolve(both(folder)).train_rows}
 
 
 def test_differences_are_told_at_both_places_until_the_recipe_settles_them(folder: Path):

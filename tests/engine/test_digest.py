@@ -46,8 +46,7 @@ class Writer:
         """The text of a value that starts behind its key; block collections start on a line of their own."""
         if isinstance(value, dict) and value:
             items = list(value.items())
-            if set(value) != {"color", "thing"}:  # the keys of `for` say in which order the product is listed
-                self.draws.shuffle(items)
+            self.draws.shuffle(items)
             if flow or self.draws.random() < 0.4:
                 gap = self.draws.choice(["", " "])
                 inner = f",{self.draws.choice([' ', '  '])}".join(
