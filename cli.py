@@ -115,6 +115,7 @@ def check(
     debug: Debug = False,
 ) -> None:
     """Name every mistake, loading no model."""
+    from .engine.counting import counted
     from .engine.resolve import resolve
 
     problems: list[Problem] = []
@@ -122,7 +123,8 @@ def check(
         try:
             plan = resolve(_read(_find(file, _talk(quiet)), sets, allow_outside))
             if not (quiet or as_json):
-                print(f"{file}: ok ({len(plan.train_rows)} prompts, {len(plan.questions)} questions)")
+                rows, questions = len(plan.train_rows), len(plan.questions)
+                print(f"{file}: ok ({counted(rows, 'prompt')}, {counted(questions, 'question')})")
         except InputError as error:
             if debug:
                 raise

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from . import capacity, estimate, workload
+from .counting import counted
 from .errors import InputError
 from .plan import Plan, Row, canonical_pieces, digest
 
@@ -104,7 +105,7 @@ def text(plan: Plan, seen: Outlook) -> str:
     lines = [
         f"{plan.name}  {digest(plan)}",
         f"  generator  {generator.model.address}, {generator.width} × {generator.height}, "
-        f"{generator.steps} sampler steps, {generator.dtype}",
+        f"{counted(generator.steps, 'sampler step')}, {generator.dtype}",
         f"  prompts    {len(plan.train_rows)} to train on, {len(plan.validate_rows)} to look at on the way, "
         f"{len(plan.test_rows)} held out",
         f"  training   at most {plan.train.steps} steps, {_said(work.training)}",

@@ -17,6 +17,7 @@ from PIL import Image
 
 from . import charts, figures, files, history
 from . import lock as locks
+from .counting import counted
 from .figures import Belief, Evaluation, Interval, Measured, Shot, Strip
 from .gallery import intent
 from .notes import notes, percent
@@ -159,20 +160,19 @@ def _headline(plan: Plan, recipe: str) -> str:
 def _intro(plan: Plan, found: Evaluation) -> str:
     at = "" if found.scale == 1 else f", adapter at scale {found.scale:g}"
     return (
-        f"{found.rows} {_prompts(plan)}, {found.seeds} seed{'s' * (found.seeds != 1)} each: "
+        f"{_prompts(plan, found.rows)}, {counted(found.seeds, 'seed')} each: "
         f"{found.rows * found.seeds:,} pictures beside the bare generator's own{at}."
     )
 
 
-def _prompts(plan: Plan) -> str:
+def _prompts(plan: Plan, rows: int) -> str:
     """What the tested prompts are to the adapter: a recipe without held-out prompts may test on what it trained on."""
     trained = {row.prompt for row in plan.train_rows}
     seen = sum(row.prompt in trained for row in plan.test_rows)
+    prompts = counted(rows, "prompt")
     if not seen:
-        return "prompts the adapter was never trained on"
-    return (
-        "prompts the adapter was trained on" if seen == len(plan.test_rows) else f"prompts, {seen} of them trained on"
-    )
+        return f"{prompts} the adapter was never trained on"
+    return f"{prompts} the adapter was trained on" if seen == len(plan.test_rows) else f"{prompts}, {seen} trained on"
 
 
 def _goal(plan: Plan, found: Evaluation) -> _Goal | None:

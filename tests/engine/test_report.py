@@ -83,6 +83,6 @@ def test_large_pictures_become_jpeg(tmp_path: Path):
 def test_it_says_whether_the_prompts_were_trained_on():
     whole = made.plan()
     apart = replace(whole, train_rows=tuple(replace(row, prompt=f"{row.prompt} again") for row in whole.train_rows))
-    assert report._prompts(apart) == "prompts the adapter was never trained on"
-    assert report._prompts(replace(apart, train_rows=whole.test_rows)) == "prompts the adapter was trained on"
-    assert report._prompts(replace(apart, train_rows=whole.test_rows[:2])) == "prompts, 2 of them trained on"
+    assert report._prompts(apart, 3) == "3 prompts the adapter was never trained on"
+    assert report._prompts(replace(apart, train_rows=whole.test_rows), 1) == "1 prompt the adapter was trained on"
+    assert report._prompts(replace(apart, train_rows=whole.test_rows[:2]), 3) == "3 prompts, 2 trained on"
