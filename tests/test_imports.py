@@ -41,6 +41,14 @@ WITHOUT_TORCH = [
     ".engine.showing",
     ".engine.gallery",
     ".engine.console",
+    ".engine.planning",
+    ".engine.estimate",
+    ".engine.workload",
+    ".engine.capacity",
+    ".engine.differences",
+    ".engine.combining",
+    ".engine.reuse",
+    ".engine.excerpts",
     ".engine.world.captions",
 ]
 
