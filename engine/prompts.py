@@ -8,6 +8,7 @@ import json
 import math
 import random
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -346,7 +347,7 @@ def _csv(text: str) -> Iterable[Line]:
         if "prompt" not in names:
             yield 1, "a column `prompt` is missing"
             return
-        if twice := [name for at, name in enumerate(names) if name in names[:at]]:
+        if twice := [name for name, times in Counter(names).items() if times > 1]:
             yield 1, f"a duplicate column `{twice[0]}`"
             return
         for row in reader:
