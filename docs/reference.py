@@ -226,13 +226,16 @@ def _code(names: Any) -> str:
 
 def _limits() -> str:
     rows = {
-        "a recipe, or a file of prompts": f"{texts.LARGEST // 2**20} MiB of UTF-8",
+        "a recipe, and every file that it includes": f"{texts.LARGEST_RECIPE // 2**20} MiB of UTF-8",
+        "a file of prompts": f"{texts.LARGEST // 2**20} MiB of UTF-8",
         "mappings and lists inside each other": f"{nodes.DEEPEST} levels",
         "what aliases (`*name`) add to a file": f"{nodes.UNFOLDED:,} values".replace(",", " "),
         "files that a recipe is made of (`include`, `combine`)": str(reuse.MOST),
         "prompts of one set": f"{prompts.MOST:,}".replace(",", " "),
         "a template, and what it renders to": f"{template.LONGEST:,} bytes".replace(",", " "),
         "loops inside each other in a template": str(template.NESTED_LOOPS),
-        "a picture of `image` or `reference`": f"{assets.LARGEST // 10**6} million pixels; {', '.join(assets.FORMATS)}",
+        "a picture of `image` or `reference`": (
+            f"{assets.MEBIBYTES} MiB, {assets.LARGEST // 10**6} million pixels; {', '.join(assets.FORMATS)}"
+        ),
     }
     return "| what | at most |\n|---|---|\n" + "".join(f"| {what} | {most} |\n" for what, most in rows.items())

@@ -185,14 +185,17 @@ class _Combination:
             return node
         if (see := _child(node, "see")) is not None:
             node = _with(node, "see", _text(see, lambda name: f"{part.name}.{name}"))
-        if (critics := _child(node, "critics")) is not None:
+        critics = _child(node, "critics")
+        if critics is not None and (critics.value is not None or critics.items is not None):
             node = _with(node, "critics", _text(critics, lambda name: self._member("critics", part, name)))
         elif (mine := self._critics_of(part)) != {name for name, _, _ in self.members["critics"].values()}:
             names = [Node(node.place, name) for name in sorted(mine)]  # nobody else's critic is to be asked
             node = _with(node, "critics", Node(node.place, items=names))
         weight, watch = _child(node, "weight"), _child(node, "watch")
         value = 1.0 if weight is None else weight.value
-        if part.weight == 1 or not isinstance(value, (int, float)) or (watch is not None and watch.value is True):
+        if part.weight == 1 or isinstance(value, bool) or (watch is not None and watch.value is True):
+            return node
+        if not isinstance(value, (int, float)):
             return node
         return _with(node, "weight", Node(part.place if weight is None else weight.place, value * part.weight))
 

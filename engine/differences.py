@@ -72,7 +72,7 @@ def of_adapter(path: Path) -> Plan:
             (size,) = struct.unpack("<Q", file.read(8))
             header: object = json.loads(file.read(min(size, _LARGEST_HEADER)))
         metadata = cast(Mapping[str, object], header).get("__metadata__") if isinstance(header, dict) else None
-    except (OSError, ValueError, struct.error) as error:
+    except (OSError, ValueError, RecursionError, struct.error) as error:
         raise InputError([Problem(Place(str(path)), "", f"is no adapter that can be read: {error}")]) from error
     inputs = metadata.get("control_recipes.inputs") if isinstance(metadata, dict) else None
     if not isinstance(inputs, str):

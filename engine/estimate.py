@@ -24,6 +24,7 @@ from .. import critics
 from ..critics.costs import NOTHING, Cost
 from . import answers, generators, workload
 from .capacity import Device
+from .errors import InputError, Place, Problem
 from .plan import Ask, Critic, Model, Plan, Row
 
 BYTES = {"float32": 4, "bfloat16": 2, "float64": 8}
@@ -90,12 +91,20 @@ def weights_bytes(model: Model, dtype: str, parameters: float) -> int:
     return round(BYTES[dtype] * (counted or parameters))
 
 
+_LARGEST_HEADER = 100 * 2**20  # bytes; what the format allows
+
+
 def _counted(path: Path) -> int:
     """Values in a safetensors file, by its header (https://huggingface.co/docs/safetensors, Format)."""
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        header = cast(dict[str, dict[str, Any]], json.loads(file.read(length)))
-    return sum(math.prod(cast(list[int], one["shape"])) for key, one in header.items() if key != "__metadata__")
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = cast(dict[str, dict[str, Any]], json.loads(file.read(min(length, _LARGEST_HEADER))))
+        return sum(math.prod(cast(list[int], one["shape"])) for key, one in header.items() if key != "__metadata__")
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError, struct.error) as error:
+        raise InputError(
+            [Problem(Place(str(path)), "", f"is no safetensors file that can be read: {error}")]
+        ) from error
 
 
 class _Costs:

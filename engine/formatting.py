@@ -15,7 +15,7 @@ from typing import Any
 
 from . import document
 from .errors import InputError
-from .texts import load
+from .texts import LARGEST_RECIPE, load
 
 _LONGEST = 120  # characters of a line that tidying may make; a person may write longer ones
 _NOTHING = re.compile(r"^(?:~|null|Null|NULL|)$")
@@ -36,7 +36,7 @@ def tidied(paths: list[Path]) -> dict[Path, str]:
     wrong: list[InputError] = []
     for path in paths:
         try:
-            text, _ = load(path)
+            text, _ = load(path, LARGEST_RECIPE)
             made = tidy(text, str(path))
         except InputError as error:
             wrong.append(error)

@@ -97,7 +97,7 @@ def read(path: Path) -> Lock:
     """Read a lock; `InputError` where it is none, was edited by hand, or is of a later version."""
     try:
         data: Json = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise _refuse(path, "lock", f"is no lock: {error}") from error
     if not isinstance(data, dict):
         raise _refuse(path, "lock", "is no lock: an object is expected")
@@ -106,11 +106,11 @@ def read(path: Path) -> Lock:
     body = {key: value for key, value in data.items() if key != "digest"}
     if data.get("digest") != _digest(body):
         raise _refuse(path, "digest", "does not match what the lock holds: it was edited or cut short")
-    entries = cast(dict[str, Json], body["inputs"])
-    flat = body | {"inputs": entries | {"plan": _canonical(entries["plan"])}}
     try:
+        entries = cast(dict[str, Json], body["inputs"])
+        flat = body | {"inputs": entries | {"plan": _canonical(entries["plan"])}}
         return TypeAdapter(Lock).validate_python({key: flat[key] for key in ("inputs", "platform", "outcome")})
-    except (ValidationError, KeyError) as error:
+    except (ValidationError, KeyError, TypeError) as error:
         raise _refuse(path, "lock", f"lacks what a lock holds: {error}") from error
 
 

@@ -19,7 +19,7 @@ def check_needs(problems: Problems) -> None:
 
 def _replay(train: Mapping[str, Data], problems: Problems) -> None:
     backprop = train.get("backprop")
-    if backprop != "replay" and "replay" not in plain(backprop):
+    if backprop != "replay" and plain(backprop).get("replay") is None:
         if train.get("estimate") == "noisy":
             hint = (
                 "add `backprop: {replay: {}}`: only a picture made noisy again has a less noisy one to be held against"

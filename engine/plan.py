@@ -277,7 +277,7 @@ def parse(text: str, file: str = "plan.json") -> Plan:
     """
     try:
         return _made(Plan, json.loads(text), "")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError([Problem(Place(file), "", f"is no plan: {error}")]) from error
 
 

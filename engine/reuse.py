@@ -21,7 +21,7 @@ from .merging import laid_over, moved
 from .paths import Refused, inside, rebased
 from .problems import Problems
 from .schema import Combine
-from .texts import load
+from .texts import LARGEST_RECIPE, load
 
 MOST = 200  # files of one recipe
 KEYS = ("include", "combine")
@@ -153,7 +153,7 @@ class _Reader:
 
     def _opened(self, path: Path, file: _File) -> Node | None:
         try:
-            text, sha256 = load(path)
+            text, sha256 = load(path, LARGEST_RECIPE)
             document = parse(text, file.shown)
         except InputError as error:
             here = (replace(one.place, file=file.shown) for one in error.problems)

@@ -51,7 +51,7 @@ def test_an_edited_lock_is_refused(path: Path):
         lock.read(path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"lock": 99}', "no json"])
+@pytest.mark.parametrize("text", ["", "[]", '{"lock": 99}', "no json", "[" * 100_000])
 def test_what_is_no_lock_is_refused(tmp_path: Path, text: str):
     path = tmp_path / "x.lock"
     path.write_text(text, "utf-8")
@@ -76,3 +76,11 @@ def test_platform_says_what_same_bits_depend_on():
     assert here.device == "cpu"
     assert here.threads > 0
     assert dict(here.versions)["torch"]
+
+
+def test_a_lock_without_inputs_is_refused(tmp_path: Path):
+    path = tmp_path / "a.lock"
+    body = {"lock": lock.VERSION}
+    path.write_text(json.dumps({**body, "digest": lock._digest(body)}), "utf-8")
+    with pytest.raises(InputError, match="lacks what a lock holds"):
+        lock.read(path)

@@ -97,3 +97,8 @@ def test_values_of_the_newer_keys(tmp_path: Path, change: tuple[str, str], said:
     found = problems(tmp_path, "{}", change)
     assert len(found) == 1, found
     assert said in found[0]
+
+
+def test_a_replay_that_is_none_is_no_replay(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, "{estimate: noisy, backprop: {replay: ~}}")
+    assert "`noisy` needs `backprop` to be a replay" in found
