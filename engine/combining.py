@@ -17,7 +17,7 @@ from typing import final
 
 from pydantic import ValidationError
 
-from . import schema
+from . import schema, scopes
 from .document import Data, Node, Path, dotted
 from .errors import Place, Problem
 from .merging import laid_over
@@ -75,8 +75,8 @@ class _Combination:
         for section in _PREFIXED:
             named = {f"{part.name}.{name}": node for part in self.parts for name, node in self._entries(part, section)}
             self._put(made, section, _mapping(named, first, self._keys(section)))
-        scopes = {part.name.replace("-", "_"): node for part in self.parts if (node := _child(part.root, "vars"))}
-        self._put(made, "vars", _mapping(scopes, first))
+        variables = {scopes.key(part.name): node for part in self.parts if (node := _child(part.root, "vars"))}
+        self._put(made, "vars", _mapping(variables, first))
         prompts = {part.name: node for part in self.parts if (node := _child(part.root, "prompts"))}
         if prompts:
             made["prompts"] = Node(first, children={kind: Node(first, children=prompts)})

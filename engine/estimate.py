@@ -31,7 +31,6 @@ BYTES = {"float32": 4, "bfloat16": 2, "float64": 8}
 SLACK = 1.5  # held for what is asked for
 LIBRARIES = {"cpu": 64 * 2**20, "cuda": 600 * 2**20}  # bytes: kernels and their scratch; a CUDA context
 KEPT_PIECES = 32 * 2**20  # bytes; glibc's largest threshold for memory that goes back at once
-ENCODED_AT_ONCE = 16  # prompts
 STARTED_SECONDS = (10.0, 60.0)  # to load libraries and models of this size; large models take as long as their disk
 # operations a second, (least, most): of a processor's core, of a card; small models reach the least, or less
 RATES = {
@@ -130,8 +129,7 @@ def _asked(plan: Plan, member: Critic) -> Cost:
     """All views of one picture, as the sampled rows ask for them on average."""
     sizes = critics.sizes_of(member.model.folder, member.model.family)
     rows = plan.train_rows[:: max(1, len(plan.train_rows) // _LOOKED_AT)][:_LOOKED_AT]
-    judge = member in plan.judges
-    mine = {question.name for question in plan.questions if judge or member.name in question.critics}
+    mine = workload.questions_of(plan, member)
     beside = {drawing.key for drawing in plan.drawings if drawing.kind == "reference"}
     views: list[tuple[int, int, int]] = []
     for row in rows:
@@ -180,8 +178,7 @@ def _stage(
     name: str, plan: Plan, costs: _Costs, device: Device, pictures: int, *, keeps: bool, before: Stage | None = None
 ) -> Stage:
     element = BYTES[plan.generator.dtype]
-    stopping = {who for who, _, _ in plan.train.stop.by}
-    members = [*plan.critics, *(one for one in plan.judges if not keeps or one.name in stopping)]
+    members = workload.onlookers(plan) if keeps else [*plan.critics, *plan.judges]
     weights = costs.backbone + sum(costs.weights[member.name] for member in members)
     lora = costs.generator.lora(plan.adapter.rank, plan.adapter.targets)
     # float32 whatever the model's dtype: weights, gradients, two moments; an average and the best look's weights

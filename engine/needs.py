@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from .document import Data, Path, plain
 from .problems import Problems
+from .schema import Replay, Train
 from .values import EULER_STEP
 
-_BATCH, _BUFFER = 4, 32  # the defaults of `train.batch` and of a replay's `buffer`
+_BATCH, _BUFFER = Train.model_fields["batch"].default, Replay.model_fields["buffer"].default
 
 
 def check_needs(problems: Problems) -> None:

@@ -13,6 +13,7 @@ from typing import final
 
 from pydantic import TypeAdapter, ValidationError
 
+from . import scopes
 from .combining import Part, called, combined
 from .document import Document, Node, parse
 from .document import Path as Keys
@@ -105,12 +106,12 @@ class _Reader:
         for name, weight in chosen.recipes.items():
             place = _named(node, name)
             part = self._part(Node(place, name), by, weight)
-            if part is not None and part.name.replace("-", "_") in parts:
+            if part is not None and scopes.key(part.name) in parts:
                 self._refuse(
                     Node(place, name), f"is called `{part.name}` like another one", "names must differ", "combine"
                 )
             elif part is not None:
-                parts[part.name.replace("-", "_")] = part
+                parts[scopes.key(part.name)] = part
         return combined(list(parts.values()), chosen.prompts, mine, self.problems) if parts else None
 
     def _part(self, entry: Node, by: _File, weight: float) -> Part | None:

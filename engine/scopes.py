@@ -17,14 +17,19 @@ def owner(name: str) -> str:
     return name.rpartition(".")[0]
 
 
+def key(recipe: str) -> str:
+    """The key of `vars` that holds a combined recipe's variables: a variable's name cannot have a `-` in it."""
+    return recipe.replace("-", "_")
+
+
 def scope_of(name: str) -> str:
-    """The key of `vars` that holds the variables for `name`: a variable's name cannot have a `-` in it."""
-    return owner(name).replace("-", "_")
+    """The key of `vars` that holds the variables for a question, visual or measure."""
+    return key(owner(name))
 
 
 def variables(everything: Variables, recipe: str) -> dict[str, Value]:
     """The variables of a combined recipe, or with an empty name the recipe's own."""
-    found = everything.get(recipe.replace("-", "_")) if recipe else everything
+    found = everything.get(key(recipe)) if recipe else everything
     if not isinstance(found, Mapping):
         return {}
     return {name: value for name, value in found.items() if not isinstance(value, Mapping)}

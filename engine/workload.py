@@ -50,10 +50,21 @@ def at_once(plan: Plan) -> int:
     return max(1, PIXELS_AT_ONCE // (plan.generator.width * plan.generator.height))
 
 
-def asked_of(plan: Plan, member: Critic, rows: Sequence[Row]) -> tuple[int, int]:
-    """Views and questions of one picture of each row; a judge answers every question."""
+def questions_of(plan: Plan, member: Critic) -> set[str]:
+    """The questions that a critic or judge is asked; a judge answers every one."""
     judge = member in plan.judges
-    mine = {question.name for question in plan.questions if judge or member.name in question.critics}
+    return {question.name for question in plan.questions if judge or member.name in question.critics}
+
+
+def onlookers(plan: Plan) -> list[Critic]:
+    """Who is asked at the looks on the way: the critics, and the judges that may stop the training."""
+    stopping = {who for who, _, _ in plan.train.stop.by}
+    return [*plan.critics, *(judge for judge in plan.judges if judge.name in stopping)]
+
+
+def asked_of(plan: Plan, member: Critic, rows: Sequence[Row]) -> tuple[int, int]:
+    """Views and questions of one picture of each row."""
+    mine = questions_of(plan, member)
     views = questions = 0
     for row in rows:
         seen = [ask.see for ask in row.asks if ask.question in mine]
@@ -81,9 +92,7 @@ def _looks(plan: Plan) -> Part:
     every, steps = plan.evaluate.every, plan.train.steps
     looks = steps // every + (steps % every > 0)
     seeds = len(plan.evaluate.seeds[:LOOK_SEEDS])
-    stopping = {who for who, _, _ in plan.train.stop.by}
-    members = [*plan.critics, *(judge for judge in plan.judges if judge.name in stopping)]
-    return _without_gradient(plan, plan.validate_rows, looks, seeds, 1, 1, members)
+    return _without_gradient(plan, plan.validate_rows, looks, seeds, 1, 1, onlookers(plan))
 
 
 def _evaluation(plan: Plan) -> Part:
