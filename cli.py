@@ -4,7 +4,9 @@ stdout carries data, stderr talk. Exit status: 0 done; 1 done, but an expectatio
 was written; 3 the work failed part-way and can be resumed; 130 stopped by Ctrl-C after a checkpoint.
 """
 
+import atexit
 import dataclasses
+import gc
 import json
 import os
 import sys
@@ -46,8 +48,13 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Nothing on stderr but erro
 Debug = Annotated[bool, typer.Option("--debug", help="Show where in the program an error was raised.")]
 
 
+_READING = {"check", "diff", "lock", "plan", "show"}
+
+
 def main() -> None:
     """Run the command line, and turn every error a person can make into words and an exit status."""
+    if not _READING.isdisjoint(sys.argv[1:2]):
+        _expect_no_garbage()
     try:
         app()
     except (ControlError, OSError) as raised:
@@ -60,6 +67,12 @@ def main() -> None:
             print(console.as_json(error.problems))
         console.show(error)
         sys.exit(error.exit_status)
+
+
+def _expect_no_garbage() -> None:
+    """Look for garbage seldom, and not at the end: what reading makes, modules above all, stays until then."""
+    gc.set_threshold(50_000)
+    atexit.register(gc.freeze)
 
 
 @app.command()
