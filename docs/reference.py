@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from control_recipes.engine import assets, nodes, prompts, reuse, template, texts, unbuilt, values
+from control_recipes.engine import assets, nodes, prompts, template, texts, unbuilt, values
 from control_recipes.engine.kinds import MEASURES, VISUALS
 from control_recipes.engine.schema import SOURCES, json_schema
 
@@ -230,7 +230,7 @@ def _limits() -> str:
         "a file of prompts": f"{texts.LARGEST // 2**20} MiB of UTF-8",
         "mappings and lists inside each other": f"{nodes.DEEPEST} levels",
         "what aliases (`*name`) add to a file": f"{nodes.UNFOLDED:,} values".replace(",", " "),
-        "files that a recipe is made of (`include`, `combine`)": str(reuse.MOST),
+        "files that a recipe is made of (`include`, `combine`)": str(values.MOST_FILES),
         "prompts of one set": f"{prompts.MOST:,}".replace(",", " "),
         "a template, and what it renders to": f"{template.LONGEST:,} bytes".replace(",", " "),
         "loops inside each other in a template": str(template.NESTED_LOOPS),

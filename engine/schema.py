@@ -25,6 +25,7 @@ from .values import (
     Device,
     Dtype,
     Files,
+    Includes,
     Item,
     Keys,
     Name,
@@ -209,7 +210,7 @@ class PromptSets(Keys):
 class Together(Keys):
     """The prompts of several recipes. What stands beside them is asked instead of theirs."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["union"]}, {"required": ["cross"]}]})
+    model_config = ConfigDict(json_schema_extra={"oneOf": [given("union"), given("cross")]})
 
     union: dict[Name, PromptSets] | None = Field(
         default=None, min_length=1, description="recipe: its prompts; all are asked"
@@ -525,7 +526,7 @@ class Schema(Keys):
 
     recipe: Literal[1] = Field(description="version of this language")
     name: Name = Field(description="of the recipe and its adapter")
-    include: Texts | None = Field(
+    include: Includes | None = Field(
         default=None, description="recipe files that this one is laid over, key by key: what it says itself wins"
     )
     combine: Combine | None = Field(default=None, description="recipes whose questions one adapter is trained on")
