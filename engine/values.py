@@ -165,7 +165,8 @@ Dtype = Annotated[
     Field(description="number format of the frozen weights; what is trained is float32 at least"),
 ]
 Quantize = Annotated[
-    Literal["8bit", "4bit"] | None, Field(description="keep the frozen weights in 8 or 4 bits: less memory")
+    Literal["8bit", "4bit"] | None,
+    Field(description="keep the frozen weights in 8 or 4 bits, which takes less memory and is less exact"),
 ]
 Address = Annotated[
     str,
