@@ -285,3 +285,18 @@ def test_the_python_of_the_readme_runs_in_any_folder(tmp_path: Path, monkeypatch
     exec(loads, {})
     with Image.open(tmp_path / "ball.png") as ball:
         assert ball.size == (64, 64)
+
+
+def unsaid(page: str) -> list[str]:
+    """Messages of the page's table that nothing in the program says."""
+    code = "\n".join(path.read_text("utf-8") for path in (*ROOT.glob("engine/*.py"), *ROOT.glob("critics/*.py")))
+    rows = re.findall(r"^\| (`.*?) \| .* \| .* \|$", page, re.MULTILINE)
+    listed = [message for row in rows for message in re.findall(r"`([^`]+)`", row)]
+    assert len(listed) > 30
+    return [message for message in listed if message not in code]
+
+
+def test_every_message_that_the_page_of_mistakes_lists_is_one_of_the_program():
+    page = (ROOT / "docs" / "errors.md").read_text("utf-8")
+    assert unsaid(page) == []
+    assert unsaid(page.replace("`includes itself`", "`eats itself`")) == ["eats itself"]
