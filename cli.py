@@ -63,8 +63,8 @@ def main() -> None:
         from .engine import console
 
         error = raised if isinstance(raised, ControlError) else WorkError(str(raised))
-        if "--json" in sys.argv and isinstance(error, InputError):
-            print(console.as_json(error.problems))
+        if "--json" in sys.argv:
+            print(console.failed(error))
         console.show(error)
         sys.exit(error.exit_status)
 

@@ -128,10 +128,6 @@ class Chat:
             self._answers[key] = self._answer(question, answer)
         return self._answers[key] + ((self.end(),) if closed else ())
 
-    def prompt_length(self, question: str, pictures: int, width: int, height: int) -> int:
-        """Tokens up to where the answer starts, when each picture has the given size in pixels."""
-        return self.length(question, [(width, height)] * pictures)
-
     def length(self, question: str, sizes: Sequence[tuple[int, int]]) -> int:
         """Tokens up to where the answer starts, for pictures of these sizes (width, height), each in pixels."""
         prompt = self.prompt(question, len(sizes))

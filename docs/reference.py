@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from control_recipes.engine import assets, nodes, prompts, reuse, template, texts, unbuilt, values
+from control_recipes.engine import assets, hovers, nodes, prompts, template, texts, unbuilt, values
 from control_recipes.engine.kinds import MEASURES, VISUALS
 from control_recipes.engine.schema import SOURCES, json_schema
 
@@ -25,7 +25,7 @@ _SCALARS = ("text", "whole number", "number", "`true` or `false`")
 _PLURALS = {"text": "texts", "name": "names", "value": "values", "colour": "colours"}
 
 _MARK = re.compile(r"(<!-- ([a-z]+(?: [a-z]+(?:: [a-z_]+)?)?) -->\n).*?(<!-- end -->)", re.DOTALL)
-_SCHEMA: Node = json_schema()
+_SCHEMA: Node = json_schema(hovers=False)  # the table has columns for values and defaults
 _WHOLE: Node = _SCHEMA["else"]  # of a recipe that builds on no other
 # definitions of the schema whose keys stand under a mark of their own
 _OWN = {
@@ -167,7 +167,7 @@ def _plain(node: Node) -> str:
     if kind == "object":
         return _mapping(node)
     if kind in ("integer", "number"):
-        return ("whole number" if kind == "integer" else "number") + _range(node)
+        return f"{'whole number' if kind == 'integer' else 'number'} {hovers.range_of(node)}".strip()
     return {"string": _PATTERNS.get(node.get("pattern", ""), "text"), "boolean": "`true` or `false`"}.get(
         kind or "", ""
     )
@@ -190,20 +190,6 @@ def _mapping(node: Node) -> str:
     if names := node.get("propertyNames", {}).get("enum"):
         key = _either([f"`{name}`" for name in names])
     return f"mapping of {key} to {_words(inner)}"
-
-
-def _range(node: Node) -> str:
-    low, above = node.get("minimum"), node.get("exclusiveMinimum")
-    high, below = node.get("maximum"), node.get("exclusiveMaximum")
-    if low is not None and high is not None:
-        return f" from {_number(low)} to {_number(high)}"
-    bounds = [(above, "above"), (low, "at least"), (high, "at most"), (below, "below")]
-    said = [f"{word} {_number(bound)}" for bound, word in bounds if bound is not None]
-    return f" {' and '.join(said)}" if said else ""
-
-
-def _number(value: float) -> str:
-    return "2⁶³ − 1" if value == values.LARGEST_SEED else f"{value:,}".replace(",", " ")
 
 
 def _anchor(title: str) -> str:
@@ -230,7 +216,7 @@ def _limits() -> str:
         "a file of prompts": f"{texts.LARGEST // 2**20} MiB of UTF-8",
         "mappings and lists inside each other": f"{nodes.DEEPEST} levels",
         "what aliases (`*name`) add to a file": f"{nodes.UNFOLDED:,} values".replace(",", " "),
-        "files that a recipe is made of (`include`, `combine`)": str(reuse.MOST),
+        "files that a recipe is made of (`include`, `combine`)": str(values.MOST_FILES),
         "prompts of one set": f"{prompts.MOST:,}".replace(",", " "),
         "a template, and what it renders to": f"{template.LONGEST:,} bytes".replace(",", " "),
         "loops inside each other in a template": str(template.NESTED_LOOPS),

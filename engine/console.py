@@ -38,9 +38,19 @@ def show(error: ControlError) -> None:
         print("\n".join(text for text, _ in _parts(problem, excerpts)), file=sys.stderr)
 
 
+def failed(error: ControlError) -> str:
+    """An error as the one JSON object of a command with `--json` that fails; one that has no place says null there."""
+    if isinstance(error, InputError):
+        return as_json(error.problems)
+    return _object([{"place": None, "key": "", "message": str(error), "hint": ""}])
+
+
 def as_json(problems: Iterable[Problem]) -> str:
-    """Problems as the one JSON object of a command with `--json` that fails."""
-    listed = [asdict(problem) for problem in problems]
+    """Problems as the one JSON object of a command with `--json`, none of them where all is well."""
+    return _object([asdict(problem) for problem in problems])
+
+
+def _object(listed: list[dict[str, Any]]) -> str:
     text = json.dumps({"ok": not listed, "problems": listed}, ensure_ascii=False)
     # half a character, of a file's name or of a prompt, cannot be written as UTF-8, but as an escape of JSON it can
     return text.encode(errors="backslashreplace").decode()

@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from . import document
 from .errors import InputError
@@ -19,7 +19,9 @@ from .texts import LARGEST_RECIPE, load
 
 _LONGEST = 120  # characters of a line that tidying may make; a person may write longer ones
 _NOTHING = re.compile(r"^(?:~|null|Null|NULL|)$")
-_COMMENT = re.compile(r"(?:^|\s)#(.*)$", re.MULTILINE)
+_COMMENT = re.compile(r"(?:^|\s)#(.*)$")
+_ANCHOR = re.compile(r"(?:^|[\s\[{,])&(\S+)", re.MULTILINE)
+_ANCHORED = re.compile(r"^(.*:[ ]&\S+)\n([ ]+)(#.*)$", re.MULTILINE)  # and a comment, which was behind the anchor
 
 
 def tidy(text: str, file: str) -> str:
@@ -55,6 +57,7 @@ def _candidates(text: str) -> Iterator[str]:
     plain = text.removeprefix("\ufeff").replace("\r\n", "\n")
     try:
         made = _round_trip(_round_trip(plain))  # some comments settle in the second round
+        yield _ANCHORED.sub(_joined, _without_blanks(made))
         yield _without_blanks(made)
         yield made
     except YAMLError:
@@ -74,12 +77,19 @@ def _same(made: str, before: document.Document, text: str) -> bool:
         not after.problems
         and repr(after.data) == repr(before.data)  # 1, 1.0 and true are equal, and not the same
         and _comments(made) == _comments(text)
+        and _ANCHOR.findall(made) == _ANCHOR.findall(text)
         and all(len(line) <= longest for line in made.splitlines())
     )
 
 
-def _comments(text: str) -> list[str]:
-    return sorted(found.strip() for found in _COMMENT.findall(text))
+def _comments(text: str) -> list[tuple[str, bool]]:
+    """What every comment says, in their order, and whether it stands on a line of its own."""
+    lines = text.removeprefix("\ufeff").splitlines()
+    return [(found[1].strip(), not line[: found.start()].strip()) for line in lines if (found := _COMMENT.search(line))]
+
+
+def _joined(found: re.Match[str]) -> str:
+    return f"{found[1]}{' ' * max(1, len(found[2]) - len(found[1]))}{found[3]}"
 
 
 def _without_blanks(text: str) -> str:
@@ -89,8 +99,20 @@ def _without_blanks(text: str) -> str:
 
 def _round_trip(text: str) -> str:
     stream, yaml = io.StringIO(), _yaml()
-    yaml.dump(yaml.load(text), stream)
+    data = yaml.load(text)
+    _keep_anchors(data)
+    yaml.dump(data, stream)
     return stream.getvalue()
+
+
+def _keep_anchors(node: Any) -> None:
+    """Let anchors be written that nothing refers to yet: ruamel.yaml leaves them out, and moves their comments."""
+    if isinstance(node, (dict, list)):
+        inner = cast(Any, node)
+        if inner.anchor.value is not None:
+            inner.anchor.always_dump = True
+        for one in inner.values() if isinstance(node, dict) else inner:
+            _keep_anchors(one)
 
 
 def _yaml() -> Any:

@@ -29,10 +29,16 @@ class Line(Keys):
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [given("y"), given("x")]})
 
-    y: Fraction | None = Field(default=None, description="fraction of the height, from the top")
-    x: Fraction | None = Field(default=None, description="fraction of the width, from the left")
-    thickness: Size = Field(default=0.02, description="fraction of the height (of the width for an upright line)")
-    color: Color = Field(default="#ff0000ff", description="CSS name or #rrggbb[aa]")
+    y: Fraction | None = Field(
+        default=None, description="where a level line lies: fraction of the height, from the top"
+    )
+    x: Fraction | None = Field(
+        default=None, description="where an upright line stands: fraction of the width, from the left"
+    )
+    thickness: Size = Field(
+        default=0.02, description="how thick: fraction of the height (of the width for an upright line)"
+    )
+    color: Color = Field(default="#ff0000ff", description="its colour: a CSS name or #rrggbb[aa]")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -45,8 +51,8 @@ Pair = Annotated[list[Fraction], Field(min_length=2, max_length=2)]
 
 
 class Region(Keys):
-    x: Pair = Field(description="left and right edge; fractions of the width")
-    y: Pair = Field(description="upper and lower edge; fractions of the height")
+    x: Pair = Field(description="[left, right] edges: fractions of the width, from the left")
+    y: Pair = Field(description="[upper, lower] edges: fractions of the height, from the top")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -57,44 +63,52 @@ class Region(Keys):
 
 
 class LineVisual(Keys):
-    line: Line = Field(description="a straight line across the picture")
+    line: Line = Field(description="a straight line across the picture: level at `y`, or upright at `x`")
 
 
 class PointsVisual(Keys):
     points: dict[Name, Pair] = Field(
-        min_length=1, max_length=MOST_NAMED, description="label: [x, y] of its dot, fractions of the picture"
+        min_length=1,
+        max_length=MOST_NAMED,
+        description="{label: [x, y]}: dots with a label each; fractions of the picture, from the top left",
     )
-    radius: Size = Field(default=0.03, description="fraction of the picture's shorter side")
-    color: Color = Field(default="#ff0000ff", description="CSS name or #rrggbb[aa]")
+    radius: Size = Field(default=0.03, description="of every dot: fraction of the picture's shorter side")
+    color: Color = Field(default="#ff0000ff", description="its colour: a CSS name or #rrggbb[aa]")
 
 
 class RegionVisual(Keys):
-    region: Region = Field(description="the outline of a rectangle")
-    color: Color = Field(default="#ff0000ff", description="CSS name or #rrggbb[aa]")
+    region: Region = Field(description="the outline of a rectangle, from `x` to `x` and from `y` to `y`")
+    color: Color = Field(default="#ff0000ff", description="its colour: a CSS name or #rrggbb[aa]")
 
 
 class PaletteVisual(Keys):
-    palette: list[Color] = Field(min_length=1, max_length=MOST_NAMED, description="colours, from left to right")
-    at: Edge = Field(default="bottom", description="edge of the picture")
-    height: Size = Field(default=0.15, description="fraction of the picture's height")
+    palette: list[Color] = Field(
+        min_length=1,
+        max_length=MOST_NAMED,
+        description="swatches of these colours, from left to right, along an edge of the picture",
+    )
+    at: Edge = Field(default="bottom", description="the edge of the picture that it lies along")
+    height: Size = Field(default=0.15, description="how high it is: fraction of the picture's height")
 
 
 class ImageVisual(Keys):
-    image: Text = Field(description="a picture file, relative to the recipe")
-    at: Edge = Field(default="bottom", description="edge of the picture")
-    height: Size = Field(default=1.0, description="fraction of the picture's height")
+    image: Text = Field(description="a picture file that is laid over the picture; relative to the recipe")
+    at: Edge = Field(default="bottom", description="the edge of the picture that it lies along")
+    height: Size = Field(default=1.0, description="how high it is: fraction of the picture's height")
     opacity: Size = Field(default=1.0, description="1 hides what is below it, less lets it through")
 
 
 class TextVisual(Keys):
-    text: Text = Field(description="what is written over the picture")
-    at: Pair = Field(description="x and y of its middle, fractions of the picture")
-    height: Size = Field(default=0.12, description="fraction of the picture's height")
-    color: Color = Field(default="#ff0000ff", description="CSS name or #rrggbb[aa]")
+    text: Text = Field(description="a few words or a label, written over the picture")
+    at: Pair = Field(description="[x, y] of its middle: fractions of the picture, from the top left")
+    height: Size = Field(default=0.12, description="how high it is: fraction of the picture's height")
+    color: Color = Field(default="#ff0000ff", description="its colour: a CSS name or #rrggbb[aa]")
 
 
 class ReferenceVisual(Keys):
-    reference: Text = Field(description="a picture file, shown beside the generated picture")
+    reference: Text = Field(
+        description="a picture file that is shown beside the generated picture; relative to the recipe"
+    )
 
 
 VISUALS: dict[str, type[Keys]] = {
@@ -130,7 +144,7 @@ class Factors(Keys):
         default=[], description="factors that must read as the prompt names them"
     )
     words: Annotated[dict[Literal[FACTORS], Text], Field(min_length=1)] = Field(  # pyright: ignore[reportInvalidTypeForm]
-        default={}, alias="is", description="factor: the word it must read as"
+        default={}, alias="is", description="{factor: word}: what it must read as, whatever the prompt names"
     )
 
     @model_validator(mode="after")
@@ -141,28 +155,42 @@ class Factors(Keys):
 
 
 class Sharpness(Keys):
-    at_least: NotNegative = Field(description="ratio of sharpness")
-    relative_to: Base = Field(default="base", description="the bare generator's picture")
+    at_least: NotNegative = Field(
+        description="smallest ratio of its sharpness to that of the picture it is compared with"
+    )
+    relative_to: Base = Field(
+        default="base", description="what it is compared with: `base`, the bare generator's picture from the same noise"
+    )
 
 
 class Drift(Keys):
-    at_most: Fraction = Field(description="largest mean difference of a pixel; pixels go from 0 to 1")
+    at_most: Fraction = Field(
+        description="largest mean difference from the bare generator's picture; pixels go from 0 to 1"
+    )
 
 
 class HorizonRowMeasure(Keys):
-    horizon_row: HorizonRow = Field(description="the horizon's row is near a fraction of the height (embedded world)")
+    horizon_row: HorizonRow = Field(
+        description="whether the horizon lies where it should (holds in the embedded world)"
+    )
 
 
 class FactorsMeasure(Keys):
-    factors: Factors = Field(description="factors of the scene read as they should (embedded world)")
+    factors: Factors = Field(
+        description="whether thing, place, colour and so on read as they should (holds in the embedded world)"
+    )
 
 
 class SharpnessMeasure(Keys):
-    sharpness: Sharpness = Field(description="as sharp as the bare generator's picture")
+    sharpness: Sharpness = Field(
+        description="whether pictures stay as sharp as the bare generator's: variance of the Laplacian (holds anywhere)"
+    )
 
 
 class DriftMeasure(Keys):
-    drift: Drift = Field(description="mean difference from the bare generator's picture, of [0, 1]")
+    drift: Drift = Field(
+        description="whether pictures stay near the bare generator's own, pixel by pixel (holds anywhere)"
+    )
 
 
 MEASURES: dict[str, type[Keys]] = {

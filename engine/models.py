@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from .. import critics
-from . import generators
+from . import generators, hub
 from .errors import InputError, Place, Problem, WorkError, cut
 from .plan import Model
 
@@ -28,7 +27,6 @@ _PARTS = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 _LIGHT = ("*.json", "*.jinja", "*.txt", "*.model")  # what `check` and `plan` need
 _PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
 _RESTED_NANOSECONDS = 2 * 10**9
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def builtin() -> list[str]:
@@ -64,7 +62,7 @@ def _located(address: str, folder: Path) -> Model:
         if not at.is_dir():
             raise ValueError(f"there is no folder {address}")
     else:
-        at = _snapshot(address, _LIGHT)
+        at = hub.snapshot(address, _LIGHT, kept=True)
         revision = at.name
     if not _is_model(at):
         raise ValueError(f"{address} holds no model: neither model_index.json nor config.json")
@@ -80,28 +78,11 @@ def complete(model: Model) -> Model:
     """
     if model.revision:
         try:
-            _snapshot(f"{model.address.partition('@')[0]}@{model.revision}", _PARTS)
+            hub.snapshot(f"{model.address.partition('@')[0]}@{model.revision}", _PARTS, kept=False)
             _refuse_pickles(_files(Path(model.folder)), model.address)
         except ValueError as error:
             raise WorkError(str(error)) from error
     return model
-
-
-def _snapshot(address: str, patterns: tuple[str, ...]) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    name, _, revision = address.partition("@")
-    chosen: dict[str, Any] = {"repo_id": name, "revision": revision or None, "allow_patterns": list(patterns)}
-    try:
-        if _COMMIT.fullmatch(revision):
-            try:
-                return Path(snapshot_download(**chosen, local_files_only=patterns == _LIGHT))
-            except LocalEntryNotFoundError:
-                pass
-        return Path(snapshot_download(**chosen))
-    except (HfHubHTTPError, LocalEntryNotFoundError) as error:
-        raise ValueError(f"{address} cannot be had from the hub: {str(error).splitlines()[0]}") from error
 
 
 def _is_model(folder: Path) -> bool:

@@ -1,64 +1,82 @@
-"""The JSON Schema of a recipe that includes or combines others: what it leaves out is elsewhere, `~` removes."""
+"""The JSON Schema of a recipe that includes or combines others: what it leaves out is elsewhere, `~` removes.
+
+A part is refused where no recipe below it could make it right: what one file says is seen, how two go together is not.
+A list is replaced whole, so its entries are checked as anywhere.
+"""
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any, cast
+
+_REUSE = ("include", "combine")
+_AS_THEY_ARE = ("default", "enum", "const", "discriminator", "not", "items")  # a part is no laxer in these
+_NOTHING = {"type": "null"}
 
 
 def with_reuse(schema: dict[str, Any]) -> dict[str, Any]:
     """A schema that asks for everything of a recipe of its own, and for nothing of one that builds on others."""
     whole = {key: value for key, value in schema.items() if key not in ("$defs", "title", "description")}
+    own = {key: _something(whole["properties"][key]) for key in _REUSE}  # neither inherited nor taken away
+    whole["properties"] = {**whole["properties"], **own}
     defs = cast(dict[str, Any], schema.get("$defs", {}))
-    loose = {f"{name}.part": _loosened(one) for name, one in defs.items()}
-    builds = {"anyOf": [{"required": [key]} for key in ("include", "combine")]}
-    then = _loosened(whole)
-    then["properties"] |= {key: whole["properties"][key] for key in ("include", "combine")}  # these are not inherited
+    parts = {f"{name}.part": _part(one) for name, one in defs.items()}
+    builds = {"anyOf": [{"required": [key]} for key in _REUSE]}
+    then = _part(whole)
+    then["properties"] |= own
+    then["anyOf"] = [{"required": [key]} for key in ("include", "name")]  # what is combined lends no name
     return {
         **{key: schema[key] for key in ("title", "description") if key in schema},
         "if": {"type": "object", **builds},
         "then": then,
         "else": whole,
-        "$defs": {**defs, **loose},
+        "$defs": {**defs, **parts},
     }
 
 
-def _loosened(node: Any) -> Any:
-    """Nothing is required, every value of a mapping may be null, and references lead to what is loosened as well."""
-    if isinstance(node, list):
-        return [_loosened(one) for one in cast(list[Any], node)]
+def _part(node: Any) -> Any:
+    """A node of the schema as it holds for a part: nothing is required, and what may be left out may be taken away."""
     if not isinstance(node, dict):
         return node
     made: dict[str, Any] = {}
+    required = cast(list[str], cast(dict[str, Any], node).get("required", []))
     for key, value in cast(dict[str, Any], node).items():
-        if key in ("required", "minProperties", "not") or _only_required(key, value):
-            continue
-        if key == "$ref":
+        if key in ("anyOf", "oneOf") and _only_required(value):
+            made |= _never_two(value) if key == "oneOf" else {}
+        elif key == "$ref":
             made[key] = f"{value}.part"
-        elif key in ("properties", "patternProperties"):
+        elif key == "properties":
+            properties = cast(dict[str, Any], value)
+            # `~` for what must be there is wrong whatever lies below
+            made[key] = {name: _part(one) if name in required else _or_nothing(one) for name, one in properties.items()}
+        elif key == "patternProperties":
             made[key] = {name: _or_nothing(one) for name, one in cast(dict[str, Any], value).items()}
         elif key == "additionalProperties" and isinstance(value, dict):
-            made[key] = _or_nothing(cast(Any, value))
-        elif key == "oneOf":
-            made["anyOf"] = _loosened(value)  # of a part alone, the kind may not show
-        elif key not in ("default", "enum", "const", "discriminator"):
-            made[key] = _loosened(value)
-        else:
-            made[key] = value
+            made[key] = _or_nothing(cast(dict[str, Any], value))
+        elif key in ("anyOf", "oneOf"):
+            made["anyOf"] = [_part(one) for one in cast(list[Any], value)]  # of a part alone, the kind may not show
+        elif key not in ("required", "minProperties"):
+            made[key] = value if key in _AS_THEY_ARE else _part(value)
     return made
 
 
-def _only_required(key: str, value: object) -> bool:
-    return (
-        key in ("anyOf", "oneOf")
-        and isinstance(value, list)
-        and all(
-            isinstance(one, dict) and {"required"} <= set(cast(dict[str, Any], one)) <= {"required", "properties"}
-            for one in cast(list[object], value)
-        )
-    )
+def _only_required(choices: list[dict[str, Any]]) -> bool:
+    """Whether these choices only say which keys must be there."""
+    return all({"required"} <= set(one) <= {"required", "properties"} for one in choices)
 
 
-def _or_nothing(node: Any) -> dict[str, Any]:
-    inner = _loosened(node)
-    said = {key: inner.pop(key) for key in ("description",) if isinstance(inner, dict) and key in inner}
-    return {**said, "anyOf": [inner, {"type": "null"}]}
+def _never_two(choices: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of keys that exclude each other, one may lie below, but no two can stand side by side."""
+    return {"not": {"anyOf": [{"allOf": list(pair)} for pair in combinations(choices, 2)]}}
+
+
+def _or_nothing(node: dict[str, Any]) -> dict[str, Any]:
+    inner = _part(node)
+    said = {key: inner.pop(key) for key in ("description",) if key in inner}
+    return {**said, "anyOf": [inner, _NOTHING]}
+
+
+def _something(node: dict[str, Any]) -> dict[str, Any]:
+    """A key that may be left out, and stands for something where it is there."""
+    kept = {key: value for key, value in node.items() if key != "default"}
+    return {**kept, "anyOf": [one for one in node["anyOf"] if one != _NOTHING]}

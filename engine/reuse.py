@@ -23,8 +23,8 @@ from .paths import Refused, inside, rebased
 from .problems import Problems
 from .schema import Combine
 from .texts import LARGEST_RECIPE, load
+from .values import MOST_FILES
 
-MOST = 200  # files of one recipe
 KEYS = ("include", "combine")
 
 
@@ -128,6 +128,10 @@ class _Reader:
     def _names(self, node: Node, key: str) -> Iterator[Node]:
         """The texts of a list, or the one that stands for a list of one."""
         found = (node.children or {}).get(key)
+        if found is not None and found.items is not None and not 0 < len(found.items) <= MOST_FILES:
+            message = f"must have at most {MOST_FILES} entries" if found.items else "is empty"
+            self.missing.append(Problem(found.place, key, message))
+            return
         for entry in [] if found is None else [found] if found.items is None else found.items:
             if isinstance(entry.value, str) and entry.value.strip():
                 yield entry
@@ -146,8 +150,8 @@ class _Reader:
             circle = (*by.names[by.chain.index(path) :], shown)
             return self._refuse(entry, f"includes itself: {' → '.join(circle)}", "one of them must not", key)
         if path not in self._read:
-            if len(self._read) == MOST:
-                return self._refuse(entry, f"is one file too many: a recipe is made of at most {MOST}", "", key)
+            if len(self._read) == MOST_FILES:
+                return self._refuse(entry, f"is one file too many: a recipe is made of at most {MOST_FILES}", "", key)
             self._read[path] = None
             self._read[path] = self._opened(path, _File(name, shown, (*by.chain, path), (*by.names, shown)))
         return self._read[path]

@@ -25,6 +25,7 @@ from .values import (
     Device,
     Dtype,
     Files,
+    Includes,
     Item,
     Keys,
     Name,
@@ -63,8 +64,12 @@ __all__ = [
 
 
 class PictureSize(Keys):
-    width: Whole = Field(ge=8, le=8192, description="width of a picture, in pixels")
-    height: Whole = Field(ge=8, le=8192, description="height of a picture, in pixels")
+    width: Whole = Field(
+        ge=8, le=8192, description="from left to right, in pixels: a multiple of what the model can do, often 8 or 16"
+    )
+    height: Whole = Field(
+        ge=8, le=8192, description="from top to bottom, in pixels: a multiple of what the model can do, often 8 or 16"
+    )
 
 
 class _Checkpointed(Keys):
@@ -85,8 +90,15 @@ class Generator(Keys):
     """The image generator that the adapter is for."""
 
     model: Address
-    steps: Whole = Field(default=1, ge=1, le=1000, description="steps of the sampler for one picture")
-    size: PictureSize | None = Field(default=None, description="of a picture; left out, what the model was made for")
+    steps: Whole = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="steps of the sampler that one picture takes; the gradient goes through one of them",
+    )
+    size: PictureSize | None = Field(
+        default=None, description="width and height of a picture; left out, what the model was made for"
+    )
     guidance: float = Field(default=0.0, ge=0, description="guidance scale, as the family of the model understands it")
     negative: str = Field(
         default="",
@@ -195,7 +207,7 @@ Validation = Annotated[_LIST | _TEMPLATE | _FILE | Annotated[HeldBack, Tag("<sam
 class PromptSets(Keys):
     """What is asked of the generator: to train on, to look at on the way, and to test on."""
 
-    train: Source = Field(description="prompts to train on")
+    train: Source = Field(description="prompts to train on: a list, a template with `for`, or a file")
     test: Source | None = Field(
         default=None, description="held-out prompts: tested on, never trained on; left out, those of `validate`"
     )
@@ -209,17 +221,21 @@ class PromptSets(Keys):
 class Together(Keys):
     """The prompts of several recipes. What stands beside them is asked instead of theirs."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["union"]}, {"required": ["cross"]}]})
+    model_config = ConfigDict(json_schema_extra={"oneOf": [given("union"), given("cross")]})
 
     union: dict[Name, PromptSets] | None = Field(
-        default=None, min_length=1, description="recipe: its prompts; all are asked"
+        default=None, min_length=1, description="{recipe: its prompts}: those of all recipes are asked"
     )
     cross: dict[Name, PromptSets] | None = Field(
-        default=None, min_length=1, description="recipe: its prompts; each is asked with each that agrees with it"
+        default=None,
+        min_length=1,
+        description="{recipe: its prompts}: each is joined with each of the others that agrees with it",
     )
-    train: Source | None = Field(default=None, description="prompts to train on")
-    test: Source | None = Field(default=None, description="held-out prompts")
-    validation: Validation | None = Field(default=None, alias="validate", description="for stopping and tuning")
+    train: Source | None = Field(default=None, description="prompts to train on, instead of the recipes' own")
+    test: Source | None = Field(default=None, description="held-out prompts, instead of the recipes' own")
+    validation: Validation | None = Field(
+        default=None, alias="validate", description="prompts to look at on the way, instead of the recipes' own"
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -253,7 +269,8 @@ class Combining(Keys):
         min_length=1, description="recipe file: what the weights of its questions are multiplied by"
     )
     prompts: Literal["union", "cross"] = Field(
-        default="union", description="all of their prompts, or each joined with each of the next recipe"
+        default="union",
+        description="`union`: the prompts of all; `cross`: each joined with those of the next that agree with it",
     )
 
 
@@ -329,17 +346,27 @@ class Goal(Keys):
 
 
 class Stay(Keys):
-    weight: Weight = Field(description="how strongly: of the mean squared difference of latents")
+    weight: Weight = Field(
+        description="how strongly: multiplies the mean squared difference of latents from the bare generator's"
+    )
 
 
 # --- training, evaluation -------------------------------------------------------------------------------------------
 
 
 class Adapter(Keys):
-    rank: Whole = Field(default=16, ge=1, le=4096, description="size of the adapter: columns of each of its factors")
-    alpha: float | None = Field(default=None, gt=0, description="the adapter acts by alpha / rank; left out, 5 × rank")
+    rank: Whole = Field(
+        default=16,
+        ge=1,
+        le=4096,
+        description="size of the adapter: columns of each of its factors; a larger one learns more, and disturbs more",
+    )
+    alpha: float | None = Field(
+        default=None, gt=0, description="how strongly the adapter acts: by alpha / rank; left out, 5 × rank"
+    )
     targets: Literal["attention", "all"] = Field(
-        default="attention", description="which layers are adapted: those of attention, or all linear ones"
+        default="attention",
+        description="which linear layers of the generator are adapted: those of `attention`, or `all`",
     )
     start: Text | None = Field(default=None, description="the adapter file to begin with, relative to the recipe")
 
@@ -351,7 +378,12 @@ class Augment(Keys):
     noise: float = Field(
         default=0.0, ge=0, le=1, description="add noise of this standard deviation; pixels go from 0 to 1"
     )
-    shift: Whole = Field(default=0, ge=0, le=1024, description="move by at most so many pixels")
+    shift: Whole = Field(
+        default=0,
+        ge=0,
+        le=1024,
+        description="move the picture by at most so many pixels, up or down and to either side",
+    )
     flip: bool = Field(default=False, description="mirror half of the pictures whose questions all have `flips: true`")
 
 
@@ -371,10 +403,11 @@ class Stop(Keys):
     )
 
     p: dict[PartName, Probability] = Field(
-        default={}, description="question: mean p that its least convinced critic must reach"
+        default={},
+        description="{question: p}: the mean p over validation prompts that even its least convinced critic must reach",
     )
     judge: dict[Name, dict[PartName, Probability]] = Field(
-        default={}, description="judge: {question: mean p that it must reach}"
+        default={}, description="{judge: {question: p}}: the mean p over validation prompts that a judge must reach"
     )
     patience: Whole = Field(
         default=1, ge=1, le=10_000_000, description="how many looks in a row must meet all thresholds"
@@ -443,19 +476,32 @@ Backprop = Annotated[
 class Conflict(Keys):
     """How often the gradients of the questions are held against each other."""
 
-    every: Whole = Field(ge=1, description="steps between looks")
+    every: Whole = Field(ge=1, description="steps between looks at how the gradients of the questions agree")
 
 
 class Train(Keys):
-    steps: Whole = Field(default=100, ge=1, le=10_000_000, description="steps of training, at most")
-    batch: Whole = Field(default=4, ge=1, le=65536, description="pictures in a batch")
-    accumulate: Whole = Field(default=1, ge=1, le=65536, description="batches that a step takes together")
-    lr: float = Field(default=5e-5, gt=0, description="learning rate")
+    steps: Whole = Field(
+        default=100, ge=1, le=10_000_000, description="steps of training, at most: `stop` may end it before"
+    )
+    batch: Whole = Field(default=4, ge=1, le=65536, description="pictures that are made and looked at together")
+    accumulate: Whole = Field(
+        default=1,
+        ge=1,
+        le=65536,
+        description="batches whose gradients make one step: pictures of a step are batch × accumulate",
+    )
+    lr: float = Field(
+        default=5e-5,
+        gt=0,
+        description="learning rate, at its highest; small worlds bear 1e-3, full-size models want less",
+    )
     warmup: Whole = Field(default=0, ge=0, le=10_000_000, description="steps over which the rate rises to `lr`")
     schedule: Literal["constant", "linear", "cosine"] = Field(
         default="constant", description="how the rate goes on from `lr`: as it is, or down to zero at `steps`"
     )
-    optimizer: Literal["adamw"] = Field(default="adamw", description="AdamW without decay")
+    optimizer: Literal["adamw"] = Field(
+        default="adamw", description="what turns gradients into steps: AdamW, without weight decay"
+    )
     clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient; a larger one is scaled down")
     seed: Whole = Field(
         default=100,
@@ -475,7 +521,8 @@ class Train(Keys):
         description="what may happen to a picture before the critics see it: harder to please by single pixels",
     )
     weights: Literal["fixed", "balanced"] = Field(
-        default="fixed", description="of the questions: as written, or balanced against each other"
+        default="fixed",
+        description="weights of the questions: as they are written, or balanced against each other on the way",
     )
     conflict: Conflict | None = Field(default=None, description="look at how the gradients of the questions agree")
     optimize: Literal["adapter", "latents"] = Field(
@@ -509,8 +556,12 @@ class Expected(Keys):
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [given("at_least"), given("at_most")]})
 
-    at_least: float | None = Field(default=None, ge=0, le=1, description="smallest good fraction of held-out pictures")
-    at_most: float | None = Field(default=None, ge=0, le=1, description="largest good fraction of held-out pictures")
+    at_least: float | None = Field(
+        default=None, ge=0, le=1, description="smallest fraction of held-out pictures that must be right"
+    )
+    at_most: float | None = Field(
+        default=None, ge=0, le=1, description="largest fraction of held-out pictures that may be right"
+    )
     judge: Name | None = Field(default=None, description="the judge that answers; for a question, never for a measure")
 
     @model_validator(mode="after")
@@ -523,9 +574,11 @@ class Expected(Keys):
 class Schema(Keys):
     """A recipe: how pictures should change, as questions about them."""
 
-    recipe: Literal[1] = Field(description="version of this language")
-    name: Name = Field(description="of the recipe and its adapter")
-    include: Texts | None = Field(
+    recipe: Literal[1] = Field(description="version of the recipe language that the file is written in")
+    name: Name = Field(
+        description="what the recipe and its adapter are called: a run writes runs/NAME/NAME.safetensors"
+    )
+    include: Includes | None = Field(
         default=None, description="recipe files that this one is laid over, key by key: what it says itself wins"
     )
     combine: Combine | None = Field(default=None, description="recipes whose questions one adapter is trained on")
@@ -534,7 +587,7 @@ class Schema(Keys):
         max_length=MOST_VARIABLES,
         description="variables for every template; a mapping holds those of a combined recipe",
     )
-    generator: Generator = Field(description="the image generator that is taught")
+    generator: Generator = Field(description="the image generator that is taught: a model, and how it makes pictures")
     critics: dict[Name, Critic] = Field(
         min_length=1,
         max_length=MOST_NAMED,
@@ -559,21 +612,37 @@ class Schema(Keys):
     measures: dict[PartName, Measure] = Field(
         default={}, max_length=MOST_NAMED, description="what pixels say, without any model: the truth"
     )
-    goal: Goal | None = Field(default=None, description="what the recipe is for, as truth and as belief")
-    stay: Stay | None = Field(default=None, description="keep pictures close to those of the bare generator")
-    adapter: Adapter = Field(default_factory=Adapter, description="the LoRA that is trained")
-    train: Train = Field(default_factory=Train, description="how it is trained, and how long")
+    goal: Goal | None = Field(
+        default=None,
+        description="what the recipe is for: a measure and a question of the same thing, side by side in the report",
+    )
+    stay: Stay | None = Field(
+        default=None, description="keep pictures close to those of the bare generator, so that little else changes"
+    )
+    adapter: Adapter = Field(
+        default_factory=Adapter,
+        description="the LoRA that is trained: its size, and which layers of the generator it changes",
+    )
+    train: Train = Field(
+        default_factory=Train, description="how the adapter is trained: how long, how fast, and when to stop"
+    )
     evaluate: Evaluate = Field(
-        default_factory=Evaluate, description="how it is looked at, while it is trained and at the end"
+        default_factory=Evaluate,
+        description="how many pictures are made to see what was learned, on the way and at the end",
     )
     expect: dict[PartName, Expected] = Field(
         default={}, description="the recipe's own tests: `recipe run` and `recipe eval` exit 1 where one is not met"
     )
 
 
-def json_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of the language, for completion and checking in editors."""
+def json_schema(hovers: bool = True) -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the language, for completion and checking in editors.
+
+    With `hovers`, descriptions also tell the range and the default of a value, which editors do not show by themselves.
+    """
+    from .hovers import with_values
     from .partial import with_reuse
 
-    schema = with_reuse(Schema.model_json_schema(mode="validation"))
+    schema = Schema.model_json_schema(mode="validation")
+    schema = with_reuse(with_values(schema) if hovers else schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Control recipe", **schema}

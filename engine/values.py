@@ -35,6 +35,7 @@ EULER_STEP = 0.05  # of noise level, that `estimate: noisy` takes
 MOST_TEXTS = 64  # wordings of a question, answers of a question
 MOST_NAMED = 256  # entries of a mapping that a person names: questions, visuals, points, …
 MOST_VARIABLES = 1000
+MOST_FILES = 200  # that a recipe is made of besides its own
 
 
 class Keys(BaseModel):
@@ -128,6 +129,8 @@ NotNegative = Annotated[_FROM_0, WrapValidator(_number_or_template, json_schema_
 Text = Annotated[str, Field(pattern=r"\S", max_length=LONGEST), AfterValidator(_not_blank)]
 _TEXTS = Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)]
 Texts = Annotated[_TEXTS, BeforeValidator(_listed, json_schema_input_type=Text | _TEXTS)]
+_INCLUDES = Annotated[list[Text], Field(min_length=1, max_length=MOST_FILES)]
+Includes = Annotated[_INCLUDES, BeforeValidator(_listed, json_schema_input_type=Text | _INCLUDES)]
 Files = Annotated[list[Text], BeforeValidator(_listed, json_schema_input_type=Text | list[Text])]
 _COLOR = Annotated[str, Field(pattern=r"^([A-Za-z]+|#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?)$")]
 Color = Annotated[str, AfterValidator(_color), WrapValidator(_or_template, json_schema_input_type=_COLOR | Rendered)]
@@ -162,7 +165,8 @@ Dtype = Annotated[
     Field(description="number format of the frozen weights; what is trained is float32 at least"),
 ]
 Quantize = Annotated[
-    Literal["8bit", "4bit"] | None, Field(description="keep the frozen weights in 8 or 4 bits: less memory")
+    Literal["8bit", "4bit"] | None,
+    Field(description="keep the frozen weights in 8 or 4 bits, which takes less memory and is less exact"),
 ]
 Address = Annotated[
     str,

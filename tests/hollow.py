@@ -1,11 +1,16 @@
-"""Model folders for tests of what never loads a weight: real tokenizers and configurations, hollow weights."""
+"""A workplace for tests of what never loads a weight: real tokenizers and configurations, hollow weights, a recipe."""
 
 from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
+from control_recipes.engine.errors import InputError
+from control_recipes.engine.plan import Plan
+from control_recipes.engine.recipe import read
+from control_recipes.engine.resolve import resolve
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 SPECIAL = ["<|vision_start|>", "<|image_pad|>", "<|vision_end|>", "<|im_start|>", "<|im_end|>"]
@@ -109,3 +114,31 @@ def workplace(folder: Path) -> Path:
     (folder / "assets" / "card.png").write_bytes(PNG)
     (folder / "r.yaml").write_text(RECIPE, encoding="utf-8")
     return folder / "r.yaml"
+
+
+def changed(*changes: tuple[str, str], text: str = RECIPE) -> str:
+    """A recipe after the first place of some text of it was replaced."""
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    return text
+
+
+def resolved(file: Path, *changes: tuple[str, str], text: str = RECIPE) -> Plan:
+    """What the changed recipe, written to `file`, resolves to."""
+    file.write_text(changed(*changes, text=text), encoding="utf-8")
+    return resolve(read(file))
+
+
+def problems(file: Path, *changes: tuple[str, str], text: str = RECIPE) -> list[str]:
+    """What is said of the changed recipe: `line:column: key: message` and hints; nothing where nothing is wrong."""
+    return told(lambda: resolved(file, *changes, text=text), f"{file}:")
+
+
+def told(work: Callable[[], object], without: str) -> list[str]:
+    """The problems that some work raises, as texts without the name of a file or folder in them."""
+    try:
+        work()
+    except InputError as error:
+        return [str(problem).replace(without, "") for problem in error.problems]
+    return []

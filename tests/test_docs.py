@@ -260,3 +260,43 @@ def test_every_mistake_of_the_page_is_told_so(right: str, wrong: str, said: str,
 
 def test_the_page_of_mistakes_has_examples():
     assert len(MISTAKES) == (ROOT / "docs" / "errors.md").read_text("utf-8").count("```diff") > 8
+
+
+SMALL = """\
+recipe: 1
+name: mine
+generator: {model: builtin:generator}
+critics: {eyes: {model: builtin:critic}}
+prompts: {train: [a red ball in the grass]}
+questions: {blue: {ask: "Is the ball blue?", answer: "Yes", against: "No"}}
+train: {steps: 1, batch: 1}
+evaluate: {seeds: 1, scales: [1.0]}
+"""
+
+
+def test_the_python_of_the_readme_runs_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Trains for one step: nothing less shows that what is written can be loaded as the page says."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(SMALL, encoding="utf-8")
+    loads, trains = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.S)
+    said: dict[str, Any] = {}
+    exec(trains, said)
+    assert said["trained"].adapter.absolute() == tmp_path / "runs" / "mine" / "mine.safetensors"
+    exec(loads, {})
+    with Image.open(tmp_path / "ball.png") as ball:
+        assert ball.size == (64, 64)
+
+
+def unsaid(page: str) -> list[str]:
+    """Messages of the page's table that nothing in the program says."""
+    code = "\n".join(path.read_text("utf-8") for path in (*ROOT.glob("engine/*.py"), *ROOT.glob("critics/*.py")))
+    rows = re.findall(r"^\| (`.*?) \| .* \| .* \|$", page, re.MULTILINE)
+    listed = [message for row in rows for message in re.findall(r"`([^`]+)`", row)]
+    assert len(listed) > 30
+    return [message for message in listed if message not in code]
+
+
+def test_every_message_that_the_page_of_mistakes_lists_is_one_of_the_program():
+    page = (ROOT / "docs" / "errors.md").read_text("utf-8")
+    assert unsaid(page) == []
+    assert unsaid(page.replace("`includes itself`", "`eats itself`")) == ["eats itself"]

@@ -55,7 +55,7 @@ def test_lengths(folders: dict[str, Path], family: str) -> None:
     prompt = ours.prompt(QUESTIONS[0], 2)
     # 32x32 pixels: 2x2 merged patches of Qwen, 4x4 patches of LLaVA
     each = {"qwen2_5_vl": 4, "llava": 16}[family]
-    assert ours.prompt_length(QUESTIONS[0], 2, 32, 32) == len(prompt.head) + len(prompt.tail) + 2 * (each - 1)
+    assert ours.length(QUESTIONS[0], [(32, 32)] * 2) == len(prompt.head) + len(prompt.tail) + 2 * (each - 1)
     assert ours.limit() == 512
     assert prompt.head == ours.prompt(QUESTIONS[1], 2).head
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import hollow
 import pytest
-from control_recipes.engine.errors import InputError
 from control_recipes.engine.recipe import read
 from control_recipes.engine.resolve import resolve
 from PIL import Image
@@ -15,16 +14,8 @@ from PIL import Image
 def problems(folder: Path, reference: tuple[int, int], *changes: tuple[str, str]) -> list[str]:
     file = hollow.workplace(folder)
     Image.new("RGB", reference).save(folder / "assets" / "mood.png")
-    text = hollow.RECIPE.replace("  card:", "  mood: {reference: assets/mood.png}\n  card:")
-    for old, new in (("see: ruler", "see: [ruler, mood]"), *changes):
-        assert old in text
-        text = text.replace(old, new)
-    file.write_text(text, encoding="utf-8")
-    try:
-        resolve(read(file))
-    except InputError as error:
-        return [str(problem).removeprefix(f"{file}:") for problem in error.problems]
-    return []
+    mood = ("  card:", "  mood: {reference: assets/mood.png}\n  card:")
+    return hollow.problems(file, mood, ("see: ruler", "see: [ruler, mood]"), *changes)
 
 
 def test_a_small_reference_fits(tmp_path: Path) -> None:

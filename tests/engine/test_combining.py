@@ -48,11 +48,7 @@ def both(folder: Path, more: str = "", combine: str = "[low.yaml, warm.yaml]", *
 
 
 def problems(folder: Path, more: str = "", combine: str = "[low.yaml, warm.yaml]") -> list[str]:
-    try:
-        resolve(both(folder, more, combine))
-    except InputError as error:
-        return [str(problem).replace(f"{folder}/", "") for problem in error.problems]
-    return []
+    return hollow.told(lambda: resolve(both(folder, more, combine)), f"{folder}/")
 
 
 def change(path: Path, old: str, new: str) -> None:

@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+import hollow
 import pytest
 from control_recipes.cli import main
 from control_recipes.engine import console
@@ -89,3 +90,29 @@ def test_every_command_that_reads_a_recipe_tells_what_is_wrong_as_json(
     assert first["place"]["file"] == "r.yaml"
     assert f"r.yaml:{first['place']['line']}:{first['place']['column']}: " in told.err
     assert [path.name for path in tmp_path.iterdir()] == ([] if text is None else ["r.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        *((f"{command} none.yaml", 2) for command in ("check", "show", "plan", "lock", "eval", "run", "fmt")),
+        ("diff none.yaml none.yaml", 2),
+        ("world read none.png", 2),
+        ("run r.yaml --locked", 1),  # there is no lock
+    ],
+)
+def test_a_command_with_json_that_fails_says_so_as_data(
+    words: str, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hollow.workplace(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["recipe", *words.split(), "--json"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    said = capsys.readouterr()
+    assert left.value.code == status, said.err
+    told = json.loads(said.out)  # exactly one object
+    assert said.out.count("\n") == 1
+    assert told["ok"] is False
+    assert all(set(one) == {"place", "key", "message", "hint"} and one["message"] for one in told["problems"])
+    assert all((one["place"] is None) == (status != 2) for one in told["problems"])

@@ -79,6 +79,53 @@ def test_nothing_is_lost_and_a_second_time_changes_nothing(text: str):
     assert formatting.tidy(made, "r.yaml") == made
 
 
+HAND_MADE = """\
+# head
+
+recipe: 1                      # version
+vars: {a:   1}                 # for templates
+
+# between
+generator:
+    model: builtin:generator   # or another
+    # steps: 2                 # one is enough
+    size:                      # of a picture
+        width: 64
+
+critics: &c                    # frozen
+    eyes: {model: &m builtin:critic}   # one
+list:
+- a ball     # first
+  # inside
+- a tree     # second
+  # the list ends
+text: |      # a block
+    kept  # not a comment
+# the end
+"""
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_comments_stay_where_a_person_put_them(mark: str, newline: str):
+    made = formatting.tidy(mark + HAND_MADE.replace("\n", newline), "r.yaml")
+    was, now = ([line for line in text.splitlines() if line.strip()] for text in (HAND_MADE, made))
+    assert [line.split() for line in was if "#" in line] == [line.split() for line in now if "#" in line]
+    columns = [(one.index(" # "), two.index(" # ")) for one, two in zip(was, now, strict=True) if " # " in one.strip()]
+    assert [one - two for one, two in columns if one != two] in ([], [2])  # but for the block's own text
+    assert "    width: 64" in now
+    assert "critics: &c                    # frozen" in now
+    assert "\r" not in made
+    assert formatting.tidy(made, "r.yaml") == made
+
+
+def test_the_guard_sees_a_comment_that_moves_to_a_line_of_its_own():
+    before = document.parse("a: &x  # of a\n  b: 1\n", "r.yaml")
+    assert formatting._same("a: &x  # of a\n  b: 1\n", before, "a: &x  # of a\n  b: 1\n")
+    for worse in ("a: &x\n  # of a\n  b: 1\n", "a:  # of a\n  b: 1\n"):
+        assert not formatting._same(worse, before, "a: &x  # of a\n  b: 1\n")
+
+
 @pytest.mark.parametrize("path", recipes(), ids=lambda path: path.stem)
 def test_the_gallery_is_tidy(path: Path):
     assert formatting.tidied([path]) == {}

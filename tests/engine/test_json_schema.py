@@ -92,27 +92,6 @@ def test_the_comparison_sees_a_schema_that_is_too_lax_or_too_strict() -> None:
             test(Draft202012Validator(spoiled))
 
 
-def properties(schema: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Every property of the language, with its name; conditions on several properties name them again."""
-    models: list[dict[str, Any]] = [schema, schema.get("else", {}), *schema.get("$defs", {}).values()]
-    return [entry for model in models for entry in model.get("properties", {}).items()]
-
-
-def thin(schema: dict[str, Any]) -> list[str]:
-    """Properties whose description is no hover text: missing, or a single word."""
-    return [name for name, inner in properties(schema) if len(str(inner.get("description", "")).split()) < 2]
-
-
-def test_every_property_says_what_it_is_for() -> None:
-    assert not thin(json_schema())
-    assert len(properties(json_schema())) > 80
-
-
-def test_the_guard_sees_a_property_that_says_nothing() -> None:
-    assert thin({"properties": {"a": {"type": "string"}}})
-    assert thin({"$defs": {"x": {"properties": {"a": {"description": "pixels"}}}}})
-
-
 def test_what_a_schema_cannot_say_is_documented() -> None:
     text = DOCS.read_text("utf-8")
     for semantic in SEMANTIC:

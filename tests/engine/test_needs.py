@@ -6,23 +6,11 @@ from pathlib import Path
 
 import hollow
 import pytest
-from control_recipes.engine.errors import InputError
-from control_recipes.engine.recipe import read
-from control_recipes.engine.resolve import resolve
 
 
 def problems(folder: Path, train: str, *changes: tuple[str, str]) -> list[str]:
     file = folder / "r.yaml" if (folder / "r.yaml").exists() else hollow.workplace(folder)
-    text = hollow.RECIPE + f"train: {train}\n"
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new, 1)
-    file.write_text(text, encoding="utf-8")
-    try:
-        resolve(read(file))
-    except InputError as error:
-        return [str(problem).removeprefix(f"{file}:") for problem in error.problems]
-    return []
+    return hollow.problems(file, *changes, text=f"{hollow.RECIPE}train: {train}\n")
 
 
 @pytest.mark.parametrize(

@@ -17,20 +17,6 @@ def file(tmp_path: Path) -> Path:
     return hollow.workplace(tmp_path)
 
 
-def problems(file: Path, *changes: tuple[str, str], text: str | None = None) -> list[str]:
-    """What is said of the recipe after some text of it was replaced: `line:column: key: message` and hints."""
-    text = hollow.RECIPE if text is None else text
-    for old, new in changes:
-        assert old in text, old
-        text = text.replace(old, new, 1)
-    file.write_text(text, encoding="utf-8")
-    try:
-        resolve(read(file))
-    except InputError as error:
-        return [str(problem).removeprefix(f"{file}:") for problem in error.problems]
-    return []
-
-
 def place(changed: str, at: str, offset: int = 0) -> str:
     """line:column of `at` in a text."""
     before = changed[: changed.index(at) + offset]
@@ -42,7 +28,7 @@ def test_a_recipe_is_kept_word_for_word(file: Path) -> None:
     assert recipe.text == hollow.RECIPE
     assert recipe.sha256 == hashlib.sha256(hollow.RECIPE.encode()).hexdigest()
     assert (recipe.schema.name, recipe.folder, recipe.sets) == ("horizon_low", file.parent, ())
-    assert not problems(file)
+    assert not hollow.problems(file)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +146,7 @@ def test_a_recipe_is_kept_word_for_word(file: Path) -> None:
     ],
 )
 def test_a_mistake_is_told_at_its_place(file: Path, old: str, new: str, at: str, said: str) -> None:
-    found = problems(file, (old, new))
+    found = hollow.problems(file, (old, new))
     changed = hollow.RECIPE.replace(old, new, 1)
     assert any(one.startswith(f"{place(changed, at)}: ") and said in one for one in found), found
     assert len(found) == 1, found
@@ -169,13 +155,13 @@ def test_a_mistake_is_told_at_its_place(file: Path, old: str, new: str, at: str,
 def test_measures_of_the_world_need_its_size(file: Path) -> None:
     wide = ("generator: {model: ./generator}", "generator: {model: ./generator, size: {width: 128, height: 64}}")
     said = "reads pictures of 64 × 64 alone\n  hint: this generator makes 128 × 64"
-    horizon, named = problems(file, wide)
+    horizon, named = hollow.problems(file, wide)
     assert horizon.endswith(f"measures.horizon.horizon_row: {said}")
     assert named.endswith(f"measures.named.factors: {said}")
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_text(file: Path) -> None:
-    found = problems(
+    found = hollow.problems(
         file,
         ("vars: {height: 0.80}", "vars: {height: 0.80}\nvars: {}"),
         ("model: ./judge", "model: ./jugde"),
@@ -196,7 +182,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_text(file: Path) -> N
 
 def test_a_missing_key_of_the_whole_is_told_in_line_one(file: Path) -> None:
     text = "# a comment\n\n" + hollow.RECIPE.replace("name: horizon_low\n", "")
-    assert problems(file, text=text) == ["1:1: name: is missing"]
+    assert hollow.problems(file, text=text) == ["1:1: name: is missing"]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +196,7 @@ def test_a_missing_key_of_the_whole_is_told_in_line_one(file: Path) -> None:
     ],
 )
 def test_a_file_that_is_no_recipe(file: Path, text: str, said: str) -> None:
-    assert any(one.startswith(said) for one in problems(file, text=text))
+    assert any(one.startswith(said) for one in hollow.problems(file, text=text))
 
 
 def test_a_file_that_cannot_be_read(file: Path) -> None:
@@ -250,4 +236,4 @@ def test_a_link_that_leads_outside_is_outside(file: Path, tmp_path_factory: pyte
     outside.write_bytes(hollow.PNG)
     (file.parent / "assets" / "card.png").unlink()
     (file.parent / "assets" / "card.png").symlink_to(outside)
-    assert "outside" in problems(file)[0]
+    assert "outside" in hollow.problems(file)[0]

@@ -9,7 +9,6 @@ import pytest
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.plan import Plan
 from control_recipes.engine.recipe import json_schema, read
-from control_recipes.engine.resolve import resolve
 from jsonschema import Draft202012Validator
 
 
@@ -19,14 +18,9 @@ def file(tmp_path: Path) -> Path:
 
 
 def resolved(file: Path, *changes: tuple[str, str]) -> Plan:
-    text = hollow.RECIPE
-    for old, new in changes:
-        assert old in text, old
-        text = text.replace(old, new, 1)
-    file.write_text(text, encoding="utf-8")
-    recipe = read(file)
-    Draft202012Validator(json_schema()).validate(recipe.document.data)
-    return resolve(recipe)
+    made = hollow.resolved(file, *changes)
+    Draft202012Validator(json_schema()).validate(read(file).document.data)
+    return made
 
 
 def refused(file: Path, *changes: tuple[str, str]) -> list[str]:

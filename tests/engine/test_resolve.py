@@ -12,7 +12,7 @@ import hollow
 import pytest
 from control_recipes.engine import plan
 from control_recipes.engine.errors import InputError
-from control_recipes.engine.plan import Plan, canonical, digest, parse
+from control_recipes.engine.plan import canonical, digest, parse
 from control_recipes.engine.recipe import read
 from control_recipes.engine.resolve import resolve
 
@@ -22,17 +22,8 @@ def file(tmp_path: Path) -> Path:
     return hollow.workplace(tmp_path)
 
 
-def resolved(file: Path, *changes: tuple[str, str]) -> Plan:
-    text = hollow.RECIPE
-    for old, new in changes:
-        assert old in text, old
-        text = text.replace(old, new, 1)
-    file.write_text(text, encoding="utf-8")
-    return resolve(read(file))
-
-
 def test_defaults_are_filled(file: Path) -> None:
-    made = resolved(file)
+    made = hollow.resolved(file)
     assert (made.generator.width, made.generator.height, made.generator.text_length) == (64, 64, 32)
     assert (made.adapter.rank, made.adapter.alpha) == (16, 80.0)
     assert made.evaluate == plan.Evaluate(tuple(range(16)), (0.0, 0.5, 1.0), 25)
@@ -47,7 +38,7 @@ def test_defaults_are_filled(file: Path) -> None:
 
 
 def test_rows_are_rendered(file: Path) -> None:
-    row = resolved(file).test_rows[0]
+    row = hollow.resolved(file).test_rows[0]
     assert row.prompt == "a white ball"
     assert row.variables == (("color", "white"), ("thing", "ball"))
     aligned, still_there = row.asks
@@ -60,14 +51,14 @@ def test_rows_are_rendered(file: Path) -> None:
 
 def test_an_ask_that_renders_to_nothing_leaves_the_question_out_of_that_row(file: Path) -> None:
     nothing = ("Is there a {{ color }} {{ thing }}?", "{% if color == 'red' %}Is it red?{% endif %} ")
-    made = resolved(file, nothing, ("  still_there: {judge: second, at_least: 0.95}\n", ""))
+    made = hollow.resolved(file, nothing, ("  still_there: {judge: second, at_least: 0.95}\n", ""))
     for row in (*made.train_rows, *made.validate_rows, *made.test_rows):
         asked = [ask.question for ask in row.asks]
         assert asked == (["aligned", "still_there"] if row.prompt.startswith("a red") else ["aligned"])
 
 
 def test_drawings_of_rows_that_differ_have_keys_of_their_own(file: Path) -> None:
-    made = resolved(file, ("color: red}}", "color: '{{ color }}'}}"))
+    made = hollow.resolved(file, ("color: red}}", "color: '{{ color }}'}}"))
     keys = [drawing.key for drawing in made.drawings]
     assert len(keys) == 3
     assert all(key.startswith("ruler#") for key in keys)
@@ -76,7 +67,7 @@ def test_drawings_of_rows_that_differ_have_keys_of_their_own(file: Path) -> None
 
 
 def test_an_asset_is_named_by_its_digest(file: Path) -> None:
-    made = resolved(file, ("see: ruler", "see: [card, ruler]"))
+    made = hollow.resolved(file, ("see: ruler", "see: [card, ruler]"))
     card = made.drawings[0]
     assert (card.key, card.kind, card.asset, len(card.sha256)) == ("card", "image", "assets/card.png", 64)
     assert card.parameters == (("at", "bottom"), ("height", 0.15), ("opacity", 1.0))
@@ -112,19 +103,21 @@ def test_an_asset_is_named_by_its_digest(file: Path) -> None:
     ],
 )
 def test_every_kind_of_visual(file: Path, written: str, kind: str, parameters: dict[str, object]) -> None:
-    made = resolved(file, ('{line: {y: "{{ height }}", color: red}}', written))
+    made = hollow.resolved(file, ('{line: {y: "{{ height }}", color: red}}', written))
     assert made.drawings[0].kind == kind
     assert dict(made.drawings[0].parameters) == parameters
 
 
 def test_validation_is_held_back_from_training_by_the_seed(file: Path) -> None:
-    made = resolved(file)
+    made = hollow.resolved(file)
     assert (len(made.train_rows), len(made.validate_rows)) == (9, 1)
     assert not {row.prompt for row in made.train_rows} & {row.prompt for row in made.validate_rows}
-    assert resolved(file) == made
-    held = {resolved(file, ("goal:", f"train: {{seed: {seed}}}\ngoal:")).validate_rows[0].prompt for seed in range(9)}
+    assert hollow.resolved(file) == made
+    held = {
+        hollow.resolved(file, ("goal:", f"train: {{seed: {seed}}}\ngoal:")).validate_rows[0].prompt for seed in range(9)
+    }
     assert len(held) > 1
-    three = resolved(file, ("  test:", "  validate: {sample: 3}\n  test:"))
+    three = hollow.resolved(file, ("  test:", "  validate: {sample: 3}\n  test:"))
     assert (len(three.train_rows), len(three.validate_rows)) == (7, 3)
 
 
@@ -140,7 +133,7 @@ def test_one_prompt_trains_and_validates(file: Path) -> None:
 def test_stop_and_two_scales_in_canonical_order(file: Path) -> None:
     stop = "train: {stop: {p: {still_there: 0.8, aligned: 0.9}, judge: {second: {aligned: 0.7}}, patience: 3}}"
     hollow.critic(file.parent / "third", seed=3)
-    made = resolved(
+    made = hollow.resolved(
         file,
         ("judge: second, ", "judge: third, "),
         ("  second:", "  third: {model: ./third}\n  second:"),
@@ -152,7 +145,7 @@ def test_stop_and_two_scales_in_canonical_order(file: Path) -> None:
 
 
 def test_order_is_as_written_and_no_part_of_the_digest(file: Path) -> None:
-    made = resolved(file)
+    made = hollow.resolved(file)
     text = hollow.RECIPE
     start, end = text.index("  still_there:\n"), text.index("measures:")
     middle = text[start:end]
@@ -164,18 +157,18 @@ def test_order_is_as_written_and_no_part_of_the_digest(file: Path) -> None:
 
 
 def test_the_digest_knows_meaning_and_not_places(file: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    made = resolved(file)
+    made = hollow.resolved(file)
     other = hollow.workplace(tmp_path_factory.mktemp("elsewhere"))
     other.write_text("# a comment\n" + hollow.RECIPE)
     assert digest(resolve(read(other))) == digest(made)
     assert str(file.parent) not in canonical(made)
-    assert digest(resolved(file, ("0.80", "0.81"))) != digest(made)
+    assert digest(hollow.resolved(file, ("0.80", "0.81"))) != digest(made)
     (file.parent / "critic" / "tokenizer_config.json").write_text('{"eos_token": "<|im_end|>", "seed": 7}')
-    assert digest(resolved(file)) != digest(made)
+    assert digest(hollow.resolved(file)) != digest(made)
 
 
 def test_a_plan_is_read_back_from_its_text(file: Path) -> None:
-    made = resolved(file, ("see: ruler", "see: [card, ruler]"))
+    made = hollow.resolved(file, ("see: ruler", "see: [card, ruler]"))
     again = parse(canonical(made))
     assert canonical(again) == canonical(made)
     assert again.order == ()
@@ -196,7 +189,7 @@ def test_a_plan_is_read_back_from_its_text(file: Path) -> None:
     ],
 )
 def test_a_text_that_is_no_plan_is_refused(file: Path, spoil: object) -> None:
-    data = json.loads(canonical(resolved(file)))
+    data = json.loads(canonical(hollow.resolved(file)))
     assert callable(spoil)
     spoil(data)
     with pytest.raises(InputError, match="is no plan"):

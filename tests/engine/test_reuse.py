@@ -31,11 +31,7 @@ def laid(folder: Path, text: str, *sets: str, include: str = "[base.yaml]") -> R
 
 def problems(folder: Path, text: str, include: str = "[base.yaml]") -> list[str]:
     """Every problem, without the folder's name."""
-    try:
-        resolve(laid(folder, text, include=include))
-    except InputError as error:
-        return [str(problem).replace(f"{folder}/", "") for problem in error.problems]
-    return []
+    return hollow.told(lambda: resolve(laid(folder, text, include=include)), f"{folder}/")
 
 
 def test_the_including_file_wins_key_by_key_and_lists_are_replaced_whole(folder: Path):
