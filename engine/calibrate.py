@@ -19,7 +19,7 @@ from typing import cast
 
 import torch
 
-from . import devices, evaluate, planning, run, workload
+from . import counting, devices, evaluate, planning, run, workload
 from .plan import Plan, Stop
 from .quiet import quiet
 
@@ -42,15 +42,15 @@ class Measured:
 
     def text(self) -> str:
         """For people, beside the estimates."""
-        low, high = (planning.duration(seconds) for seconds in self.estimated_seconds)
+        low, high = (counting.duration(seconds) for seconds in self.estimated_seconds)
         return "\n".join(
             [
                 "  measured   here, now, with whatever else this machine does:",
-                f"    memory     {planning.size(self.memory_bytes)} above the framework's "
-                f"{planning.size(self.framework_bytes)}; estimated {planning.size(self.estimated_bytes)}",
+                f"    memory     {counting.size(self.memory_bytes)} above the framework's "
+                f"{counting.size(self.framework_bytes)}; estimated {counting.size(self.estimated_bytes)}",
                 f"    a step     {self.step_seconds:.3g} s; a look {self.look_seconds:.3g} s; "
                 f"a batch of the evaluation {self.batch_seconds:.3g} s",
-                f"    in all     about {planning.duration(self.seconds)}; estimated {low} to {high}",
+                f"    in all     about {counting.duration(self.seconds)}; estimated {low} to {high}",
             ]
         )
 
