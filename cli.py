@@ -177,7 +177,9 @@ def show(
 @app.command()
 def plan(
     file: File,
-    measure: Annotated[bool, typer.Option("--measure", help="Load the models, take two steps, and calibrate.")] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Load the models, take six steps, a look and two batches, and calibrate.")
+    ] = False,
     sets: Sets = None,
     allow_outside: Outside = False,
     as_json: Json = False,

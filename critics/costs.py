@@ -18,9 +18,19 @@ class Cost:
     flops: float  # floating-point operations, two for each multiplication with its addition
     kept: float  # values kept for the backward pass
     widest: float  # values alive at once where nothing is kept
+    given: float  # values kept where layers are recomputed: what each of them is given, and what is no layer's
+    layer: float  # what the largest layer keeps while it is recomputed
+
+    def held(self, recomputed: bool) -> float:
+        """Values kept from the forward pass on."""
+        return self.given if recomputed else self.kept
+
+    def most(self, recomputed: bool) -> float:
+        """Values held at once, at most: where layers are recomputed, one after the other is in the backward pass."""
+        return self.given + self.layer + self.widest if recomputed else self.kept
 
 
-NOTHING = Cost(0.0, 0.0, 0.0)
+NOTHING = Cost(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def together(*costs: Cost, times: float = 1.0) -> Cost:
@@ -29,6 +39,8 @@ def together(*costs: Cost, times: float = 1.0) -> Cost:
         times * sum(cost.flops for cost in costs),
         times * sum(cost.kept for cost in costs),
         times * max((cost.widest for cost in costs), default=0.0),
+        times * sum(cost.given for cost in costs),
+        times * max((cost.layer for cost in costs), default=0.0),
     )
 
 
@@ -57,7 +69,9 @@ class Tower:
         layer += tokens**2 if self.masked else 0.0
         # a residual, what a layer is in the middle of, and its mask as numbers
         widest = tokens * (4 * self.width + self.matrices * self.hidden) + (2 * tokens**2 if self.masked else 0.0)
-        return Cost(weights + attention, self.depth * layer, widest)
+        # where layers are recomputed, they share one mask, of bytes
+        given = self.depth * tokens * self.width + (tokens**2 / 4 if self.masked else 0.0)
+        return Cost(weights + attention, self.depth * layer, widest, given, layer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,5 +95,5 @@ class Sizes:
         look = together(self.vision.pass_over(self.patches(width, height)), times=pictures)
         said = answered * self.vocabulary
         # logits, their softmax, and both as float32
-        logits = Cost(2 * said * self.text.width, 3 * said, 4 * said)
+        logits = Cost(2 * said * self.text.width, 3 * said, 4 * said, 3 * said, 0.0)
         return together(look, self.text.pass_over(tokens), logits)

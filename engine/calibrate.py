@@ -19,11 +19,11 @@ from typing import cast
 
 import torch
 
-from . import devices, evaluate, planning, run, workload
+from . import counting, devices, evaluate, planning, run, workload
 from .plan import Plan, Stop
 from .quiet import quiet
 
-STEPS = 4  # the first is warm-up
+STEPS = 6  # the first is warm-up, and paints what a replay starts from
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,44 +35,47 @@ class Measured:
     step_seconds: float
     look_seconds: float
     batch_seconds: float  # of the evaluation
-    load_seconds: float  # models loaded and prompts encoded, for training
+    load_seconds: float  # libraries and models loaded, prompts encoded, and the first step's warm-up, for training
     seconds: float  # of the whole run, were every step needed
     estimated_bytes: int  # what the configurations alone said
     estimated_seconds: tuple[float, float]
 
     def text(self) -> str:
         """For people, beside the estimates."""
-        low, high = (planning.duration(seconds) for seconds in self.estimated_seconds)
+        low, high = (counting.duration(seconds) for seconds in self.estimated_seconds)
         return "\n".join(
             [
                 "  measured   here, now, with whatever else this machine does:",
-                f"    memory     {planning.size(self.memory_bytes)} above the framework's "
-                f"{planning.size(self.framework_bytes)}; estimated {planning.size(self.estimated_bytes)}",
+                f"    memory     {counting.size(self.memory_bytes)} above the framework's "
+                f"{counting.size(self.framework_bytes)}; estimated {counting.size(self.estimated_bytes)}",
                 f"    a step     {self.step_seconds:.3g} s; a look {self.look_seconds:.3g} s; "
                 f"a batch of the evaluation {self.batch_seconds:.3g} s",
-                f"    in all     about {planning.duration(self.seconds)}; estimated {low} to {high}",
+                f"    in all     about {counting.duration(self.seconds)}; estimated {low} to {high}",
             ]
         )
 
 
 def calibrate(plan: Plan, seen: planning.Outlook) -> Measured:
     """Run a little of a plan. Raises `InputError` and `WorkError` as training and evaluation do."""
+    started = time.monotonic()
     with quiet():
         _load_libraries(plan)
-    framework = _resident()
+    framework, libraries = _resident(), time.monotonic() - started
     with tempfile.TemporaryDirectory(prefix="recipe-plan-") as scratch:
-        step, look, load, adapter = _trained(plan, Path(scratch))
-        batch, evaluated = _evaluated(plan, adapter)
+        paces = _trained(plan, Path(scratch))
+        batch, evaluated = _evaluated(plan, paces.adapter)
     work = workload.workload(plan)
     looks = max(1, -(-plan.train.steps // plan.evaluate.every))
     batches = -(-len(plan.test_rows) * len(plan.evaluate.seeds) // workload.at_once(plan))
-    whole = load + plan.train.steps * step + looks * look + max(evaluated, evaluated + (batches - 2) * batch)
+    load = libraries + paces.load + paces.first
+    trained = plan.train.steps * paces.step + looks * paces.look + _painted(plan, paces.first) + paces.finish
+    whole = load + trained + max(evaluated, evaluated + (batches - 2) * batch)
     needs = seen.needs
     return Measured(
         framework_bytes=framework,
         memory_bytes=_peak(plan) - (0 if _on_card(plan) else framework),
-        step_seconds=step,
-        look_seconds=look if work.looks.pictures else 0.0,
+        step_seconds=paces.step,
+        look_seconds=paces.look if work.looks.pictures else 0.0,
         batch_seconds=batch,
         load_seconds=load,
         seconds=whole,
@@ -81,9 +84,22 @@ def calibrate(plan: Plan, seen: planning.Outlook) -> Measured:
     )
 
 
-def _trained(plan: Plan, folder: Path) -> tuple[float, float, float, Path]:
-    """Seconds of a step, of a look and of loading, and the adapter that came of it."""
-    few = dataclasses.replace(plan.train, steps=STEPS, stop=Stop((), 1), save_every=10 * STEPS)
+@dataclass(frozen=True, slots=True)
+class _Paces:
+    """Seconds of the parts of a training, and the adapter that came of it."""
+
+    load: float  # models loaded, prompts encoded
+    first: float  # what the first step takes more than the others
+    step: float
+    look: float
+    finish: float  # the checkpoint and the adapter saved
+    adapter: Path
+
+
+def _trained(plan: Plan, folder: Path) -> _Paces:
+    # a replay's buffer is painted before the first step, and not again in so few
+    seldom = dataclasses.replace(plan.train.replay, refresh=STEPS)
+    few = dataclasses.replace(plan.train, steps=STEPS, stop=Stop((), 1), save_every=10 * STEPS, replay=seldom)
     short = dataclasses.replace(plan, train=few, evaluate=dataclasses.replace(plan.evaluate, every=STEPS))
     started = time.monotonic()
     heard: list[float] = []
@@ -91,7 +107,22 @@ def _trained(plan: Plan, folder: Path) -> tuple[float, float, float, Path]:
     lines = [json.loads(line) for line in (folder / run.METRICS).read_text(encoding="utf-8").splitlines()]
     steps = [float(line["seconds"]) for line in lines if "loss" in line]
     step = sum(steps[1:]) / len(steps[1:])
-    return step, max(0.0, heard[-1] - heard[-2] - steps[-1]), max(0.0, heard[0] - started - steps[0]), trained.adapter
+    return _Paces(
+        load=max(0.0, heard[0] - started - steps[0]),
+        first=max(0.0, steps[0] - step),
+        step=step,
+        look=max(0.0, heard[-1] - heard[-2] - steps[-1]),
+        finish=time.monotonic() - heard[-1],
+        adapter=trained.adapter,
+    )
+
+
+def _painted(plan: Plan, first: float) -> float:
+    """Seconds of the batches that a replay paints later, by what the first step took to paint its whole buffer."""
+    replay, batch = plan.train.replay, plan.train.batch
+    if not replay.buffer:
+        return 0.0
+    return first * ((plan.train.steps - 1) // replay.refresh) / -(-replay.buffer // batch)
 
 
 def _evaluated(plan: Plan, adapter: Path) -> tuple[float, float]:

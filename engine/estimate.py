@@ -12,6 +12,7 @@ forward pass costs.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import struct
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from .. import critics
-from ..critics.costs import NOTHING, Cost
+from ..critics.costs import NOTHING, Cost, together
 from . import answers, generators, workload
 from .capacity import Device
 from .errors import InputError, Place, Problem
@@ -77,7 +78,8 @@ def estimate(plan: Plan, device: Device) -> Estimate:
     pairs = max(1, len(plan.test_rows) * len(plan.evaluate.seeds))
     glanced = max(1, len(plan.validate_rows) * len(plan.evaluate.seeds[: workload.LOOK_SEEDS]))
     look = _stage("look", plan, costs, device, min(workload.at_once(plan), glanced), keeps=False)
-    evaluation = _stage("evaluate", plan, costs, device, min(workload.at_once(plan), pairs), keeps=False, before=train)
+    evaluation = _stage("evaluate", plan, costs, device, min(workload.at_once(plan), pairs), keeps=False)
+    evaluation = dataclasses.replace(evaluation, total=evaluation.total + _left_over(plan, costs, device))
     stages = (_encode(plan, costs, device), train, look, evaluation)
     step, whole = _seconds(plan, costs, device)
     return Estimate(stages, max(stage.total for stage in stages), step, whole)
@@ -140,7 +142,7 @@ def _asked(plan: Plan, member: Critic) -> Cost:
     longest, most, pictures = (max(view[at] for view in views) for at in range(3))
     one = sizes.ask(plan.generator.width, plan.generator.height, longest, most, pictures)
     share = len(views) / max(1, len(rows))
-    return Cost(share * one.flops, share * one.kept, share * one.widest)
+    return together(one, times=share)
 
 
 def _views(asks: Sequence[Ask], plan: Plan, member: Critic, beside: set[str]) -> list[tuple[int, int, int]]:
@@ -174,9 +176,7 @@ def _encode(plan: Plan, costs: _Costs, device: Device) -> Stage:
     return Stage("encode", costs.pipeline, 0, prompts, 0, 0, 0, held)
 
 
-def _stage(
-    name: str, plan: Plan, costs: _Costs, device: Device, pictures: int, *, keeps: bool, before: Stage | None = None
-) -> Stage:
+def _stage(name: str, plan: Plan, costs: _Costs, device: Device, pictures: int, *, keeps: bool) -> Stage:
     element = BYTES[plan.generator.dtype]
     members = workload.onlookers(plan) if keeps else [*plan.critics, *plan.judges]
     weights = costs.backbone + sum(costs.weights[member.name] for member in members)
@@ -185,21 +185,65 @@ def _stage(
     copies = 4 + (plan.train.ema > 0) + bool(plan.train.stop.by) if keeps else 1
     rows = (*plan.train_rows, *plan.validate_rows) if keeps else plan.test_rows
     prompts = round(element * _prompts(plan, rows) * costs.generator.conditioning)
-    backbone, decoder, asked = (
-        [round(size * pictures * (cost.kept if keeps else cost.widest)) for size, cost in some]
-        for some in (
-            [(element, costs.denoised)],
-            [(element, costs.generator.decoded)],
-            [(BYTES[member.dtype], costs.critics[member.name]) for member in members],
-        )
-    )
-    most = max(asked, default=0)
-    busy = backbone[0] + decoder[0] + most if keeps else max(backbone[0], decoder[0], most) + _painted(plan, pictures)
+    if keeps:
+        backbone, decoder, asked = (part.most for part in _kept(plan, costs, pictures))
+        busy = _busy(plan, costs, pictures)
+    else:
+        decoded = 1 if plan.generator.slicing else pictures
+        backbone = round(element * pictures * costs.denoised.widest)
+        decoder = round(element * decoded * costs.generator.decoded.widest)
+        asked = max((round(BYTES[one.dtype] * pictures * costs.critics[one.name].widest) for one in members), default=0)
+        busy = max(backbone, decoder, asked) + _painted(plan, pictures)
     held = weights + round(4 * copies * lora) + prompts + round(SLACK * busy) + LIBRARIES[device.kind]
-    if before is not None and device.kind == "cpu":
-        piece = element * plan.train.batch * costs.generator.decoded.widest / 4
-        held += round(SLACK * (before.backbone + before.decoder + before.critics)) if piece < KEPT_PIECES else 0
-    return Stage(name, weights, round(4 * copies * lora), prompts, backbone[0], decoder[0], most, held)
+    if keeps:
+        held += _buffer(plan, costs)
+    return Stage(name, weights, round(4 * copies * lora), prompts, backbone, decoder, asked, held)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Bytes of one network in a step of training."""
+
+    held: int  # from its forward pass until its backward pass
+    most: int  # in its backward pass
+
+
+def _kept(plan: Plan, costs: _Costs, pictures: int) -> tuple[_Part, _Part, _Part]:
+    """Backbone, decoder, and the critic that holds most, in a step with that many pictures."""
+    chosen = plan.generator
+    element = BYTES[chosen.dtype]
+    decoded = costs.generator.decoded
+    # one picture after the other is recomputed, too
+    pieces = decoded.most(True) - decoded.given if chosen.checkpoint_decoder else 0.0
+    kept = decoded.held(chosen.checkpoint_decoder)
+    spread = 1 if chosen.slicing else pictures
+    asked = [
+        round(BYTES[one.dtype] * pictures * costs.critics[one.name].most(one.checkpointing)) for one in plan.critics
+    ]
+    backbone = costs.denoised.held(chosen.checkpoint_backbone), costs.denoised.most(chosen.checkpoint_backbone)
+    return (
+        _Part(*(round(element * pictures * values) for values in backbone)),
+        _Part(round(element * pictures * kept), round(element * (pictures * kept + spread * pieces))),
+        _Part(0, max(asked, default=0)),
+    )
+
+
+def _busy(plan: Plan, costs: _Costs, pictures: int) -> int:
+    """Bytes that autograd holds at most: each network in its backward pass, with those before it as they are held."""
+    backbone, decoder, critic = _kept(plan, costs, pictures)
+    return max(backbone.held + decoder.held + critic.most, backbone.held + decoder.most, backbone.most)
+
+
+def _left_over(plan: Plan, costs: _Costs, device: Device) -> int:
+    """Bytes that a processor's C library has not given back when the evaluation begins."""
+    piece = BYTES[plan.generator.dtype] * plan.train.batch * costs.generator.decoded.widest / 4
+    small = device.kind == "cpu" and piece < KEPT_PIECES
+    return round(SLACK * _busy(plan, costs, plan.train.batch)) if small else 0
+
+
+def _buffer(plan: Plan, costs: _Costs) -> int:
+    """Bytes of the pictures kept for replay, float32; while some are painted anew, they are there twice."""
+    return round(2 * 4 * plan.train.replay.buffer * costs.generator.latents)
 
 
 def _painted(plan: Plan, pictures: int) -> int:
@@ -213,29 +257,32 @@ def _seconds(plan: Plan, costs: _Costs, device: Device) -> tuple[tuple[float, fl
     work = workload.workload(plan)
     slow, fast = RATES[device.kind, plan.generator.dtype]
     cores = device.cores if device.kind == "cpu" else 1
-    painted = costs.denoised.flops, costs.generator.decoded.flops
     found: list[tuple[float, float]] = []
     for rate, floor in ((fast * cores, PASS_SECONDS[0]), (slow * cores, PASS_SECONDS[1])):
-        parts: list[float] = []
-        for part, batch in (
-            (work.training, plan.train.batch),
-            (work.looks, workload.at_once(plan)),
-            (work.evaluation, workload.at_once(plan)),
-        ):
-            both = 2 if part.backward else 1
-            per_picture = {name: costs.critics[name].flops for name in part.critics}
-            shown = {name: _pictures_shown(part, name, plan) for name in part.critics}
-            flops = part.generator * batch * painted[0] + part.backward * batch * painted[0]
-            flops += both * part.pictures * painted[1]
-            flops += both * sum(per_picture[name] * shown[name] for name in part.critics)
-            passes = part.generator + part.backward + both * part.decoder
-            passes += both * sum(asked.passes for asked in part.critics.values())
-            parts.append(flops / rate + passes * floor)
+        parts = [
+            _operations(plan, costs, part) / rate + _passes(plan, part) * floor
+            for part in (work.training, work.looks, work.evaluation)
+        ]
         found.append((parts[0] / plan.train.steps, sum(parts)))
     (least_step, least), (most_step, most) = found
     return (least_step, most_step), (least + STARTED_SECONDS[0], most + STARTED_SECONDS[1])
 
 
-def _pictures_shown(part: workload.Part, name: str, plan: Plan) -> float:
-    """Pictures that a member is shown in a part; its cost of one has all its views."""
-    return part.pictures if part.backward else part.critics[name].passes * workload.at_once(plan)
+def _operations(plan: Plan, costs: _Costs, part: workload.Part) -> float:
+    """Of one part of a run: a backward pass costs what a forward pass does, a recomputed forward pass as well."""
+    chosen, learns = plan.generator, part.backward > 0
+    batch = plan.train.batch if learns else part.pictures * chosen.steps / max(1, part.generator)
+    decoded = part.pictures * (1 + learns * (1 + chosen.checkpoint_decoder))
+    flops = (part.generator + part.backward) * batch * costs.denoised.flops + decoded * costs.generator.decoded.flops
+    for member in (*plan.critics, *plan.judges):
+        if member.name in part.critics:
+            passes = part.critics[member.name].passes + part.backward
+            flops += passes * batch * costs.critics[member.name].flops
+    return flops
+
+
+def _passes(plan: Plan, part: workload.Part) -> float:
+    """Forward and backward, through every network."""
+    decodes = part.decoder * (1 + (part.backward > 0) / (1 + plan.generator.checkpoint_decoder))
+    asked = sum(one.passes + part.backward for one in part.critics.values())
+    return part.generator + part.backward + decodes + asked

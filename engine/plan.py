@@ -8,68 +8,14 @@ fresh, and plans of before are still read. A new field therefore never gets a de
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from functools import cache
-from types import UnionType
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+from . import canonical as form
 from .errors import InputError, Place, Problem
+from .parts import Asset, Critic, Generator, Model
 
 Scalar = str | int | float | bool
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model named by what it holds. `folder` is where it lies here; it is no part of the digest."""
-
-    address: str  # as written: builtin:generator, org/name@revision, ./folder
-    family: str  # a word of the families' table: flux, qwen2_5_vl, llava
-    revision: str  # a hub commit; empty for builtin models and folders
-    files: tuple[tuple[str, str], ...]  # (relative path, sha256), sorted by path
-    folder: str
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A file named by what it holds. `source` is where it lies here; it is no part of the digest."""
-
-    name: str  # as written, relative to the recipe
-    sha256: str
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Generator:
-    model: Model
-    steps: int  # N sampler steps, >= 1
-    width: int  # pixels
-    height: int  # pixels
-    guidance: float
-    negative: str
-    dtype: str  # float32 | bfloat16 | float64
-    device: str  # auto | cpu | cuda | cuda:N
-    text_length: int  # tokens that the sequence encoder pads to; 0 where the family has none
-    companions: tuple[Asset, ...] = ()  # fixed adapters beside the one that is trained
-    offload: bool = False  # parts wait in main memory until they are needed
-    slicing: bool = False  # the decoder takes one picture at a time
-    tiling: bool = False  # the decoder takes a picture piece by piece: not exact
-    checkpoint_backbone: bool = False  # recomputed in the backward pass, not kept
-    checkpoint_decoder: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Critic:
-    """A critic or a judge. A judge's weight is 0: it is never in a loss."""
-
-    name: str
-    model: Model
-    weight: float
-    dtype: str
-    device: str
-    checkpointing: bool = False  # recomputed in the backward pass, not kept
-    quantize: str = ""  # 8bit | 4bit; empty: as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +187,12 @@ class Plan:
     expect: tuple[Expectation, ...]
 
 
-# where things lie on this machine, and in what order a person likes to see them
-_LEFT_OUT: dict[type, set[str]] = {Model: {"folder"}, Asset: {"source"}, Drawing: {"source"}, Plan: {"order"}}
-
-T = TypeVar("T")
+_FORM = form.Form(
+    # where things lie on this machine, and in what order a person likes to see them
+    left_out={Model: {"folder"}, Asset: {"source"}, Drawing: {"source"}, Plan: {"order"}},
+    rows=("test_rows", "train_rows", "validate_rows"),
+    shared=("asks", "targets"),
+)
 
 
 def digest(plan: Plan) -> str:
@@ -262,12 +210,12 @@ def canonical(plan: Plan) -> str:
 
 def canonical_pieces(plan: Plan) -> Iterator[str]:
     """`canonical` bit by bit: of 100,000 rows the whole text is larger than anything else in memory."""
-    return _pieces(plan, whole=False)
+    return form.pieces(plan, _FORM, whole=False)
 
 
 def dump(plan: Plan) -> str:
     """The whole plan as JSON with sorted keys: what a run folder keeps as plan.json."""
-    return "".join(_pieces(plan, whole=True))
+    return "".join(form.pieces(plan, _FORM, whole=True))
 
 
 def parse(text: str, file: str = "plan.json") -> Plan:
@@ -276,105 +224,6 @@ def parse(text: str, file: str = "plan.json") -> Plan:
     Raises InputError for anything else.
     """
     try:
-        return _made(Plan, json.loads(text), "")
+        return form.parse(Plan, text, _FORM)
     except (ValueError, RecursionError) as error:
         raise InputError([Problem(Place(file), "", f"is no plan: {error}")]) from error
-
-
-_ROWS = ("test_rows", "train_rows", "validate_rows")
-_SHARED = ("asks", "targets")  # of a row: rows that agree in them hold the same ones
-
-
-def _pieces(plan: Plan, whole: bool) -> Iterator[str]:
-    shared: dict[int, str] = {}  # by identity: what a row shares lives as long as the plan
-    for at, name in enumerate(_names(Plan, whole)):
-        yield f'{"," if at else "{"}"{name}":'
-        if name in _ROWS:
-            rows = cast(tuple[Row, ...], getattr(plan, name))
-            yield "["
-            yield from (f"{',' if number else ''}{_row(row, shared)}" for number, row in enumerate(rows))
-            yield "]"
-        else:
-            yield _text(_plain(getattr(plan, name), whole))
-    yield "}"
-
-
-def _row(row: Row, shared: dict[int, str]) -> str:
-    found: list[str] = []
-    for name in _names(Row, True):
-        value: tuple[object, ...] | str = getattr(row, name)
-        if name in _SHARED:
-            for one in value:
-                if id(one) not in shared:
-                    shared[id(one)] = _text({key: getattr(one, key) for key in _names(type(one), True)})
-            found.append(f'"{name}":[{",".join([shared[id(one)] for one in value])}]')
-        else:
-            found.append(f'"{name}":{_text(value)}')
-    return f"{{{','.join(found)}}}"
-
-
-@cache
-def _names(kind: type[Any], whole: bool) -> tuple[str, ...]:
-    """The keys of one of the dataclasses above, sorted."""
-    left_out: set[str] = set() if whole else _LEFT_OUT.get(kind, set())
-    return tuple(sorted(one.name for one in fields(kind) if one.name not in left_out))
-
-
-_text = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-
-
-def _plain(value: object, whole: bool) -> object:
-    if is_dataclass(value) and not isinstance(value, type):
-        return {
-            one.name: _plain(getattr(value, one.name), whole) for one in fields(value) if whole or _counts(value, one)
-        }
-    if isinstance(value, tuple):
-        return [_plain(item, whole) for item in cast(tuple[object, ...], value)]
-    return value
-
-
-def _counts(value: object, one: Field[Any]) -> bool:
-    """Whether a field is part of a plan's identity."""
-    return one.name not in _LEFT_OUT.get(type(value), set()) and getattr(value, one.name) != one.default
-
-
-@cache
-def _hints(kind: type) -> Mapping[str, Any]:
-    return get_type_hints(kind)
-
-
-def _made(kind: type[T], data: object, key: str) -> T:
-    """A dataclass from its mapping, strictly: nothing unknown, nothing missing, every type as declared."""
-    if not isinstance(data, dict):
-        raise ValueError(f"{key or 'the whole'} must be an object")
-    found = cast(dict[str, object], data)
-    hints, left_out = _hints(kind), _LEFT_OUT.get(kind, set())
-    if unknown := set(found) - set(hints):
-        raise ValueError(f"{key}.{min(unknown)} is not known".lstrip("."))
-    off = {one.name for one in fields(cast(Any, kind)) if one.default is not MISSING}
-    if missing := set(hints) - set(found) - left_out - off:
-        raise ValueError(f"{key}.{min(missing)} is missing".lstrip("."))
-    values = {name: _value(hints[name], found[name], f"{key}.{name}".lstrip(".")) for name in hints if name in found}
-    empty = {name: () if get_origin(hints[name]) is tuple else "" for name in left_out - set(found)}
-    return kind(**values, **empty)
-
-
-def _value(hint: Any, data: object, key: str) -> object:
-    if is_dataclass(hint):
-        return _made(cast(type[Any], hint), data, key)
-    if get_origin(hint) in (Union, UnionType):
-        choices = get_args(hint)
-        if isinstance(data, list):
-            return _value(next(choice for choice in choices if get_origin(choice) is tuple), data, key)
-        if type(data) in choices:
-            return data
-    elif get_origin(hint) is tuple and isinstance(data, list):
-        items, kinds = cast(list[object], data), get_args(hint)
-        kinds = (kinds[0],) * len(items) if kinds[-1] is Ellipsis else kinds
-        if len(kinds) == len(items):
-            return tuple(
-                _value(one, item, f"{key}.{at}") for at, (one, item) in enumerate(zip(kinds, items, strict=True))
-            )
-    elif type(data) is hint:
-        return data
-    raise ValueError(f"{key} has another type than {hint}")

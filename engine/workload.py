@@ -17,7 +17,7 @@ class Asked:
 
     views: int  # pictures as it is shown them: one picture under two drawings is two views
     questions: int  # asked of those views
-    passes: int  # forward passes, each over all views of a batch
+    passes: int  # forward passes, each over all views of a batch; recomputed ones count, here and below
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,10 @@ class Part:
 
     pictures: int
     generator: int  # forward passes of the backbone, each over a batch; an expectation where steps are drawn
-    decoder: int  # forward passes of the decoder
+    decoder: int  # forward passes of the decoder; its tiles are parts of one
     backward: int  # backward passes from pixels to the adapter
     critics: dict[str, Asked]  # by critic or judge
+    replayed: int = 0  # finished latents that a replay starts again from, painted beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +79,28 @@ def _training(plan: Plan) -> Part:
     batches = train.steps * train.accumulate
     pictures = batches * train.batch
     share = pictures / max(1, len(plan.train_rows))
-    # one step of the sampler at random: those before it, itself, and the bare generator's for `stay`
-    passes = batches * ((plan.generator.steps - 1) / 2 + 1 + (train.stay > 0))
-    found = {critic.name: asked_of(plan, critic, plan.train_rows) for critic in plan.critics}
-    asked = {
-        name: Asked(round(share * views), round(share * questions), batches if views else 0)
-        for name, (views, questions) in found.items()
-    }
-    return Part(pictures, round(passes), batches, batches, asked)
+    chosen = plan.generator
+    fresh, renewals = _replayed(plan)
+    # one step of the sampler at random, and those before it; or all of them now and then, for the replay's buffer
+    before = renewals * chosen.steps if train.replay.buffer else batches * (chosen.steps - 1) / 2
+    # itself, once more where it is recomputed, and the bare generator's for `stay`
+    passes = before + batches * (1 + chosen.checkpoint_backbone + (train.stay > 0))
+    decodes = (pictures if chosen.slicing else batches) * (1 + chosen.checkpoint_decoder)
+    asked: dict[str, Asked] = {}
+    for critic in plan.critics:
+        views, questions = asked_of(plan, critic, plan.train_rows)
+        shown = batches * (1 + critic.checkpointing) if views else 0
+        asked[critic.name] = Asked(round(share * views), round(share * questions), shown)
+    return Part(pictures, round(passes), decodes, batches, asked, fresh)
+
+
+def _replayed(plan: Plan) -> tuple[int, int]:
+    """Finished pictures that are painted for a replay, and in how many batches: a whole buffer, then a batch each."""
+    train, replay = plan.train, plan.train.replay
+    if not replay.buffer:
+        return 0, 0
+    later = (train.steps - 1) // replay.refresh
+    return replay.buffer + later * min(train.batch, replay.buffer), -(-replay.buffer // train.batch) + later
 
 
 def _looks(plan: Plan) -> Part:
@@ -112,4 +127,6 @@ def _without_gradient(
     for member in members:
         views, questions = (times * seeds * shown * count for count in asked_of(plan, member, rows))
         asked[member.name] = Asked(views, questions, batches * shown if views else 0)
-    return Part(times * pairs * scales, batches * scales * plan.generator.steps, batches * scales, 0, asked)
+    pictures = times * pairs * scales
+    decodes = pictures if plan.generator.slicing else batches * scales
+    return Part(pictures, batches * scales * plan.generator.steps, decodes, 0, asked)

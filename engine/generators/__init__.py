@@ -97,8 +97,13 @@ class Sizes(Protocol):
         ...
 
     @property
+    def latents(self) -> float:
+        """Values of one picture's latents."""
+        ...
+
+    @property
     def decoded(self) -> Cost:
-        """One picture decoded."""
+        """One picture decoded, in tiles where the plan wants them."""
         ...
 
     def lora(self, rank: int, targets: str) -> float:
@@ -113,7 +118,7 @@ class Sizes(Protocol):
 def sizes_of(chosen: plan.Generator) -> Sizes:
     """What the plan's generator costs; raises `InputError` where its configurations do not say."""
     module = importlib.import_module(f".{chosen.model.family}_sizes", __name__)
-    return module.sizes(Path(chosen.model.folder), chosen.width, chosen.height, chosen.text_length)
+    return module.sizes(Path(chosen.model.folder), chosen.width, chosen.height, chosen.text_length, chosen.tiling)
 
 
 def load(chosen: plan.Generator) -> Generator:

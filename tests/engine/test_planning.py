@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from control_recipes.cli import main
-from control_recipes.engine import capacity, estimate, gallery, planning, resolve
+from control_recipes.engine import advice, capacity, estimate, gallery, planning, resolve, unbuilt
 from control_recipes.engine.plan import Plan, canonical, digest
 from control_recipes.engine.recipe import read
 
@@ -19,6 +19,25 @@ CPU = capacity.Device("cpu", "x86_64", 16 * 2**30, 8 * 2**30, 2)
 # of the process above its libraries, measured once in trainings of horizon_low and an evaluation: bytes by batch
 TRAINED = {8: 275 * 2**20, 32: 919 * 2**20}
 EVALUATED = 498 * 2**20
+BACKBONE, DECODER = "generator.checkpointing={backbone: true}", "generator.checkpointing={decoder: true}"
+CRITIC, SLICES = "critics.eyes.checkpointing=true", "generator.slicing=true"
+REPLAY = "train.backprop={replay: {buffer: 32, refresh: 2}}"
+# the same, MiB, with what saves memory, in trainings of a few steps
+SAVED = [
+    (8, [], 270),
+    (8, [BACKBONE], 243),
+    (8, [DECODER], 256),
+    (8, [CRITIC], 246),
+    (8, ["generator.checkpointing=true", CRITIC], 196),
+    (8, [DECODER, CRITIC, SLICES], 187),
+    (8, [SLICES], 252),
+    (8, [REPLAY], 275),
+    (32, [], 893),
+    (32, [BACKBONE], 791),
+    (32, [DECODER], 686),
+    (32, [CRITIC], 765),
+    (32, ["generator.checkpointing=true", CRITIC], 518),
+]
 
 
 def horizon(*sets: str) -> Plan:
@@ -27,6 +46,41 @@ def horizon(*sets: str) -> Plan:
 
 def stages(plan: Plan) -> dict[str, estimate.Stage]:
     return {stage.name: stage for stage in estimate.estimate(plan, CPU).stages}
+
+
+@pytest.mark.parametrize(("batch", "sets", "measured"), SAVED)
+def test_memory_with_what_saves_it_is_what_was_measured(batch: int, sets: list[str], measured: int):
+    found = stages(horizon(f"train.batch={batch}", *sets))
+    most = max(found[name].total for name in ("encode", "train", "look"))
+    assert most / 2**20 == pytest.approx(measured, rel=0.25)
+
+
+@pytest.mark.parametrize("saving", [BACKBONE, DECODER, CRITIC])
+def test_recomputing_takes_time_and_gives_memory(saving: str):
+    plain, saved = (estimate.estimate(horizon("train.batch=32", *sets), CPU) for sets in ([], [saving]))
+    assert saved.stages[1].total < 0.9 * plain.stages[1].total
+    assert 1.01 < saved.step_seconds[0] / plain.step_seconds[0] < 1.34
+
+
+def test_slices_and_tiles_hold_less_at_once_and_the_tiles_that_overlap_keep_more():
+    def decoders(*sets: str) -> tuple[int, int]:
+        made = horizon(*sets)
+        large = dataclasses.replace(made, generator=dataclasses.replace(made.generator, width=192, height=192))
+        found = stages(large)
+        return found["train"].decoder, found["evaluate"].decoder
+
+    plain, sliced, tiled = decoders(), decoders(SLICES), decoders("generator.tiling=true")
+    assert sliced == (plain[0], pytest.approx(plain[1] / 7, abs=1))  # 7 pictures of that size at once
+    assert tiled[0] > 1.3 * plain[0]
+    assert tiled[1] == pytest.approx(plain[1] / 9, rel=0.01)
+    once = decoders(DECODER)
+    assert decoders(DECODER, SLICES)[0] < 0.5 * once[0] < 0.5 * plain[0]
+    assert decoders(DECODER, "generator.tiling=true")[0] < once[0]
+
+
+def test_the_buffer_of_a_replay_is_held():
+    small, large = (stages(horizon(f"train.backprop={{replay: {{buffer: {n}}}}}"))["train"].total for n in (32, 1032))
+    assert large - small == 1000 * 2 * 4 * 4 * 16 * 16
 
 
 @pytest.mark.parametrize("batch", TRAINED)
@@ -54,18 +108,58 @@ def test_what_does_not_fit_gets_advice_that_helps():
     plan = horizon("train.batch=512")
     needs = estimate.estimate(plan, CPU)
     tight = dataclasses.replace(CPU, memory_bytes=needs.memory_bytes // 4)
-    found = dict(planning.advice(plan, tight, needs))
-    assert found["train.batch"].startswith("1, with train.accumulate 512")
-    assert found["train.batch"].endswith("fits")
-    assert "still too much alone" in found["critics.eyes.dtype"]
-    assert not list(planning.advice(plan, dataclasses.replace(CPU, memory_bytes=2 * needs.memory_bytes), needs))
+    found = {one.key: one for one in advice.advice(plan, tight, needs)}
+    assert found["train.batch"].value == "1"
+    assert "train.accumulate: 512" in found["train.batch"].change
+    assert found["train.batch"].change.endswith("fits")
+    assert all(one.fits and not one.together and one.memory_bytes <= tight.memory_bytes for one in found.values())
+    assert not list(advice.advice(plan, dataclasses.replace(CPU, memory_bytes=2 * needs.memory_bytes), needs))
+
+
+def test_what_changes_no_number_is_advised_first():
+    plan = horizon("train.batch=64")
+    needs = estimate.estimate(plan, CPU)
+    tight = dataclasses.replace(CPU, memory_bytes=round(0.8 * needs.memory_bytes))
+    found = list(advice.advice(plan, tight, needs))
+    assert (found[0].key, found[0].value) == ("generator.checkpointing", "true")
+    assert "the same result" in found[0].change
+    keys = [one.key for one in found]
+    assert keys.index("train.batch") > max(at for at, key in enumerate(keys) if key.endswith("checkpointing"))
+
+
+def test_what_is_too_much_for_one_setting_is_done_by_several():
+    plan = horizon("train.batch=64")
+    needs = estimate.estimate(plan, CPU)
+    alone = min(estimate.estimate(one.made(plan), CPU).memory_bytes for one in advice.changes(plan))
+    tight = dataclasses.replace(CPU, memory_bytes=alone - 2**20)
+    found = list(advice.advice(plan, tight, needs))
+    assert [one.together for one in found] == [False] + [True] * (len(found) - 1)
+    assert [one.fits for one in found] == [False] * (len(found) - 1) + [True]
+    assert found[-1].key != "generator.device"
+    text = planning.text(plan, dataclasses.replace(planning.outlook(plan), device=tight, advice=tuple(found)))
+    assert "does not fit; what would help, one after the other:\n    generator.checkpointing: true (slower" in text
+
+
+def test_every_setting_that_is_advised_is_one_that_a_run_takes_and_the_language_has():
+    plan = horizon("train.batch=2")
+    wide = dataclasses.replace(plan, generator=dataclasses.replace(plan.generator, width=1024, height=1024))
+    found = list(advice.changes(wide))
+    assert len(found) > 9
+    for one in found:
+        assert not list(unbuilt.used(one.made(plan)))
+        if one.key != "generator.size":  # the world's measures read pictures of 64 × 64 alone
+            said = horizon("train.batch=2", f"{one.key}={one.value}")
+            made = one.made(plan)
+            same = dataclasses.replace(made.train, accumulate=1) if one.key == "train.batch" else made.train
+            assert said == dataclasses.replace(made, train=same)
 
 
 def test_what_nothing_makes_fit_needs_another_device():
     plan = horizon()
     needs = estimate.estimate(plan, CPU)
-    found = list(planning.advice(plan, dataclasses.replace(CPU, memory_bytes=2**20), needs))
-    assert found[-1][0] == "generator.device"
+    found = list(advice.advice(plan, dataclasses.replace(CPU, memory_bytes=2**20), needs))
+    assert found[-1].key == "generator.device"
+    assert not any(one.fits for one in found[:-1])
 
 
 def test_time_is_a_range_that_grows_with_steps():

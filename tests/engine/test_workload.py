@@ -7,7 +7,7 @@ from pathlib import Path
 
 import hollow
 import pytest
-from control_recipes.engine import workload
+from control_recipes.engine import replay, workload
 from control_recipes.engine.plan import Plan
 from control_recipes.engine.recipe import read
 from control_recipes.engine.resolve import resolve
@@ -43,3 +43,24 @@ def test_pictures_at_once(tmp_path: Path, side: int, pictures: int):
     made = planned(tmp_path)
     large = dataclasses.replace(made, generator=dataclasses.replace(made.generator, width=side, height=side))
     assert workload.at_once(large) == pictures
+
+
+def test_what_is_recomputed_is_counted_and_a_slice_is_a_pass(tmp_path: Path):
+    sets = ["generator.checkpointing=true", "generator.slicing=true", "critics.eyes.checkpointing=true"]
+    work = workload.workload(planned(tmp_path, "train.steps=10", "train.batch=3", "evaluate.every=4", *sets))
+    assert work.training == workload.Part(30, 20, 60, 10, {"eyes": workload.Asked(60, 60, 20)})
+    assert (work.looks.decoder, work.looks.generator) == (12, 3)  # nothing is recomputed where nothing is kept
+    assert work.evaluation.decoder == work.evaluation.pictures
+
+
+@pytest.mark.parametrize(("buffer", "refresh", "batch"), [(32, 8, 4), (5, 1, 4), (4, 3, 4), (7, 100, 2)])
+def test_the_pictures_of_a_replay_are_those_that_a_training_paints(
+    tmp_path: Path, buffer: int, refresh: int, batch: int
+):
+    said = f"train.backprop={{replay: {{buffer: {buffer}, refresh: {refresh}}}}}"
+    made = planned(tmp_path, "generator.steps=4", "train.steps=20", f"train.batch={batch}", said)
+    due = [len(replay.due(made.train, step)) for step in range(1, 21)]
+    batches = sum(-(-count // batch) for count in due)
+    found = workload.workload(made).training
+    assert (found.replayed, found.generator) == (sum(due), 4 * batches + 20)
+    assert found.decoder == found.backward == 20
