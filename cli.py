@@ -282,14 +282,18 @@ def diff(
     debug: Debug = False,
 ) -> None:
     """Say in words what changed in meaning."""
-    from .engine import differences
+    from .engine import differences, sides
 
-    plans = [_plan_of(file, sets, allow_outside, quiet) for file in (old, new)]
-    found = differences.between(*plans)
+    def side(file: str) -> sides.Side:
+        return sides.of(file, lambda: _read(_find(file, _talk(quiet)), sets, allow_outside))
+
+    before, after = side(old), side(new)
+    found = differences.between(before.plan, after.plan)
     if as_json:
-        print(json.dumps({"same": found.same, **dataclasses.asdict(found)}, ensure_ascii=False))
+        told = {"same": found.same, "same_text": before.texts == after.texts, **dataclasses.asdict(found)}
+        print(json.dumps(told, ensure_ascii=False))
     else:
-        print(differences.text(found, "only prose: both mean the same, and would run the same"))
+        print(differences.text(found, sides.prose(before, after)))
 
 
 @app.command()
@@ -418,18 +422,6 @@ def _find(file: str, say: Callable[[str], None]) -> "Source":
     if source.gallery:
         say(f"{file}: there is no such file here, so this is {source.path.name} of the gallery")
     return source
-
-
-def _plan_of(file: str, sets: list[str] | None, allow_outside: bool, quiet: bool) -> "Plan":
-    """The plan of a recipe, a lock or an adapter."""
-    from .engine import differences
-    from .engine.resolve import resolve
-
-    if file.endswith(".lock"):
-        return differences.of_lock(Path(file))
-    if file.endswith(".safetensors"):
-        return differences.of_adapter(Path(file))
-    return resolve(_read(_find(file, _talk(quiet)), sets, allow_outside))
 
 
 def _read(source: "Source", sets: list[str] | None, allow_outside: bool) -> "Recipe":
