@@ -102,7 +102,11 @@ def facts(row: Row, drawings: Mapping[str, Drawing]) -> Facts:
 def drawing(one: Drawing) -> dict[str, str]:
     """What a drawing comes to."""
     shown = {name: value(parameter) for name, parameter in one.parameters}
-    return {"kind": one.kind, **shown, **({"file": one.asset, "picture": one.sha256} if one.asset else {})}
+    return {
+        "kind": one.kind,
+        **shown,
+        **({"file": one.asset, "picture": one.sha256} if one.asset or one.sha256 else {}),
+    }
 
 
 def said(parts: Mapping[str, str]) -> str:
