@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .engine.errors import CheckFailed, ControlError, InputError, Problem, WorkError
+from .engine.errors import ControlError, InputError, Problem, WorkError
 
 if TYPE_CHECKING:
     from .engine.gallery import Source
-    from .engine.plan import Plan
     from .engine.recipe import Recipe
 
 # looking for pydantic's plugins means reading the metadata of every installed package
@@ -82,14 +81,14 @@ def run(
         raise typer.BadParameter("one folder holds one run: give one FILE with --out")
     with console.Talk(quiet) as talk:
         sources = [_find(file, talk.say) for file in files]
-        recipes = [_read(source, sets, allow_outside) for source in sources]
+        recipes = [_read(source, sets or session.replayed(source, out, locked), allow_outside) for source in sources]
         plans = [resolve(recipe) for recipe in recipes]
         for recipe, plan in zip(recipes, plans, strict=True):
             unbuilt.refuse(plan, recipe.document)
         folders = [out or Path("runs", plan.name) for plan in plans]
-        locks = [session.lock_path(source, folder) for source, folder in zip(sources, folders, strict=True)]
         if locked:
-            _refuse_stale(plans, locks)
+            session.refuse_stale(sources, plans, folders)
+        locks = [session.own_lock(*one, talk.say) for one in zip(sources, folders, recipes, strict=True)]
         met = True
         for recipe, plan, folder, lock in zip(recipes, plans, folders, locks, strict=True):
             try:
@@ -213,6 +212,8 @@ def lock(
         path = session.lock_path(source, Path("runs", source.path.stem))
         old = locks.read(path) if path.exists() else None
         given = sets if sets or not check or old is None else list(old.inputs.sets)
+        if given and not sets:
+            _talk(quiet)(f"{path}: with {session.shown_sets(given)}, as it was locked")
         recipe = _read(source, given, allow_outside)
         resolved = resolve(recipe)
         report[file] = locks.stale(old, resolved) if old is not None else ["there is no lock"]
@@ -428,14 +429,3 @@ def _read(source: "Source", sets: list[str] | None, allow_outside: bool) -> "Rec
     from .engine.recipe import read
 
     return read(source.path, sets or (), allow_outside)
-
-
-def _refuse_stale(plans: "list[Plan]", paths: list[Path]) -> None:
-    from .engine import lock as locks
-
-    lines: list[str] = []
-    for plan, path in zip(plans, paths, strict=True):
-        stale = locks.stale(locks.read(path), plan) if path.exists() else ["there is no lock"]
-        lines += [f"{path}: {line}" for line in stale]
-    if lines:
-        raise CheckFailed("\n".join(lines))
