@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .engine.errors import CheckFailed, ControlError, InputError, Problem, WorkError
+from .engine.errors import ControlError, InputError, Problem, WorkError
 
 if TYPE_CHECKING:
     from .engine.gallery import Source
-    from .engine.plan import Plan
     from .engine.recipe import Recipe
 
 # looking for pydantic's plugins means reading the metadata of every installed package
@@ -95,14 +94,14 @@ def run(
         raise typer.BadParameter("one folder holds one run: give one FILE with --out")
     with console.Talk(quiet) as talk:
         sources = [_find(file, talk.say) for file in files]
-        recipes = [_read(source, sets, allow_outside) for source in sources]
+        recipes = [_read(source, sets or session.replayed(source, out, locked), allow_outside) for source in sources]
         plans = [resolve(recipe) for recipe in recipes]
         for recipe, plan in zip(recipes, plans, strict=True):
             unbuilt.refuse(plan, recipe.document)
         folders = [out or Path("runs", plan.name) for plan in plans]
-        locks = [session.lock_path(source, folder) for source, folder in zip(sources, folders, strict=True)]
         if locked:
-            _refuse_stale(plans, locks)
+            session.refuse_stale(sources, plans, folders)
+        locks = [session.own_lock(*one, talk.say) for one in zip(sources, folders, recipes, strict=True)]
         met = True
         for recipe, plan, folder, lock in zip(recipes, plans, folders, locks, strict=True):
             try:
@@ -228,6 +227,8 @@ def lock(
         path = session.lock_path(source, Path("runs", source.path.stem))
         old = locks.read(path) if path.exists() else None
         given = sets if sets or not check or old is None else list(old.inputs.sets)
+        if given and not sets:
+            _talk(quiet)(f"{path}: with {session.shown_sets(given)}, as it was locked")
         recipe = _read(source, given, allow_outside)
         resolved = resolve(recipe)
         report[file] = locks.stale(old, resolved) if old is not None else ["there is no lock"]
@@ -297,14 +298,18 @@ def diff(
     debug: Debug = False,
 ) -> None:
     """Say in words what changed in meaning."""
-    from .engine import differences
+    from .engine import differences, sides
 
-    plans = [_plan_of(file, sets, allow_outside, quiet) for file in (old, new)]
-    found = differences.between(*plans)
+    def side(file: str) -> sides.Side:
+        return sides.of(file, lambda: _read(_find(file, _talk(quiet)), sets, allow_outside))
+
+    before, after = side(old), side(new)
+    found = differences.between(before.plan, after.plan)
     if as_json:
-        print(json.dumps({"same": found.same, **dataclasses.asdict(found)}, ensure_ascii=False))
+        told = {"same": found.same, "same_text": before.texts == after.texts, **dataclasses.asdict(found)}
+        print(json.dumps(told, ensure_ascii=False))
     else:
-        print(differences.text(found, "only prose: both mean the same, and would run the same"))
+        print(differences.text(found, sides.prose(before, after)))
 
 
 @app.command()
@@ -435,30 +440,7 @@ def _find(file: str, say: Callable[[str], None]) -> "Source":
     return source
 
 
-def _plan_of(file: str, sets: list[str] | None, allow_outside: bool, quiet: bool) -> "Plan":
-    """The plan of a recipe, a lock or an adapter."""
-    from .engine import differences
-    from .engine.resolve import resolve
-
-    if file.endswith(".lock"):
-        return differences.of_lock(Path(file))
-    if file.endswith(".safetensors"):
-        return differences.of_adapter(Path(file))
-    return resolve(_read(_find(file, _talk(quiet)), sets, allow_outside))
-
-
 def _read(source: "Source", sets: list[str] | None, allow_outside: bool) -> "Recipe":
     from .engine.recipe import read
 
     return read(source.path, sets or (), allow_outside)
-
-
-def _refuse_stale(plans: "list[Plan]", paths: list[Path]) -> None:
-    from .engine import lock as locks
-
-    lines: list[str] = []
-    for plan, path in zip(plans, paths, strict=True):
-        stale = locks.stale(locks.read(path), plan) if path.exists() else ["there is no lock"]
-        lines += [f"{path}: {line}" for line in stale]
-    if lines:
-        raise CheckFailed("\n".join(lines))

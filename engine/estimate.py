@@ -13,19 +13,14 @@ forward pass costs.
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 from .. import critics
 from ..critics.costs import NOTHING, Cost, together
-from . import answers, generators, workload
+from . import answers, generators, headers, workload
 from .capacity import Device
-from .errors import InputError, Place, Problem
 from .plan import Ask, Critic, Model, Plan, Row
 
 BYTES = {"float32": 4, "bfloat16": 2, "float64": 8}
@@ -88,24 +83,8 @@ def estimate(plan: Plan, device: Device) -> Estimate:
 def weights_bytes(model: Model, dtype: str, parameters: float) -> int:
     """Of a model in memory: what its files hold, in the plan's dtype; from `parameters` where they are not here yet."""
     files = sorted(Path(model.folder).rglob("*.safetensors"))
-    counted = sum(_counted(path) for path in files)
+    counted = sum(headers.read(path).values for path in files)
     return round(BYTES[dtype] * (counted or parameters))
-
-
-_LARGEST_HEADER = 100 * 2**20  # bytes; what the format allows
-
-
-def _counted(path: Path) -> int:
-    """Values in a safetensors file, by its header (https://huggingface.co/docs/safetensors, Format)."""
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header = cast(dict[str, dict[str, Any]], json.loads(file.read(min(length, _LARGEST_HEADER))))
-        return sum(math.prod(cast(list[int], one["shape"])) for key, one in header.items() if key != "__metadata__")
-    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError, struct.error) as error:
-        raise InputError(
-            [Problem(Place(str(path)), "", f"is no safetensors file that can be read: {error}")]
-        ) from error
 
 
 class _Costs:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -115,12 +115,16 @@ def read(path: Path) -> Lock:
 
 
 def stale(lock: Lock, plan: plans.Plan) -> list[str]:
-    """What differs between the lock's plan and this one, as `dotted.key: was, is now`; empty where nothing does."""
+    """What changed from the lock's plan to this one, in the words of `recipe diff`; empty where nothing did."""
     if lock.inputs.plan_sha256 == plans.digest(plan):
         return []
-    was: Json = json.loads(lock.inputs.plan)
-    now: Json = json.loads(plans.canonical(plan))
-    return [f"{key}: {before} in the lock, {after} now" for key, before, after in _differences(was, now, "")]
+    from .differences import between, lines  # a lock that is fresh needs no words
+
+    try:
+        was = plans.parse(lock.inputs.plan)
+    except InputError:
+        return ["it was written by another version of this program, which planned otherwise"]
+    return lines(between(was, plan))
 
 
 def renewed(old: Lock | None, fresh: Inputs) -> Lock:
@@ -176,38 +180,3 @@ def _digest(body: Mapping[str, Json]) -> str:
 def _refuse(path: Path, key: str, message: str) -> InputError:
     hint = "delete it, and `recipe lock` or `recipe run` writes it anew from the recipe"
     return InputError([Problem(Place(str(path)), key, message, hint)])
-
-
-def _differences(was: Json, now: Json, key: str) -> Iterator[tuple[str, str, str]]:
-    if isinstance(was, dict) and isinstance(now, dict):
-        for name in sorted(was.keys() | now.keys()):
-            inner = f"{key}.{name}" if key else name
-            if name not in was or name not in now:
-                yield (
-                    inner,
-                    _short(was[name]) if name in was else "absent",
-                    _short(now[name]) if name in now else "absent",
-                )
-            else:
-                yield from _differences(was[name], now[name], inner)
-    elif isinstance(was, list) and isinstance(now, list) and (_named(was) or len(was) == len(now)):
-        names = _keyed(was), _keyed(now)
-        yield from _differences(names[0], names[1], key)
-    elif was != now:
-        yield key, _short(was), _short(now)
-
-
-def _named(entries: list[Json]) -> bool:
-    return bool(entries) and all(isinstance(entry, dict) and "name" in entry for entry in entries)
-
-
-def _keyed(entries: list[Json]) -> dict[str, Json]:
-    """A list as a mapping, by its entries' names where they have one, otherwise by position."""
-    if _named(entries):
-        return {str(cast(dict[str, Json], entry)["name"]): entry for entry in entries}
-    return {str(position): entry for position, entry in enumerate(entries)}
-
-
-def _short(value: Json) -> str:
-    text = _canonical(value)
-    return text if len(text) <= 60 else text[:57] + "…"

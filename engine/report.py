@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -110,24 +110,36 @@ def report(folder: Path, plan: Plan, lock: Path | None = None) -> Path:
     Raises FileNotFoundError where the folder holds no evaluation.json.
     """
     found = figures.read(folder / "evaluation.json")
-    recipe = (folder / "recipe.yaml").read_text(encoding="utf-8")
+    texts = recipe_texts(folder)
     locked = locks.read(lock) if lock is not None and lock.exists() else None
-    page = render(plan, found, history.read(folder / "metrics.jsonl"), recipe, folder, locked)
+    page = render(plan, found, history.read(folder / "metrics.jsonl"), texts, folder, locked)
     path = folder / "report.html"
     files.write(path, page.encode())
     return path
 
 
+def recipe_texts(folder: Path) -> dict[str, str]:
+    """The recipe of a run folder and every file that it is made of, by name, its own first."""
+    below = folder / "included"
+    others = sorted((path.relative_to(below).as_posix(), path) for path in below.rglob("*") if path.is_file())
+    return {name: path.read_text("utf-8") for name, path in [("recipe.yaml", folder / "recipe.yaml"), *others]}
+
+
 def render(
-    plan: Plan, found: Evaluation, past: history.History, recipe: str, folder: Path, lock: locks.Lock | None
+    plan: Plan,
+    found: Evaluation,
+    past: history.History,
+    recipe: Mapping[str, str],
+    folder: Path,
+    lock: locks.Lock | None,
 ) -> str:
-    """The page as text."""
+    """The page as text; `recipe` has the texts of all files that the recipe is made of by name, its own first."""
     template = Path(__file__).with_name("report.html").read_text(encoding="utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(template)
     ordered = [measure for name in _order(plan) for measure in found.measures if measure.name == name]
     return page.render(
         name=plan.name,
-        headline=_headline(plan, recipe),
+        headline=_headline(plan, next(iter(recipe.values()))),
         intro=_intro(plan, found),
         goal=_goal(plan, found),
         notes=[{"text": note.text, "tone": "good" if note.good else "bad"} for note in notes(plan, found)],
@@ -142,7 +154,7 @@ def render(
         curves=_curves(plan, past),
         beliefs=[_belief(plan, belief) for name in _order(plan) for belief in found.beliefs if belief.question == name],
         facts=_facts(plan, found, lock),
-        recipe=recipe,
+        recipe=list(recipe.items()),
     )
 
 
@@ -203,8 +215,8 @@ def _with_belief(truth: _Goal, asked: Sequence[Belief]) -> _Goal:
         question=asked[0].question,
         critic=" and ".join(belief.critic for belief in asked),
         right=percent(sum(belief.after.right for belief in asked) / len(asked)),
-        belief_before=_p(before),
-        belief_after=_p(after),
+        belief_before=percent(before),
+        belief_after=percent(after),
         belief_width=_width(after),
         belief_was=_width(min(before, after)),
     )

@@ -16,7 +16,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Protocol
 from . import files, models, results, unbuilt
 from . import lock as locks
 from . import plan as plans
-from .errors import InputError, Place, Problem
+from .errors import CheckFailed, InputError, Place, Problem
 from .gallery import Source
 from .plan import Plan
 from .recipe import Recipe
@@ -54,8 +54,36 @@ class Listener(Protocol):
 def lock_path(source: Source, folder: Path) -> Path:
     """Where the lock of a recipe is: beside it, or in its run folder where that cannot be."""
     name = f"{source.path.stem}.lock"
-    beside = source.path.absolute().parent
+    beside = source.path.parent
     return folder / name if source.gallery or not os.access(beside, os.W_OK) else beside / name
+
+
+def own_lock(source: Source, folder: Path, recipe: Recipe, say: Callable[[str], None]) -> Path:
+    """Where a run writes its lock. A trial, with overrides, never replaces that of the recipe as it is written."""
+    path = lock_path(source, folder)
+    if not recipe.sets or not path.exists() or locks.read(path).inputs.sets:
+        return path
+    own = folder / path.name
+    if own.resolve() != path.resolve():
+        say(f"{path}: left as it is, the lock of the recipe as written; with --set, this run's own is {own}")
+    return own
+
+
+def replayed(source: Source, out: Path | None, locked: bool) -> list[str]:
+    """The overrides that a run repeats without being given any: with --locked, those that the lock recorded."""
+    path = lock_path(source, out or Path("runs", source.path.stem))
+    return list(locks.read(path).inputs.sets) if locked and path.exists() else []
+
+
+def refuse_stale(sources: Sequence[Source], plans: Sequence[Plan], folders: Sequence[Path]) -> None:
+    """Raises `CheckFailed` with everything that is stale of the recipes' locks."""
+    lines: list[str] = []
+    for source, plan, folder in zip(sources, plans, folders, strict=True):
+        path = lock_path(source, folder)
+        stale = locks.stale(locks.read(path), plan) if path.exists() else ["there is no lock"]
+        lines += [f"{path}: {line}" for line in stale]
+    if lines:
+        raise CheckFailed("\n".join(lines))
 
 
 def run(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listener, again: bool = False) -> Result:
@@ -111,6 +139,11 @@ def _run(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listene
     )
     files.write(folder / RESULT, (result.json() + "\n").encode())
     return result
+
+
+def shown_sets(sets: Iterable[str]) -> str:
+    """Overrides as they are given on the command line."""
+    return " ".join(f"--set {one}" for one in sets)
 
 
 def _keep(recipe: Recipe, folder: Path) -> None:
@@ -257,16 +290,23 @@ def evaluate(
     started = time.monotonic()
     path = lock_path(source, Path("runs", source.path.stem))
     locked = locks.read(path) if path.exists() else None
+    if locked is not None and locked.inputs.sets and not sets:
+        listener.say(f"{path}: with {shown_sets(locked.inputs.sets)}, as it was run")
     recipe = read(sets or ([] if locked is None else list(locked.inputs.sets)))
     plan = resolve(recipe)
     unbuilt.refuse(plan, recipe.document)
     outcome = locked.outcome if locked is not None else None
+    chosen = adapter is not None
     if adapter is None and outcome is not None:
-        adapter = path.absolute().parent / outcome.adapter
+        adapter = Path(os.path.relpath(path.absolute().parent / outcome.adapter))
     if adapter is None or not adapter.is_file():
         hint = "give one with --adapter, or train it with `recipe run`"
         found = f"there is no adapter {adapter}" if adapter else "there is no adapter: no lock names one"
         raise InputError([Problem(Place(str(source.path)), "", found, hint)])
+    if outcome is not None and not chosen and models.sha256(adapter) != outcome.adapter_sha256:
+        hint = "another run took its place: give the one you mean with --adapter, or train it anew with `recipe run`"
+        raise InputError([Problem(Place(str(adapter)), "", f"is not the adapter that {path} names", hint)])
+    listener.say(f"evaluating {adapter}")
     from .evaluate import evaluate as measure
 
     _complete(plan)

@@ -120,8 +120,34 @@ def test_a_run_of_another_plan_is_renamed_and_other_files_stay(tiny: Path, capsy
     assert "renamed out.1" in told.err
     assert json.loads(told.out)["steps"] == 1
     assert Path("out.1/tiny.safetensors").exists()
-    lock = json.loads(Path("tiny.lock").read_text("utf-8"))
-    assert lock["inputs"]["sets"] == ["train.steps=1"]
+    assert json.loads(Path("tiny.lock").read_text("utf-8"))["inputs"]["sets"] == []
+    assert "tiny.lock: left as it is" in told.err
+    assert json.loads(told.out)["lock"] == str(Path("out/tiny.lock").absolute())
+    assert json.loads(Path("out/tiny.lock").read_text("utf-8"))["inputs"]["sets"] == ["train.steps=1"]
+    # the recipe's own lock names an adapter whose place another one has taken
+    assert recipe("eval", "tiny.yaml", "--quiet") == 2
+    assert "is not the adapter that tiny.lock names" in capsys.readouterr().err
+    assert recipe("eval", "tiny.yaml", "--adapter", "out.1/tiny.safetensors") == 0
+    assert "evaluating out.1/tiny.safetensors" in capsys.readouterr().err
+
+
+def test_a_trial_without_a_lock_to_lose_writes_one_and_locked_repeats_it(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert recipe("run", "tiny.yaml", "--set", "train.steps=1", "--quiet") == 0
+    assert json.loads(Path("tiny.lock").read_text("utf-8"))["inputs"]["sets"] == ["train.steps=1"]
+    assert recipe("lock", "tiny.yaml", "--check") == 0
+    assert "tiny.lock: with --set train.steps=1, as it was locked" in capsys.readouterr().err
+    assert recipe("run", "tiny.yaml", "--locked") == 0  # as `lock --check` said
+    assert "up to date" in capsys.readouterr().err
+    assert recipe("run", "tiny.yaml", "--locked", "--set", "train.steps=2") == 1
+    assert "training: steps was 1, is now 2" in capsys.readouterr().err
+    assert recipe("eval", "tiny.yaml") == 0
+    told = capsys.readouterr().err
+    assert "with --set train.steps=1, as it was run" in told
+    assert "evaluating runs/tiny/tiny.safetensors" in told
+    assert recipe("run", "tiny.yaml", "--quiet") == 0  # the recipe as written takes the lock
+    assert json.loads(Path("tiny.lock").read_text("utf-8"))["inputs"]["sets"] == []
 
 
 def test_the_folder_one_is_in_is_not_renamed(tiny: Path, capsys: pytest.CaptureFixture[str]):
@@ -254,7 +280,7 @@ def test_lock_is_written_checked_and_refused(tiny: Path, capsys: pytest.CaptureF
     tiny.write_text(tiny.read_text("utf-8").replace("1e-3", "2e-3"), "utf-8")
     capsys.readouterr()
     assert recipe("lock", "tiny.yaml", "--check", "--json") == 1
-    assert printed(capsys) == {"stale": {"tiny.yaml": ["train.lr: 0.001 in the lock, 0.002 now"]}}
+    assert printed(capsys) == {"stale": {"tiny.yaml": ["training: lr was 0.001, is now 0.002"]}}
     assert recipe("run", "tiny.yaml", "--locked") == 1
 
 
@@ -262,9 +288,11 @@ def test_a_run_says_what_changed_since_the_lock_and_refuses_a_broken_one(
     tiny: Path, capsys: pytest.CaptureFixture[str]
 ):
     assert recipe("lock", "tiny.yaml") == 0
-    assert recipe("run", "tiny.yaml", "--set", "train.steps=1") == 0
-    assert "tiny.lock: train.steps: 3 in the lock, 1 now" in capsys.readouterr().err
+    tiny.write_text(tiny.read_text("utf-8").replace("steps: 3", "steps: 1"), "utf-8")
+    assert recipe("run", "tiny.yaml") == 0
+    assert "tiny.lock: training: steps was 3, is now 1" in capsys.readouterr().err
     Path("tiny.lock").write_text("{}", "utf-8")
+    tiny.write_text(tiny.read_text("utf-8").replace("steps: 1, batch", "steps: 3, batch"), "utf-8")
     assert recipe("run", "tiny.yaml") == 2
     assert "hint: delete it" in capsys.readouterr().err
     assert not Path("runs/tiny.1").exists()

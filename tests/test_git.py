@@ -68,6 +68,17 @@ def test_a_recipe_that_git_cannot_show_is_shown_as_written(here: Path):
     assert "+include: gone.yaml" in run("git diff")[1]
 
 
+def test_a_recipe_that_builds_on_another_is_shown_as_written_before_and_after(here: Path):
+    run(block("sh", "textconv"))
+    (here / "warm.yaml").write_text("include: [low.yaml]\nname: warm\nstay: {weight: 0.1}\n", "utf-8")
+    assert run("git add .; git commit -qm warm")[0] == 0
+    change(here / "warm.yaml", "weight: 0.1", "weight: 0.2")
+    lines = run("git diff")[1].splitlines()
+    changed = [line for line in lines if re.match(r"[-+][^-+]", line)]
+    assert changed == ["-stay: {weight: 0.1}", "+stay: {weight: 0.2}"]
+    assert " # as written" in lines
+
+
 def test_what_the_page_compares(here: Path):
     assert run("recipe lock --quiet recipes/low.yaml; git add .; git commit -qm lock")[0] == 0
     change(here / "low.yaml", "hold: 0.75", "hold: 0.8")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import hollow
 import pytest
-from control_recipes.engine import differences, lock
-from control_recipes.engine.errors import InputError
+from control_recipes.engine import differences
+from control_recipes.engine.plan import Plan
 from control_recipes.engine.recipe import read
 from control_recipes.engine.resolve import resolve
 
@@ -53,7 +53,7 @@ def changed(file: Path, old: str, new: str) -> differences.Differences:
         ("goal:", "adapter: {rank: 4}\ngoal:", "training", "adapter: rank was 16, is now 4"),
         ("goal:", "train: {stop: {p: {aligned: 0.9}}}\ngoal:", "training", "stop: never early is now aligned ≥ 0.9"),
         ("within: 0.06", "within: 0.1", "evaluation", "measure horizon: within was 0.06, is now 0.1"),
-        ("at_least: 0.9}", "at_least: 0.8}", "evaluation", "expect horizon: value was 0.9, is now 0.8"),
+        ("at_least: 0.9}", "at_least: 0.8}", "evaluation", "expect horizon: was at least 0.9, is now at least 0.8"),
         ("model: ./generator}", "model: ./generator, steps: 2}", "models", "generator: steps was 1, is now 2"),
     ],
 )
@@ -78,22 +78,78 @@ def test_comments_and_order_are_prose(file: Path):
     assert differences.text(found, "only prose") == "only prose"
 
 
-def test_locks_and_adapters_are_compared_as_well(file: Path, tmp_path: Path):
-    import torch
-    from control_recipes.engine import adapter
-    from control_recipes.engine.plan import canonical
+# --- rows, kinds, files ---
 
-    plan = resolve(read(file))
-    lock.write(lock.Lock(lock.inputs(plan, "0" * 64)), tmp_path / "r.lock")
-    assert differences.between(plan, differences.of_lock(tmp_path / "r.lock")).same
-    kept = {"control_recipes.inputs": canonical(plan)}
-    adapter.save(tmp_path / "a.safetensors", {"x.lora_A.weight": torch.zeros(1, 1)}, kept)
-    assert differences.between(plan, differences.of_adapter(tmp_path / "a.safetensors")).same
-    adapter.save(tmp_path / "b.safetensors", {"x.lora_A.weight": torch.zeros(1, 1)}, {})
-    with pytest.raises(InputError, match="carries no recipe"):
-        differences.of_adapter(tmp_path / "b.safetensors")
-    (tmp_path / "c.safetensors").write_bytes(b"short")
-    with pytest.raises(InputError, match="there is no such file"):
-        differences.of_lock(tmp_path / "none.lock")
-    with pytest.raises(InputError, match="is no adapter"):
-        differences.of_adapter(tmp_path / "c.safetensors")
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "horizon: {horizon_row: {near: \"{{ height }}\", within: 0.06}}",
+            "horizon: {sharpness: {at_least: 0.9}}",
+            "measure horizon: was horizon_row: near 0.8, within 0.06, is now sharpness: at_least 0.9, relative_to base",
+        ),
+        ("ruler: {line: {y: \"{{ height }}\", color: red}}", "ruler: {text: A, at: [0.5, 0.5]}", "is now text, at"),
+        ("    see: ruler\n", "    see: card\n", "visual card: is new (image, at bottom, height 0.15"),
+        ("    hold: 0.75", "    hold: 0.75\n    flips: true", "question still_there: flips was false, is now true"),
+        ("thing }}?", "thing }} here?", "ball?” is now “Is there a"),
+        ("[red, blue]", "[red, blue, blue-green]", "train: new"),
+        ("color: white,", "color: snowy,", "test: other variables for 1 prompt: “a white ball” (color was 'white'"),
+    ],
+)  # fmt: skip
+def test_what_changed_is_named(file: Path, old: str, new: str, said: str):
+    found = changed(file, old, new)
+    assert any(said in line for line in differences.lines(found)), differences.lines(found)
+
+
+TWO = "[{prompt: a white ball, color: white, thing: ball}, {prompt: a white ball, color: snowy, thing: ball}]"
+
+
+def rows(file: Path, listed: str) -> Plan:
+    text = hollow.RECIPE.replace("[{prompt: a white ball, color: white, thing: ball}]", listed)
+    assert listed in text
+    later = file.with_name("rows.yaml")
+    later.write_text(text, "utf-8")
+    return resolve(read(later))
+
+
+def test_rows_of_one_prompt_are_told_apart_by_their_variables(file: Path):
+    two = rows(file, TWO)
+    one = rows(file, TWO.partition("}, ")[0] + "}]")
+    other = rows(file, TWO.replace("snowy", "pale"))
+    assert differences.lines(differences.between(two, one)) == ["data: test: gone 1 prompt: “a white ball”"]
+    found = differences.lines(differences.between(two, other))
+    assert found[0].startswith(
+        "loss: question still_there: wording “Is there a snowy ball?” is now “Is there a pale ball?”"
+    )
+    assert found[1:] == ["data: test: other variables for 1 prompt: “a white ball” (color was 'snowy', is now 'pale')"]
+    turned = rows(file, "[" + ", ".join(reversed(TWO[1:-1].replace("}, {", "}\n{").split("\n"))) + "]")
+    assert differences.lines(differences.between(two, turned)) == ["data: test: the prompts stand in another order"]
+
+
+def test_prompts_twice_are_counted(file: Path):
+    one = rows(file, "[{prompt: a white ball, color: white, thing: ball}]")
+    twice = rows(file, f"[{', '.join(['{prompt: a white ball, color: white, thing: ball}'] * 2)}]")
+    assert differences.lines(differences.between(one, twice)) == ["data: test: new 1 prompt: “a white ball”"]
+
+
+def test_a_question_is_told_of_where_no_prompt_is_in_both(file: Path):
+    later = file.with_name("later.yaml")
+    text = (
+        hollow.RECIPE.replace("[red, blue]", "[gold, green]")
+        .replace("a white ball", "a ball")
+        .replace('"No"', '"Never"')
+    )
+    later.write_text(text, "utf-8")
+    found = differences.between(resolve(read(file)), resolve(read(later)))
+    assert "question aligned: against “No” is now “Never” (no prompt is in both)" in found.loss
+
+
+def test_a_file_by_another_name_is_the_same_file(file: Path):
+    (file.parent / "assets" / "moved.png").write_bytes(hollow.PNG)
+    text = hollow.RECIPE.replace("see: ruler", "see: card")
+    file.write_text(text, "utf-8")
+    later = file.with_name("later.yaml")
+    later.write_text(text.replace("assets/card.png", "assets/moved.png"), "utf-8")
+    said = differences.lines(differences.between(resolve(read(file)), resolve(read(later))))
+    assert said == ["loss: visual card: file was assets/card.png, is now assets/moved.png, the same picture"]

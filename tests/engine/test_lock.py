@@ -41,8 +41,20 @@ def test_stale_names_what_changed(path: Path):
     plan = made.plan()
     changed = replace(plan, train=replace(plan.train, lr=1e-3), questions=plan.questions[:2])
     lines = lock.stale(lock.read(path), changed)
-    assert "train.lr: 0.0005 in the lock, 0.001 now" in lines
-    assert any(line.startswith("questions.what: ") and line.endswith("absent now") for line in lines)
+    assert "training: lr was 0.0005, is now 0.001" in lines
+    assert any(
+        line.startswith("loss: question what: is gone (watched; wording “What is in the image?”") for line in lines
+    )
+
+
+def test_a_plan_of_another_version_is_stale_without_words(path: Path):
+    read = lock.read(path)
+    data = json.loads(read.inputs.plan)
+    del data["train"]["stay"]
+    other = replace(read, inputs=replace(read.inputs, plan=json.dumps(data), plan_sha256="0" * 64))
+    assert lock.stale(other, made.plan()) == [
+        "it was written by another version of this program, which planned otherwise"
+    ]
 
 
 def test_an_edited_lock_is_refused(path: Path):

@@ -66,9 +66,26 @@ def test_report_is_one_without_metrics_lock_measures_or_goal(tmp_path: Path):
     plan = replace(made.plan(), goal_measure="", goal_question="", measures=(), judges=(), order=())
     found = figures.read(folder / "evaluation.json")
     bare = replace(found, measures=(), beliefs=(), strips=(), expect=())
-    text = render(plan, bare, history.read(tmp_path / "nothing"), "recipe: 1\n", folder, None)
+    text = render(plan, bare, history.read(tmp_path / "nothing"), {"recipe.yaml": "recipe: 1\n"}, folder, None)
     assert "horizon low" in text.lower()
     assert "What the pixels say" not in text
+
+
+def test_every_file_that_a_recipe_is_made_of_is_shown(tmp_path: Path):
+    folder = made.run_folder(tmp_path)
+    (folder / "included" / "shared").mkdir(parents=True)
+    (folder / "included" / "shared" / "base.yaml").write_text("train: {steps: 7}  # <b>\n", encoding="utf-8")
+    text = report.report(folder, session.read_plan(folder)).read_text("utf-8")
+    assert "shared/base.yaml" in text
+    assert "train: {steps: 7}  # &lt;b&gt;" in text
+    assert text.index("name: horizon_low") < text.index("shared/base.yaml")
+
+
+def test_belief_and_truth_are_told_alike(page: Path):
+    text = page.read_text(encoding="utf-8")
+    shown = re.findall(r'<div class="figures num"><span>(.*?) →</span><b>(.*?)</b>', text)
+    assert shown == [("3 %", "93 %"), ("0.4 %", "93 %")]
+    assert "%" not in re.sub(r"\d %", "", " ".join(re.findall(r"<li[^>]*>(.*?)</li>", text)).replace("\u00a0%", ""))
 
 
 def test_large_pictures_become_jpeg(tmp_path: Path):

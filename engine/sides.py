@@ -1,0 +1,77 @@
+"""Sides of a comparison: a recipe, a lock or an adapter, each with its plan and with what was written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from . import headers
+from . import lock as locks
+from .errors import InputError, Place, Problem
+from .plan import Plan, parse
+from .recipe import Recipe
+
+NOTHING = "nothing differs: the same recipe, word for word"
+PROSE = "only in prose: comments, layout, order or what nothing uses; both would run the same"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What is compared."""
+
+    plan: Plan
+    texts: frozenset[str]  # sha256 of the texts it was written in: the recipe's and those that it includes
+
+
+def prose(old: Side, new: Side) -> str:
+    """What to say of two sides whose plans are the same."""
+    return NOTHING if old.texts == new.texts else PROSE
+
+
+def of(file: str, read: Callable[[], Recipe]) -> Side:
+    """The side that a file on the command line is, by its ending; a recipe is read by `read`."""
+    if file.endswith(".lock"):
+        return of_lock(Path(file))
+    return of_adapter(Path(file)) if file.endswith(".safetensors") else of_recipe(read())
+
+
+def of_recipe(recipe: Recipe) -> Side:
+    """A recipe's own side."""
+    from .resolve import resolve
+
+    return Side(resolve(recipe), frozenset({recipe.sha256, *(sha256 for _, sha256 in recipe.digests), *recipe.sets}))
+
+
+def of_lock(path: Path) -> Side:
+    """What a lock holds; `InputError` where there is none."""
+    if not path.is_file():
+        raise InputError([Problem(Place(str(path)), "", "there is no such file")])
+    inputs = locks.read(path).inputs
+    texts = {inputs.recipe_sha256, *(sha256 for _, sha256 in inputs.included), *inputs.sets}
+    return Side(parse(inputs.plan, str(path)), frozenset(texts))
+
+
+def of_adapter(path: Path) -> Side:
+    """What an adapter carries inside; `InputError` where the file is none of ours."""
+    metadata = headers.read(path).metadata
+    if "control_recipes.inputs" not in metadata:
+        raise InputError([Problem(Place(str(path)), "", "carries no recipe: `recipe run` did not write it")])
+    texts = {metadata.get("control_recipes.recipe", ""), *_included(metadata)}
+    sha256s = frozenset(hashlib.sha256(text.encode()).hexdigest() for text in texts)
+    return Side(parse(metadata["control_recipes.inputs"], str(path)), sha256s)
+
+
+def _included(metadata: Mapping[str, str]) -> list[str]:
+    try:
+        found: object = json.loads(metadata.get("control_recipes.included", "{}"))
+    except (ValueError, RecursionError):
+        return []
+    return (
+        [text for text in cast(dict[str, object], found).values() if isinstance(text, str)]
+        if isinstance(found, dict)
+        else []
+    )
