@@ -6,7 +6,7 @@ from pathlib import Path
 
 import hollow
 import pytest
-from control_recipes.engine import plan, prompts, run, showing
+from control_recipes.engine import joining, plan, prompts, run, showing
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.recipe import Recipe, read
 from control_recipes.engine.resolve import resolve
@@ -133,9 +133,9 @@ def test_cross_joins_what_agrees(folder: Path):
 
 def test_rows_of_one_prompt_become_one_where_they_agree():
     row = prompts.Prompted
-    united = prompts.united([[row("a", {"x": 1}), row("b", {})], [row("a", {"y": 2}), row("a", {"x": 3})]])
+    united = joining.united([[row("a", {"x": 1}), row("b", {})], [row("a", {"y": 2}), row("a", {"x": 3})]])
     assert united == [row("a", {"x": 1, "y": 2}), row("a", {"x": 3}), row("b", {})]
-    assert prompts.crossed([[row("a", {"x": 1})], [row("b", {"y": 1}), row("c", {"x": 2})]]) == [
+    assert joining.crossed([[row("a", {"x": 1})], [row("b", {"y": 1}), row("c", {"x": 2})]]) == [
         row("a, b", {"x": 1, "y": 1})
     ]
 
