@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import chain, islice
 
+from .agreeing import Agreeing
 from .problems import Problems
 from .prompted import MOST, Prompted, Sets
 
@@ -44,13 +45,19 @@ def joined(kind: str, found: list[Sets], problems: Problems) -> Sets:
 def united(lists: Iterable[list[Prompted]]) -> list[Prompted]:
     """All rows. Those of one prompt become one row where their variables agree."""
     found: dict[str, list[Prompted]] = {}
+    agreeing: dict[str, Agreeing] = {}
     for row in chain.from_iterable(lists):
         same = found.setdefault(row.prompt, [])
-        at = next((at for at, other in enumerate(same) if _agree(other, row)), None)
+        if same and row.prompt not in agreeing:  # most prompts stand alone
+            agreeing[row.prompt] = Agreeing(same)
+        at = agreeing[row.prompt].first(row) if same else None
         if at is None:
             same.append(row)
+            at = len(same) - 1
         else:
             same[at] = _both(same[at], row, row.prompt)
+        if row.prompt in agreeing:
+            agreeing[row.prompt].put(at)
     return list(chain.from_iterable(found.values()))
 
 
@@ -61,17 +68,13 @@ def crossed(lists: Iterable[list[Prompted]]) -> list[Prompted]:
     """
     made: list[Prompted] | None = None
     for rows in lists:
-        pairs = ((left, right) for left in made or [] for right in rows if _agree(left, right))
-        made = (
-            rows
-            if made is None
-            else [_both(left, right, _text(left, right)) for left, right in islice(pairs, MOST + 1)]
-        )
+        if made is None:
+            made = rows
+            continue
+        agreeing = Agreeing(rows)
+        pairs = ((left, rows[at]) for left in made for at in agreeing.all(left))
+        made = [_both(left, right, _text(left, right)) for left, right in islice(pairs, MOST + 1)]
     return united([made or []])
-
-
-def _agree(left: Prompted, right: Prompted) -> bool:
-    return all(left.variables[name] == value for name, value in right.variables.items() if name in left.variables)
 
 
 def _both(left: Prompted, right: Prompted, prompt: str) -> Prompted:

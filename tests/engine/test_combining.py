@@ -6,7 +6,7 @@ from pathlib import Path
 
 import hollow
 import pytest
-from control_recipes.engine import joining, plan, prompts, run, showing
+from control_recipes.engine import plan, run, showing
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.recipe import Recipe, read
 from control_recipes.engine.resolve import resolve
@@ -129,15 +129,6 @@ def test_cross_joins_what_agrees(folder: Path):
     change(folder / "warm.yaml", "color: [red, blue]", "color: [pink, gold]")
     found = problems(folder, combine="{recipes: {low.yaml: 1, warm.yaml: 1}, prompts: cross}")
     assert "prompts.cross: makes no train prompt: no two agree in the variables they share" in found[0]
-
-
-def test_rows_of_one_prompt_become_one_where_they_agree():
-    row = prompts.Prompted
-    united = joining.united([[row("a", {"x": 1}), row("b", {})], [row("a", {"y": 2}), row("a", {"x": 3})]])
-    assert united == [row("a", {"x": 1, "y": 2}), row("a", {"x": 3}), row("b", {})]
-    assert joining.crossed([[row("a", {"x": 1})], [row("b", {"y": 1}), row("c", {"x": 2})]]) == [
-        row("a, b", {"x": 1, "y": 1})
-    ]
 
 
 def test_what_another_recipe_holds_out_is_not_trained_on(folder: Path):
