@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .errors import InputError, Place, Problem, cut
 from .nodes import DEEPEST, Builder, Data, Node, Path, Scalar, dotted, events, scalar
@@ -27,6 +27,7 @@ class Document:
     root: Node
     problems: tuple[Problem, ...] = ()
     unreadable: tuple[Path, ...] = ()  # where a problem left something out: what is missing there was not forgotten
+    combined: tuple[str, ...] = ()  # names of the recipes that are combined in it
 
     @property
     def data(self) -> Data:
@@ -109,7 +110,8 @@ def override(document: Document, assignment: str) -> Document:
     value = builder.document() or Node(Place(file, 1, len(name) + 2))
     root = _assigned(document.root, steps, value, Place(file), name)
     unreadable = (*document.unreadable, *builder.unreadable)
-    return Document(document.file, root, (*document.problems, *builder.problems), unreadable)
+    problems = (*document.problems, *builder.problems)
+    return replace(document, root=root, problems=problems, unreadable=unreadable)
 
 
 def _assigned(node: Node | None, steps: list[str], value: Node, place: Place, name: str) -> Node:
