@@ -14,7 +14,7 @@ from typing import TypeVar, final
 from . import answers, plan, prompts, rendering, schema
 from .kept import Kept
 from .problems import Problems, shown
-from .scopes import owner, variables
+from .scopes import hidden, owner, variables
 from .template import Value
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class Rows:
             if recipe not in scoped:
                 scoped[recipe] = {**variables(self.chosen.vars, recipe), **row.variables, "prompt": row.prompt}
             # another recipe's row may lack variables: then nothing of this one is asked there
-            self.renderer.lenient = recipe != "" and recipe not in row.of
+            self.renderer.lenient = recipe != "" and (recipe not in row.of or hidden(self.chosen.vars, recipe))
             return kept(scoped[recipe], self.renderer.lenient)
 
         # those that nothing sees may be wrong too
