@@ -217,7 +217,7 @@ def test_prompts_of_a_recipe_that_is_not_combined_are_refused(folder: Path):
     known = "prompts: {union: {low: {test: [{prompt: a tree, color: green, thing: tree}]}}}\n"
     assert "a tree" in {row.prompt for row in resolve(both(folder, known)).test_rows}
     with pytest.raises(
-        InputError, match=r"--set prompts\.union\.lwo\.test\.file=p\.txt:1:1: prompts\.union\.lwo: there"
+        InputError, match=r"in --set prompts\.union\.lwo\.test\.file=p\.txt, column 15: prompts\.union\.lwo: there"
     ):
         both(folder, "", "[low.yaml, warm.yaml]", "prompts.union.lwo.test.file=p.txt")
 
@@ -264,7 +264,7 @@ def test_overrides_reach_what_is_combined(folder: Path):
     assert showing.origin(recipe, ("questions", "warm.aligned", "weight")) == "--set questions.warm.aligned.weight"
     assert showing.origin(recipe, ("vars", "low", "height")) == "--set vars.low.height"
     with pytest.raises(
-        InputError, match=r"--set questions\.warm\.aligned\.weight=x:1:31: questions\.warm\.aligned\.weight"
+        InputError, match=r"--set questions\.warm\.aligned\.weight=x, column 31: questions\.warm\.aligned\.weight"
     ):
         both(folder, "", "[low.yaml, warm.yaml]", "questions.warm.aligned.weight=x")
 

@@ -230,9 +230,9 @@ def test_overrides_are_checked_by_the_same_rules(file: Path) -> None:
     with pytest.raises(InputError) as caught:
         read(file, ["train.setps=200", "train.lr=fast", "rubbish"])
     assert [str(problem.place) for problem in caught.value.problems] == [
-        "--set rubbish:1:1",
-        "--set train.lr=fast:1:10",
-        "--set train.setps=200:1:1",
+        "in --set rubbish, column 1",
+        "in --set train.lr=fast, column 10",
+        "in --set train.setps=200, column 7",
     ]
     assert "did you mean `steps`?" in str(caught.value)
 

@@ -200,7 +200,7 @@ def test_overrides_come_last_and_cannot_include(folder: Path):
     made = laid(folder, "train: {steps: 7}\n", "train.steps=9", "questions.still_there.hold=0.5")
     assert made.schema.train.steps == 9
     assert made.schema.questions["still_there"].hold == 0.5
-    with pytest.raises(InputError, match=r"--set include=base.yaml:1:9: include: cannot be set"):
+    with pytest.raises(InputError, match=r"in --set include=base.yaml, column 9: include: cannot be set"):
         laid(folder, "", "include=base.yaml")
 
 
