@@ -16,6 +16,7 @@ from .plan import Critic, Drawing, Expectation, Measure, Model, Plan, Question, 
 SECTIONS = ("loss", "data", "models", "training", "evaluation")
 _T = TypeVar("_T", Question, Critic, Measure, Expectation)
 _EXAMPLES = 3  # prompts that are named where many changed
+_LISTED = 8  # values that are listed; of more the number is told
 _LARGEST_HEADER = 2**26  # bytes
 
 
@@ -274,14 +275,22 @@ def _fields(old: object, new: object, head: str, left_out: set[str]) -> Iterator
 
 
 def _changed(what: str, was: object, now: object) -> Iterator[str]:
-    if was != now:
+    if was == now:
+        return
+    if _many(was) or _many(now):  # of many values their number is told, which is no value itself
+        yield f"{what}: {_value(was)} before, {_value(now)} now"
+    else:
         yield f"{what} was {_value(was)}, is now {_value(now)}"
+
+
+def _many(value: object) -> bool:
+    return isinstance(value, tuple) and len(cast(tuple[object, ...], value)) > _LISTED
 
 
 def _value(value: object) -> str:
     if isinstance(value, tuple):
         listed = cast(tuple[object, ...], value)
-        return f"{len(listed)} values" if len(listed) > 8 else ", ".join(_value(one) for one in listed) or "nothing"
+        return f"{len(listed)} values" if _many(listed) else ", ".join(_value(one) for one in listed) or "nothing"
     if isinstance(value, float):
         return f"{value:g}"
     return "nothing" if value in (None, "") else str(value)
