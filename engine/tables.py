@@ -63,7 +63,7 @@ def _too_large(prompt: str, row: Mapping[str, Value]) -> tuple[str, str] | None:
         if isinstance(value, str) and value.isascii() and len(value) <= LONGEST:
             continue  # nearly always: files are long
         if isinstance(value, list) and len(value) > MOST_ITEMS:
-            return key, f"has more than {MOST_ITEMS} entries"
+            return key, f"must have at most {MOST_ITEMS} entries, found {len(value)}"
         listed: list[object] = value if isinstance(value, list) else [value]
         texts = [item for item in listed if isinstance(item, str)]
         if any(len(text) > LONGEST for text in texts):
