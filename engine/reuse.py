@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import final
+from typing import Literal, final
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -21,12 +21,12 @@ from .errors import InputError, Place, Problem
 from .merging import laid_over, moved
 from .paths import Refused, inside, rebased
 from .problems import Problems
-from .schema import Combine, Schema
+from .schema import Combine
 from .texts import LARGEST_RECIPE, load
 
 MOST = 200  # files of one recipe
 KEYS = ("include", "combine")
-_VERSION: TypeAdapter[int] = TypeAdapter(Schema.model_fields["recipe"].annotation)
+_VERSION: TypeAdapter[int] = TypeAdapter(Literal[1])  # as `Schema.recipe`
 
 
 @dataclass(frozen=True, slots=True)
