@@ -128,6 +128,7 @@ def check(
 ) -> None:
     """Name every mistake, loading no model."""
     from .engine.counting import counted
+    from .engine.problems import untold
     from .engine.resolve import resolve
 
     problems: list[Problem] = []
@@ -140,7 +141,7 @@ def check(
         except InputError as error:
             if debug:
                 raise
-            problems += error.problems
+            problems += untold(problems, error.problems)
     if as_json:
         from .engine import console
 

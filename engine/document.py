@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .errors import InputError, Place, Problem, cut
+from .errors import SETS, InputError, Place, Problem, cut
 from .nodes import DEEPEST, Builder, Data, Node, Path, Scalar, dotted, events, scalar
 
 __all__ = ["Data", "Document", "Node", "Path", "Scalar", "dotted", "override", "parse", "plain", "scalar"]
@@ -27,6 +27,7 @@ class Document:
     root: Node
     problems: tuple[Problem, ...] = ()
     unreadable: tuple[Path, ...] = ()  # where a problem left something out: what is missing there was not forgotten
+    combined: tuple[str, ...] = ()  # names of the recipes that are combined in it
 
     @property
     def data(self) -> Data:
@@ -60,7 +61,7 @@ class Document:
         places = node.keys if node is not None and node.children is not None else {}
         if len({place.file for place in places.values()}) < 2:
             return ""
-        return ", ".join(f"`{key}` is from {place.file}:{place.line}" for key, place in places.items())
+        return ", ".join(f"`{key}` is from {_writer(place)}" for key, place in places.items())
 
     def has(self, path: Path) -> bool:
         """Whether there is a value at `path`."""
@@ -68,6 +69,10 @@ class Document:
         for step in path:
             node = node.child(step) if node is not None else None
         return node is not None
+
+
+def _writer(place: Place) -> str:
+    return place.file if place.file.startswith(SETS) else f"{place.file}:{place.line}"
 
 
 def parse(text: str, file: str) -> Document:
@@ -96,7 +101,7 @@ def override(document: Document, assignment: str) -> Document:
     Raises InputError, placed in the assignment itself.
     """
     name, equals, text = assignment.partition("=")
-    file = f"--set {cut(assignment, 200)}"
+    file = f"{SETS}{cut(assignment, 200)}"
     steps = name.split(".")
     _refuse_unprintable(assignment, file)
     if len(steps) > DEEPEST:
@@ -105,26 +110,51 @@ def override(document: Document, assignment: str) -> Document:
         raise InputError([Problem(Place(file), "", "is no assignment", "write --set train.steps=200")])
     # keeps columns true: V starts behind the name and the equals sign
     padded = " " * (len(name) + 1) + text
-    builder = Builder(file, events(padded, file))
-    value = builder.document() or Node(Place(file, 1, len(name) + 2))
+    builder = Builder(file, events(padded, file), _keys(document.root, steps))
+    try:
+        value = builder.document() or Node(Place(file, 1, len(name) + 2))
+    except InputError as error:
+        raise InputError([_within(problem, padded, name) for problem in error.problems]) from error
     root = _assigned(document.root, steps, value, Place(file), name)
     unreadable = (*document.unreadable, *builder.unreadable)
-    return Document(document.file, root, (*document.problems, *builder.problems), unreadable)
+    problems = (*document.problems, *builder.problems)
+    return replace(document, root=root, problems=problems, unreadable=unreadable)
+
+
+def _within(problem: Problem, text: str, name: str) -> Problem:
+    """What libyaml says of an override's end, which for it is a line of its own, at the end of the line there is."""
+    lines, place = text.splitlines(), problem.place
+    if place.line > len(lines):
+        place = replace(place, line=len(lines), column=len(lines[-1]) + 1)
+    return replace(problem, place=place, key=problem.key or dotted((name,)))
+
+
+def _keys(node: Node | None, steps: list[str]) -> Path:
+    """The path that the steps of an override mean."""
+    found: list[str | int] = []
+    while steps:
+        taken = _taken(node, steps)
+        step, steps = ".".join(steps[:taken]), steps[taken:]
+        listed = node is not None and node.items is not None and step.isdecimal()
+        found.append(int(step) if listed else step)
+        node = node.child(found[-1]) if node is not None else None
+    return tuple(found)
 
 
 def _assigned(node: Node | None, steps: list[str], value: Node, place: Place, name: str) -> Node:
-    """A copy of `node` with `value` at `steps`; what is not on the way is shared."""
+    """A copy of `node` with `value` at `steps`, the first of which is at `place`; what is not on the way is shared."""
     if not steps:
         return value
     taken = _taken(node, steps)
     step, rest = ".".join(steps[:taken]), steps[taken:]
+    behind = replace(place, column=place.column + len(step) + 1)
     if node is not None and node.items is not None:
         if not step.isdecimal() or int(step) >= len(node.items):
             raise InputError(
                 [Problem(place, name, f"{cut(step)} is no place in a list of {len(node.items)}", "they count from 0")]
             )
         items = list(node.items)
-        items[int(step)] = _assigned(items[int(step)], rest, value, place, name)
+        items[int(step)] = _assigned(items[int(step)], rest, value, behind, name)
         return Node(node.place, items=items)
     if node is not None and node.children is None and node.value is not None:
         raise InputError(
@@ -132,9 +162,9 @@ def _assigned(node: Node | None, steps: list[str], value: Node, place: Place, na
         )
     children = dict(node.children or {}) if node is not None else {}
     keys = dict(node.keys) if node is not None else {}
-    children[step] = _assigned(children.get(step), rest, value, place, name)
-    # a value that is replaced gets its new place, a key that was there keeps its own
-    keys.setdefault(step, place)
+    children[step] = _assigned(children.get(step), rest, value, behind, name)
+    # a value that is replaced gets its new place, a key that was there keeps its own unless nothing else of it is left
+    keys[step] = keys.get(step, place) if rest else place
     return Node(node.place if node is not None else place, children=children, keys=keys)
 
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+SETS = "--set "  # and what was given behind it: the file of places in an override
 _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
@@ -24,14 +25,20 @@ def visible(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """A position in a text file; `line` and `column` count from 1."""
+    """A position in a text file, or in an override, whose file is then `SETS` and what was given.
+
+    `line` and `column` count from 1.
+    """
 
     file: str
     line: int = 1
     column: int = 1
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        if not self.file.startswith(SETS):
+            return f"{self.file}:{self.line}:{self.column}"
+        line = f"line {self.line}, " if self.line > 1 else ""  # nearly always it is one line
+        return f"in {self.file}, {line}column {self.column}"
 
 
 def cut(text: str, most: int = 60) -> str:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from dataclasses import dataclass
 from typing import final
 
-from .errors import Place, visible
-from .texts import LARGEST
+from .errors import SETS, InputError, Place, visible
+from .texts import LARGEST, beginning
 
 WIDEST = 100  # cells of a line where there is no terminal to say how many it shows
 _MARGIN = 12  # cells of a line that are shown behind a caret at its end
 _TAB = "    "
 # libyaml breaks lines at all of these; what else reads lines breaks them at the first alone
 _YAML_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-_SETS = "--set "
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +44,11 @@ class Excerpts:
 
 
 def _lines(file: str) -> list[str]:
-    if file.startswith(_SETS):
-        return [file.removeprefix(_SETS)]
+    if file.startswith(SETS):
+        return _YAML_BREAK.split(file.removeprefix(SETS))
     try:
-        with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
-            regular = stat.S_ISREG(os.fstat(opened.fileno()).st_mode)
-            text = opened.read(LARGEST).decode(errors="replace") if regular else ""
-    except (OSError, ValueError):
+        text = beginning(file, LARGEST).decode(errors="replace")
+    except InputError:
         return []
     text = text.removeprefix("\ufeff")
     return _YAML_BREAK.split(text) if file.endswith((".yaml", ".yml")) else text.split("\n")

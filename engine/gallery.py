@@ -32,6 +32,19 @@ def find(file: str) -> Source:
     return Source(named, True)
 
 
+def copied(name: str, folder: str) -> str:
+    """A hint for who names a gallery recipe inside of a recipe of `folder`; empty where `name` is none.
+
+    The command line alone finds them by name: a recipe is made of the files beside it, which do not change with the
+    package.
+    """
+    named = _gallery(name) or _gallery(f"{name}.yaml")
+    if named is None:
+        return ""
+    there = "" if folder in ("", ".") else f" in {folder}"
+    return f"the gallery has one, which `recipe init {named.stem} --from {named.stem}`{there} copies to {named.name}"
+
+
 def _gallery(name: str) -> Path | None:
     return next((path for path in recipes() if path.name == name), None)
 

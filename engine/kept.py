@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Generic, TypeVar, final
 
-from .template import Value, used
+from .template import Value, told_apart, used
 
 T = TypeVar("T")
 
@@ -23,12 +23,7 @@ class Kept(Generic[T]):
         self._made: dict[tuple[Hashable, ...], T] = {}
 
     def __call__(self, variables: Mapping[str, Value], manner: Hashable = None) -> T:
-        key = (manner, *[_told_apart(variables.get(name)) for name in self._names])
+        key = (manner, *[told_apart(variables.get(name)) for name in self._names])
         if key not in self._made:
             self._made[key] = self._make(variables)
         return self._made[key]
-
-
-def _told_apart(value: Value | None) -> Hashable:
-    # 1, 1.0 and true are equal, and so are 0.0 and -0.0, but they do not print alike; a list has no hash
-    return value if type(value) is str else (type(value), repr(value))

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from . import scopes
 from .document import Data, Path, plain
 from .problems import Problems, meant
-from .scopes import scope_of
 from .template import is_template
 from .values import FACTORS
 
@@ -38,11 +38,21 @@ def check_names(problems: Problems) -> None:
 def _scopes(data: Mapping[str, Data], problems: Problems) -> None:
     """A mapping of variables is those of a combined recipe, of which something must be there."""
     named = [name for part in ("visuals", "questions", "measures") for name in plain(data.get(part))]
-    known = {scope_of(name) for name in named if "." in name}
+    combined = {*problems.document.combined, *(scopes.owner(name) for name in named if "." in name)}
+    known = {scopes.key(name) for name in combined}
     for name, value in plain(data.get("vars")).items():
+        if not isinstance(value, dict) and value is not None and name in known:
+            message = f"`{name}` is a combined recipe, whose variables stand here"
+            problems.add(
+                ("vars", name), message, f"take another name, or write `{name}: {{VARIABLE: VALUE}}`", at_key=True
+            )
         if isinstance(value, dict) and name not in known:
             message = f"is a mapping, but no combined recipe is called `{name}`"
             problems.add(("vars", name), message, meant(name, sorted(known)) if known else "", at_key=True)
+    for kind in ("union", "cross") if problems.document.combined else ():
+        for name in plain(plain(data.get("prompts")).get(kind)):
+            if name not in combined:
+                problems.unknown(("prompts", kind, name), "combined recipe", name, sorted(combined), at_key=True)
 
 
 def _shared(parts: dict[str, list[str]], problems: Problems) -> None:

@@ -114,13 +114,14 @@ def _unreadable(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
 class Builder:
     """Events → nodes, gathering what is wrong with them on the way."""
 
-    def __init__(self, file: str, events: Iterator[Any]) -> None:
+    def __init__(self, file: str, events: Iterator[Any], path: Path = ()) -> None:
+        """`path` is where in a recipe the events' value stands."""
         self.file, self.events = file, events
         self.problems: list[Problem] = []
         self.unreadable: list[Path] = []
         self.anchors: dict[str, Node | None] = {}  # None while the anchored value is still open
         self.unfolded = 0
-        self.path: list[str | int] = []
+        self.path: list[str | int] = list(path)
         self.depth = 0  # of the path, and of keys that are no text, which have no path
 
     def document(self) -> Node | None:
@@ -161,6 +162,8 @@ class Builder:
                 f"the tag {cut(str(event.tag))} is not allowed",
                 "a recipe needs no tag: quote text, leave numbers bare",
             )
+            if isinstance(event, yaml.ScalarEvent):
+                self.unreadable.append(tuple(self.path))
         node = self._value(event)
         if anchor is not None:
             self.anchors[anchor] = node
@@ -178,6 +181,7 @@ class Builder:
             return Node(self._place(event), scalar(text))
         except ValueError as error:
             self._problem(event, str(error))
+            self.unreadable.append(tuple(self.path))
             return Node(self._place(event), 0)
 
     def _alias(self, event: Any) -> Node:
@@ -187,6 +191,7 @@ class Builder:
             self._problem(
                 event, f"the alias *{cut(str(event.anchor))} {'contains itself' if inside else 'has no anchor'}"
             )
+            self.unreadable.append(tuple(self.path))
             return Node(self._place(event))
         self.unfolded += node.count
         if self.unfolded > UNFOLDED:

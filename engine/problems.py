@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import types
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Annotated, Any, Union, cast, final, get_args, get_origin
 
@@ -63,6 +65,18 @@ def shown(value: object) -> str:
     if value is None:
         return "nothing"
     return str(value).lower() if isinstance(value, bool) else cut(str(value))
+
+
+def untold(told: Iterable[Problem], problems: Iterable[Problem]) -> list[Problem]:
+    """Those of a recipe's problems that are not told of another: a file that both are made of is wrong once."""
+    known = {_mistake(problem) for problem in told}
+    return [problem for problem in problems if _mistake(problem) not in known]
+
+
+def _mistake(problem: Problem) -> tuple[Place, str, str]:
+    # recipes of two folders call one file differently, and combining puts a recipe's name before a key
+    place = replace(problem.place, file=os.path.realpath(problem.place.file.replace("\0", "")))
+    return place, problem.key.rpartition(".")[2], problem.message
 
 
 @final
@@ -172,7 +186,7 @@ def _said(detail: ErrorDetails) -> tuple[str, str]:
     found = f", found {shown(value)}"
     if kind == "value_error":
         said, _, hint = str(context["error"]).partition("; ")
-        return said + ("" if isinstance(value, dict) or not str(value).strip() else found), hint
+        return said + ("" if ", found " in said or isinstance(value, dict) or not str(value).strip() else found), hint
     if kind == "string_pattern_mismatch":
         message = _PATTERNS.get(str(context["pattern"]), f"must match {context['pattern']}")
         return (message if message == "is empty" else message + found), ""
@@ -186,8 +200,8 @@ def _said(detail: ErrorDetails) -> tuple[str, str]:
             return "is empty", ""
         at_most = "at most " if kind == "too_long" and fixed != 2 else ""
         # pydantic stops counting one past what is allowed
-        found = "" if at_most else f", found {context.get('actual_length')}"
-        return f"must have {at_most}{fixed} entries{found}", ""
+        many = len(cast(list[object], value)) if isinstance(value, (list, dict)) else context.get("actual_length")
+        return f"must have {at_most}{fixed} entries, found {many}", ""
     if kind == "string_too_long":
         return f"is longer than {context['max_length']} characters" + found, ""
     if kind in _TYPES:

@@ -35,6 +35,7 @@ _STAND_IN: dict[str, Any] = {
     "prompts": {"train": ["a picture"]},
     "questions": {"question": {"ask": "?", "answer": "answer"}},
 }
+_QUESTION = {"ask": "?", "answer": "\N{WHITE SQUARE}"}  # an answer that no opposite begins with
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,8 @@ def _validated(document: Document, problems: Problems) -> tuple[Schema, list[Pla
 def _leave_out(data: dict[str, Any], path: Place) -> None:
     """Remove what is at `path`, a list as a whole; what a recipe cannot do without is stood in for."""
     keys = [str(step) for step in path[: next((at for at, step in enumerate(path) if isinstance(step, int)), None)]]
+    if len(keys) == 2 and keys[0] == "questions" and _completed(data, keys[1]):
+        return
     if not keys:
         data.update({key: deepcopy(value) for key, value in _STAND_IN.items() if key not in data})
     elif len(keys) == 1 and keys[0] in _STAND_IN:
@@ -139,3 +142,14 @@ def _leave_out(data: dict[str, Any], path: Place) -> None:
             inner = cast(dict[str, Any], inner).get(key, {}) if isinstance(inner, dict) else {}
         if isinstance(inner, dict):
             cast(dict[str, Any], inner).pop(keys[-1], None)
+
+
+def _completed(data: dict[str, Any], name: str) -> bool:
+    """Stand in for what a question lacks, so that what it has is looked through; False where it lacks nothing."""
+    questions: Any = data.get("questions")
+    question: Any = cast(dict[str, Any], questions).get(name) if isinstance(questions, dict) else None
+    if not isinstance(question, dict):
+        return False
+    lacking = {key: text for key, text in _QUESTION.items() if key not in question}
+    cast(dict[str, Any], question).update(lacking)
+    return bool(lacking)

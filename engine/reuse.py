@@ -6,14 +6,14 @@ one. Relative paths are relative to the file that writes them; in the merged doc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import final
+from typing import Literal, final
 
 from pydantic import TypeAdapter, ValidationError
 
-from . import scopes
+from . import gallery, scopes
 from .combining import Part, called, combined
 from .document import Document, Node, parse
 from .document import Path as Keys
@@ -26,6 +26,7 @@ from .texts import LARGEST_RECIPE, load
 from .values import MOST_FILES
 
 KEYS = ("include", "combine")
+_VERSION: TypeAdapter[int] = TypeAdapter(Literal[1])  # as `Schema.recipe`
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ def merged(document: Document, folder: Path, allow_outside: bool) -> tuple[Docum
     problems = (*document.problems, *reader.problems)
     if reader.missing:
         raise InputError(dict.fromkeys((*problems, *reader.missing)))
-    made = replace(document, root=root, problems=problems, unreadable=(*document.unreadable, *reader.unreadable))
+    unreadable, parts = (*document.unreadable, *reader.unreadable), tuple(sorted(reader.combined))
+    made = replace(document, root=root, problems=problems, unreadable=unreadable, combined=parts)
     return made, tuple(sorted(reader.included.values(), key=lambda one: one.name))
 
 
@@ -75,6 +77,7 @@ class _Reader:
         self.problems: list[Problem] = []
         self.missing: list[Problem] = []
         self.unreadable: list[Keys] = []
+        self.combined: set[str] = set()  # names of recipes
         self._read: dict[Path, Node | None] = {}
 
     def whole(self, node: Node, file: _File) -> Node:
@@ -98,9 +101,7 @@ class _Reader:
         try:
             chosen = TypeAdapter(Combine).validate_python(data)
         except ValidationError as error:
-            wrong = Problems(Document(by.shown, Node(node.place, children={"combine": node})))
-            wrong.invalid(error, ("combine",))
-            self.missing += wrong.found
+            self.missing += _wrong("combine", node, by, error)
             return None
         parts: dict[str, Part] = {}
         for name, weight in chosen.recipes.items():
@@ -112,6 +113,7 @@ class _Reader:
                 )
             elif part is not None:
                 parts[scopes.key(part.name)] = part
+                self.combined.add(part.name)
         return combined(list(parts.values()), chosen.prompts, mine, self.problems) if parts else None
 
     def _part(self, entry: Node, by: _File, weight: float) -> Part | None:
@@ -144,7 +146,7 @@ class _Reader:
         try:
             path = inside(self.folder, name, self.allow_outside)
         except Refused as error:
-            return self._refuse(entry, error.message, error.hint, key)
+            return self._refuse(entry, error.message, gallery.copied(str(entry.value), by.folder) or error.hint, key)
         shown = str(Path(by.shown).parent / str(entry.value))
         if path in by.chain:
             circle = (*by.names[by.chain.index(path) :], shown)
@@ -170,10 +172,26 @@ class _Reader:
         if document.root.children is None:
             self.missing.append(Problem(document.root.place, "", "is no mapping, so nothing of a recipe"))
             return None
+        self._check_version(document.root, file)
         return self.whole(document.root, file)
+
+    def _check_version(self, root: Node, file: _File) -> None:
+        """Another file may say for all of them which language this is: what one of them says must be right as well."""
+        if (version := root.child("recipe")) is not None and version.data() is not None:
+            try:
+                _VERSION.validate_python(version.data())
+            except ValidationError as error:
+                self.problems += _wrong("recipe", version, file, error)
 
     def _refuse(self, entry: Node, message: str, hint: str, key: str) -> None:
         self.missing.append(Problem(entry.place, key, message, hint))
+
+
+def _wrong(key: str, node: Node, file: _File, error: ValidationError) -> Iterable[Problem]:
+    """What a validation says of the value at a key of a file, at its place."""
+    wrong = Problems(Document(file.shown, Node(node.place, children={key: node})))
+    wrong.invalid(error, (key,))
+    return wrong.found
 
 
 def _named(combine: Node, name: str) -> Place:

@@ -14,7 +14,7 @@ from typing import TypeVar, final
 from . import answers, plan, prompts, rendering, schema
 from .kept import Kept
 from .problems import Problems, shown
-from .scopes import owner, variables
+from .scopes import hidden, owner, variables
 from .template import Value
 
 T = TypeVar("T")
@@ -61,17 +61,19 @@ class Rows:
             for name in sorted(chosen.measures)
         }
         self._posed: dict[tuple[str, int, tuple[int, ...]], Posed] = {}
+        self._owners = {name: owner(name) for part in (self.visuals, self.questions, self.measures) for name in part}
+        self._asked_by = {name: self._readers_of(question) for name, question in chosen.questions.items()}
 
     def row(self, row: prompts.Prompted) -> Row:
         scoped: dict[str, dict[str, Value]] = {}
 
         def told(name: str, kept: Kept[T]) -> T:
             """What a part comes to for this row, in the scope of the recipe that it came from."""
-            recipe = owner(name)
+            recipe = self._owners[name]
             if recipe not in scoped:
                 scoped[recipe] = {**variables(self.chosen.vars, recipe), **row.variables, "prompt": row.prompt}
             # another recipe's row may lack variables: then nothing of this one is asked there
-            self.renderer.lenient = recipe != "" and recipe not in row.of
+            self.renderer.lenient = recipe != "" and (recipe not in row.of or hidden(self.chosen.vars, recipe))
             return kept(scoped[recipe], self.renderer.lenient)
 
         # those that nothing sees may be wrong too
@@ -110,9 +112,8 @@ class Rows:
         # what is kept stays one object, so its identity tells it apart
         key = name, id(asked), tuple(id(drawn) for _, drawn in seen)
         if key not in self._posed:
-            question = self.chosen.questions[name]
             beside = tuple(drawn.beside for _, drawn in seen if drawn.kind == "reference")
-            self._check(name, question, asked, beside, prompt)
+            self._check(name, asked, beside, prompt)
             for visual, drawn in seen:
                 self.drawn[visual].add(drawn)
             self._posed[key] = Posed(name, asked, seen)
@@ -122,14 +123,15 @@ class Rows:
         parameters = self.renderer.measure(name, variables)
         return None if parameters is None else plan.Target(name, parameters)
 
-    def _check(
-        self, name: str, question: schema.Question, asked: rendering.Asked, references: answers.Sizes, prompt: str
-    ) -> None:
+    def _readers_of(self, question: schema.Question) -> list[answers.Reader]:
+        silent = set(self.chosen.critics) - set(question.critics or self.chosen.critics)
+        return [one for one in self.readers if one.name not in silent]
+
+    def _check(self, name: str, asked: rendering.Asked, references: answers.Sizes, prompt: str) -> None:
         if (name, asked, references) in self.checked:
             return
         self.checked.add((name, asked, references))
-        silent = set(self.chosen.critics) - set(question.critics or self.chosen.critics)
-        readers = [one for one in self.readers if one.name not in silent]
+        readers = self._asked_by[name]
         answers.check(name, asked, references, readers, self.problems, f"for the prompt {shown(prompt)}")
 
 

@@ -22,9 +22,9 @@ def key(recipe: str) -> str:
     return recipe.replace("-", "_")
 
 
-def scope_of(name: str) -> str:
-    """The key of `vars` that holds the variables for a question, visual or measure."""
-    return key(owner(name))
+def hidden(everything: Variables, recipe: str) -> bool:
+    """Whether a variable stands where those of a combined recipe do."""
+    return key(recipe) in everything and not isinstance(everything[key(recipe)], Mapping)
 
 
 def variables(everything: Variables, recipe: str) -> dict[str, Value]:

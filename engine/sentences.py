@@ -25,7 +25,16 @@ _FILES = 3  # of a model, that are named
 def changed(what: str, was: object, now: object) -> Iterator[str]:
     """The one sentence for two values, or none where they are the same to the digest."""
     if (type(was), repr(was)) != (type(now), repr(now)):
-        yield f"{what} was {value(was)}, is now {value(now)}"
+        many = _many(was) or _many(now)  # of many values their number is told, which is no value itself
+        yield (
+            f"{what}: {value(was)} before, {value(now)} now"
+            if many
+            else f"{what} was {value(was)}, is now {value(now)}"
+        )
+
+
+def _many(one: object) -> bool:
+    return isinstance(one, tuple) and len(cast(tuple[object, ...], one)) > _LISTED
 
 
 def of_fields(old: object, new: object, head: str, left_out: set[str] = frozenset()) -> Iterator[str]:  # pyright: ignore[reportArgumentType]
@@ -96,9 +105,7 @@ def value(one: object) -> str:
     """A value as a recipe would write it, no digit lost."""
     if isinstance(one, tuple):
         listed = cast(tuple[object, ...], one)
-        return (
-            f"{len(listed)} values" if len(listed) > _LISTED else ", ".join(value(item) for item in listed) or "nothing"
-        )
+        return f"{len(listed)} values" if _many(listed) else ", ".join(value(item) for item in listed) or "nothing"
     if isinstance(one, bool):
         return str(one).lower()
     if isinstance(one, float):

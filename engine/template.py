@@ -7,7 +7,7 @@ the text of the template alone, and what is printed ends at `LONGEST` bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, lru_cache, wraps
@@ -215,9 +215,9 @@ def render(text: str, variables: Mapping[str, Value]) -> str:
     said = _joined(compiled.plain, variables)
     if said is not None:
         return said
-    given = tuple((name, type(variables[name]), variables[name]) for name in compiled.used if name in variables)
+    given = tuple((name, told_apart(variables[name]), variables[name]) for name in compiled.used if name in variables)
     try:
-        if any(isinstance(value, list) for _, _, value in given):
+        if any(isinstance(value, (list, tuple)) for _, _, value in given):
             return _filled(compiled.template, variables)
         return _filled_before(compiled.template, given)
     except UndefinedError as error:
@@ -226,6 +226,11 @@ def render(text: str, variables: Mapping[str, Value]) -> str:
         if isinstance(error, BadTemplate):
             raise
         raise BadTemplate(f"the template cannot be rendered: {error}") from error
+
+
+def told_apart(value: Value | None) -> Hashable:
+    """What is equal for values alone that print alike: 1, 1.0 and true are equal, and so are 0.0 and -0.0."""
+    return value if type(value) is str else (type(value), repr(value))  # a list has no hash
 
 
 def used(text: str) -> tuple[str, ...]:
@@ -251,8 +256,8 @@ def _joined(plain: tuple[str, ...], variables: Mapping[str, Value]) -> str | Non
 
 
 @lru_cache(maxsize=1024)
-def _filled_before(template: Template, given: tuple[tuple[str, type, Value], ...]) -> str:
-    """`_filled`, kept: rows share most of their values. Types are given too, since `1`, `1.0` and `true` are equal."""
+def _filled_before(template: Template, given: tuple[tuple[str, Hashable, Value], ...]) -> str:
+    """`_filled`, kept: rows share most of their values. What tells them apart is given too, since some are equal."""
     return _filled(template, {name: value for name, _, value in given})
 
 

@@ -88,7 +88,7 @@ def _item(value: object) -> object:
 def _value(value: object) -> object:
     listed = cast(list[object], value) if isinstance(value, list) else [value]
     if len(listed) > MOST_ITEMS:
-        raise ValueError(f"has more than {MOST_ITEMS} entries")
+        raise ValueError(f"must have at most {MOST_ITEMS} entries, found {len(listed)}")
     try:
         return [_item(item) for item in listed] if isinstance(value, list) else _item(value)
     except ValueError as error:

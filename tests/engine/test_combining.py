@@ -6,7 +6,7 @@ from pathlib import Path
 
 import hollow
 import pytest
-from control_recipes.engine import plan, prompts, run, showing
+from control_recipes.engine import plan, run, showing
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.recipe import Recipe, read
 from control_recipes.engine.resolve import resolve
@@ -127,15 +127,6 @@ def test_cross_joins_what_agrees(folder: Path):
     assert "prompts.cross: makes no train prompt: no two agree in the variables they share" in found[0]
 
 
-def test_rows_of_one_prompt_become_one_where_they_agree():
-    row = prompts.Prompted
-    united = prompts.united([[row("a", {"x": 1}), row("b", {})], [row("a", {"y": 2}), row("a", {"x": 3})]])
-    assert united == [row("a", {"x": 1, "y": 2}), row("a", {"x": 3}), row("b", {})]
-    assert prompts.crossed([[row("a", {"x": 1})], [row("b", {"y": 1}), row("c", {"x": 2})]]) == [
-        row("a, b", {"x": 1, "y": 1})
-    ]
-
-
 def test_what_another_recipe_holds_out_is_not_trained_on(folder: Path):
     change(
         folder / "warm.yaml",
@@ -215,6 +206,45 @@ def test_recipes_that_cannot_be_combined(folder: Path):
     ]
 
 
+def test_prompts_of_a_recipe_that_is_not_combined_are_refused(folder: Path):
+    assert problems(folder, "prompts: {union: {lwo: {train: [a ball]}}}\n") == [
+        "both.yaml:4:19: prompts.union.lwo: there is no combined recipe `lwo`\n  hint: did you mean `low`?"
+    ]
+    known = "prompts: {union: {low: {test: [{prompt: a tree, color: green, thing: tree}]}}}\n"
+    assert "a tree" in {row.prompt for row in resolve(both(folder, known)).test_rows}
+    with pytest.raises(
+        InputError, match=r"in --set prompts\.union\.lwo\.test\.file=p\.txt, column 15: prompts\.union\.lwo: there"
+    ):
+        both(folder, "", "[low.yaml, warm.yaml]", "prompts.union.lwo.test.file=p.txt")
+
+
+def test_a_recipe_of_prompts_alone_is_known_by_its_name(folder: Path):
+    rows = "[{prompt: a tree, color: green, thing: tree}, a sky]"
+    text = f"name: more\ngenerator: {{model: ./generator}}\nprompts: {{train: {rows}}}\nvars: {{unused: 1}}\n"
+    (folder / "more.yaml").write_text(text, "utf-8")
+    change(folder / "low.yaml", "{{ color }} {{ thing }}?", "ball?")
+    assert problems(folder, combine="[low.yaml, more.yaml]") == []
+
+
+def test_a_variable_called_like_a_combined_recipe_is_refused(folder: Path):
+    hint = "take another name, or write `low: {VARIABLE: VALUE}`"
+    said = "vars.low: `low` is a combined recipe, whose variables stand here"
+    assert problems(folder, "vars: {low: 3}\n") == [f"both.yaml:4:8: {said}\n  hint: {hint}"]
+    (folder / "shared.yaml").write_text("vars: {low: [3]}\n", "utf-8")
+    found = problems(folder, "vars: {warm: 0}\ninclude: shared.yaml\nquestions: {own: {ask: '{{ x }}', answer: a}}\n")
+    assert [one.split(": ")[1] for one in found] == ["vars.warm", "questions.own.ask"]
+    assert problems(folder, "vars: {low: {height: 0.3}, high: 3}\n") == []
+
+
+def test_a_gallery_recipe_is_no_file_of_the_folder(folder: Path):
+    for name in ("horizon_low", "horizon_low.yaml"):
+        assert problems(folder, combine=f"[low.yaml, {name}]") == [
+            f"both.yaml:3:21: combine: there is no file {name}\n  hint: the gallery has one, which "
+            "`recipe init horizon_low --from horizon_low` copies to horizon_low.yaml"
+        ]
+    assert "it is looked for in" in problems(folder, combine="[low.yaml, horizon_lwo]")[0]
+
+
 def test_mistakes_inside_are_told_where_they_were_written(folder: Path):
     change(folder / "warm.yaml", "see: [card]", "see: [crad]")
     change(folder / "low.yaml", "hold: 0.75", "hold: 2")
@@ -230,7 +260,7 @@ def test_overrides_reach_what_is_combined(folder: Path):
     assert showing.origin(recipe, ("questions", "warm.aligned", "weight")) == "--set questions.warm.aligned.weight"
     assert showing.origin(recipe, ("vars", "low", "height")) == "--set vars.low.height"
     with pytest.raises(
-        InputError, match=r"--set questions\.warm\.aligned\.weight=x:1:31: questions\.warm\.aligned\.weight"
+        InputError, match=r"--set questions\.warm\.aligned\.weight=x, column 31: questions\.warm\.aligned\.weight"
     ):
         both(folder, "", "[low.yaml, warm.yaml]", "questions.warm.aligned.weight=x")
 

@@ -117,7 +117,8 @@ def test_an_override_is_yaml_with_a_place_of_its_own() -> None:
     document = applied("train.steps=200", "list.1=Yes", "new.deep.key=5e-5", "list.0={a: [1]}")
     assert document.data == {"train": {"steps": 200}, "list": [{"a": [1]}, "Yes"], "new": {"deep": {"key": 5e-5}}}
     assert document.place(("train", "steps")) == Place("--set train.steps=200", 1, 13)
-    assert document.key_place(("train", "steps")) == Place("r.yaml", 1, 9)
+    assert document.key_place(("train", "steps")) == Place("--set train.steps=200", 1, 7)
+    assert document.key_place(("train",)) == Place("r.yaml", 1, 1)
     assert document.place(("list",)) == Place("r.yaml", 2, 7)
 
 
@@ -134,3 +135,49 @@ def test_an_override_that_cannot_be_made_is_refused(assignment: str) -> None:
     with pytest.raises(InputError) as caught:
         raise InputError(applied(assignment).problems)
     assert caught.value.problems[0].place.file == f"--set {assignment}"
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("a.b:1:1:", "1: is no assignment"),
+        ("a.steps=[", "10: a.steps: cannot be read as YAML"),
+        ("a.steps='", "10: a.steps: cannot be read as YAML"),
+        ("a.steps={b: 1", "14: a.steps: cannot be read as YAML"),
+        ("a.steps=[\n[", "line 2, column 2: a.steps: cannot be read as YAML"),
+        ("a.steps=b: c: d", "13: a.steps: cannot be read as YAML"),
+        ("a.list.9=x", "8: a.list.9: 9 is no place in a list of 2"),
+        ("a.list.1.x=5", "10: a.list.1.x: `x` has nowhere to go"),
+        ("a.steps=" + "[" * 60, "50: a.steps.0.0"),
+    ],
+)
+def test_what_is_wrong_with_an_override_stands_in_a_column_of_it(assignment: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        override(parse("a: {steps: 1, list: [1, 2]}", "r.yaml"), assignment)
+    where = "" if said.startswith("line") else "column "
+    shown = assignment.replace("\n", "\\n")
+    assert str(caught.value).startswith(f"in --set {shown}, {where}{said}")
+
+
+@pytest.mark.parametrize(
+    ("value", "column", "key"),
+    [
+        ("*x", 13, "a.list.1"),
+        ("!!int 3", 13, "a.list.1"),
+        ("{b: [*x]}", 18, "a.list.1.b.0"),
+        ("{b: 1, b: 2}", 20, "a.list.1.b"),
+    ],
+)
+def test_what_is_wrong_inside_the_value_of_an_override_has_its_whole_key(value: str, column: int, key: str) -> None:
+    made = override(parse("a: {list: [1, 2]}", "r.yaml"), f"a.list.1={value}")
+    (problem,) = made.problems
+    assert (problem.place, problem.key) == (Place(f"--set a.list.1={value}", 1, column - 3), key)
+    if "b: 2" not in value:
+        assert made.unreadable[0][:3] == ("a", "list", 1)
+
+
+def test_the_keys_of_an_override_stand_where_it_names_them() -> None:
+    made = override(parse("a: {b: {c: 1}}", "r.yaml"), "a.b.d=2")
+    assert made.key_place(("a", "b", "d")) == Place("--set a.b.d=2", 1, 5)
+    assert made.key_place(("a", "b")) == Place("r.yaml", 1, 5)
+    assert made.place(("a", "b", "d")) == Place("--set a.b.d=2", 1, 7)

@@ -216,9 +216,9 @@ def test_overrides_are_checked_by_the_same_rules(file: Path) -> None:
     with pytest.raises(InputError) as caught:
         read(file, ["train.setps=200", "train.lr=fast", "rubbish"])
     assert [str(problem.place) for problem in caught.value.problems] == [
-        "--set rubbish:1:1",
-        "--set train.lr=fast:1:10",
-        "--set train.setps=200:1:1",
+        "in --set rubbish, column 1",
+        "in --set train.lr=fast, column 10",
+        "in --set train.setps=200, column 7",
     ]
     assert "did you mean `steps`?" in str(caught.value)
 
@@ -237,3 +237,16 @@ def test_a_link_that_leads_outside_is_outside(file: Path, tmp_path_factory: pyte
     (file.parent / "assets" / "card.png").unlink()
     (file.parent / "assets" / "card.png").symlink_to(outside)
     assert "outside" in hollow.problems(file)[0]
+
+
+def test_a_list_that_is_too_long_is_told_with_its_length_and_the_limit(file: Path) -> None:
+    found = hollow.problems(file, ("vars: {height: 0.80}", f"vars: {{height: 0.80, l: [{'1, ' * 1234}]}}"))
+    assert [one.split(": ", 1)[1] for one in found] == ["vars.l: must have at most 1000 entries, found 1234"]
+
+
+def test_a_misspelt_key_of_a_question_hides_no_variable_that_is_not_there(file: Path) -> None:
+    misspelt = ('answer: "Yes"\n    hold', 'anwser: "Yes"\n    hold')
+    found = hollow.problems(file, misspelt, ("Is there a {{ color }} {{ thing }}?", "Is there {{ thnig }}?"))
+    keys = {one.split(": ")[1] for one in found}
+    assert keys == {"questions.still_there.anwser", "questions.still_there.answer", "questions.still_there.ask"}
+    assert len(hollow.problems(file, misspelt)) == 2

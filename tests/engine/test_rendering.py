@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import hollow
 import pytest
+from control_recipes.engine import rendering
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.plan import Plan
 from control_recipes.engine.recipe import json_schema, read
+from control_recipes.engine.template import Value
 from jsonschema import Draft202012Validator
 
 
@@ -171,3 +174,22 @@ def test_a_wording_that_renders_to_nothing_leaves_the_others(file: Path) -> None
 def test_rendered_braces_are_not_rendered_again(file: Path) -> None:
     made = resolved(file, ("a {{ color }} {{ thing }}?", "{{ '{' ~ '{ color }' ~ '}' }}?"))
     assert made.test_rows[0].asks[1].wordings == ("Is there {{ color }}?",)
+
+
+@pytest.mark.parametrize("enough", [3, 20])
+def test_a_template_that_fails_is_given_up_after_some_rows(
+    file: Path, monkeypatch: pytest.MonkeyPatch, enough: int
+) -> None:
+    tried: list[str] = []
+    plainly = rendering.render
+
+    def render(text: str, variables: Mapping[str, Value]) -> str:
+        tried.extend([text] if "nowhere" in text else [])
+        return plainly(text, variables)
+
+    monkeypatch.setattr(rendering, "render", render)
+    monkeypatch.setattr(rendering, "_ENOUGH", enough)
+    things = ("thing: [ball, house, tree, tent, box]", f"thing: [{', '.join(f't{at}' for at in range(40))}]")
+    found = refused(file, ("Is there a {{ color }}", "Is there a {{ nowhere }} {{ color }} {{ prompt }}"), things)
+    assert len(tried) == enough  # of eighty rows and one
+    assert all("unknown variable `nowhere`" in one for one in found)

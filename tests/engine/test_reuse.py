@@ -196,5 +196,26 @@ def test_overrides_come_last_and_cannot_include(folder: Path):
     made = laid(folder, "train: {steps: 7}\n", "train.steps=9", "questions.still_there.hold=0.5")
     assert made.schema.train.steps == 9
     assert made.schema.questions["still_there"].hold == 0.5
-    with pytest.raises(InputError, match=r"--set include=base.yaml:1:9: include: cannot be set"):
+    with pytest.raises(InputError, match=r"in --set include=base.yaml, column 9: include: cannot be set"):
         laid(folder, "", "include=base.yaml")
+
+
+def test_every_file_must_be_of_a_language_that_is_known(folder: Path):
+    write(folder / "later.yaml", "recipe: 2\nname: later\n")
+    write(folder / "odd.yaml", "include: later.yaml\nrecipe: yes\n")
+    said = ["later.yaml:1:9: recipe: must be 1, found 2", "odd.yaml:2:9: recipe: must be 1, found 'yes'"]
+    assert problems(folder, "recipe: 1\n", "[base.yaml, odd.yaml]") == said
+    assert problems(folder, "", "[base.yaml, odd.yaml]") == said  # of which one is the whole recipe's as well
+    write(folder / "part.yaml", "include: [base.yaml, later.yaml]\nname: part\n")
+    assert problems(folder, "recipe: 1\nname: whole\ncombine: [part.yaml]\n", "[]") == said[:1]
+    write(folder / "later.yaml", "recipe: ~\n")
+    assert problems(folder, "recipe: 1\n", "[base.yaml, later.yaml]") == []
+
+
+def test_a_gallery_recipe_is_no_file_to_include(folder: Path):
+    write(folder / "sub" / "a.yaml", "include: horizon_low.yaml\n")
+    found = problems(folder, "", "[base.yaml, sub/a.yaml]")
+    assert found == [
+        "sub/a.yaml:1:10: include: there is no file sub/horizon_low.yaml\n  hint: the gallery has one, which "
+        "`recipe init horizon_low --from horizon_low` in sub copies to horizon_low.yaml"
+    ]

@@ -105,3 +105,13 @@ def test_the_sandbox_alone_refuses_what_the_reading_lets_through(monkeypatch: py
                 render(text, ROW)
     finally:
         template._compiled_once.cache_clear()
+
+
+def test_values_that_are_equal_and_print_otherwise_are_told_apart() -> None:
+    texts = ("{{ x | string }}", "{% if true %}{{ x }}{% endif %}")
+    values = (0.0, -0.0, 0, False, 1, 1.0, True, "1", "0.0")
+    for _ in range(2):  # the second time all of them are kept
+        for text in texts:
+            assert [render(text, {"x": value}) for value in values] == [str(value) for value in values]
+    lists = ((1, 0.0), (1.0, -0.0), (True, 0), ("1", "0.0"))
+    assert [render("{{ x | join(' ') }}", {"x": x}) for x in lists] == ["1 0.0", "1.0 -0.0", "True 0", "1 0.0"]

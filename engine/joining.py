@@ -1,0 +1,85 @@
+"""Joining: the prompts of several recipes, all of them or each with each, as those of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import chain, islice
+
+from .agreeing import Agreeing
+from .problems import Problems
+from .prompted import MOST, Prompted, Sets
+
+
+def own_kept(found: Mapping[str, Sets]) -> list[Sets]:
+    """Every recipe's rows, marked as its own; what another one holds out is not trained on, unless nothing remained."""
+    held = {name: {row.prompt for row in (*sets.validation, *sets.test)} for name, sets in found.items()}
+    marked: list[Sets] = []
+    for name, sets in found.items():
+        elsewhere = {prompt for other, prompts in held.items() if other != name for prompt in prompts}
+        train = [row for row in sets.train if row.prompt not in elsewhere] or sets.train
+        three = ([replace(row, of=frozenset({name})) for row in rows] for rows in (train, sets.validation, sets.test))
+        marked.append(Sets(*three))
+    return marked
+
+
+def joined(kind: str, found: list[Sets], problems: Problems) -> Sets:
+    """The sets of all recipes as one, by `union` or `cross`; one too large is told and empty."""
+    made: list[list[Prompted]] = []
+    for name, lists in (
+        ("train", [sets.train for sets in found]),
+        ("validate", [sets.validation for sets in found]),
+        ("test", [sets.test for sets in found]),
+    ):
+        listed = united(lists) if kind == "union" else crossed(lists)
+        if len(listed) > MOST:
+            problems.add(("prompts", kind), f"makes more than {MOST} {name} prompts", "draw fewer with `sample`")
+            listed = []
+        elif not listed and all(lists):
+            hint = "use `union`, or let the variables that they share take the same values"
+            problems.add(("prompts", kind), f"makes no {name} prompt: no two agree in the variables they share", hint)
+        made.append(listed)
+    return Sets(*made)
+
+
+def united(lists: Iterable[list[Prompted]]) -> list[Prompted]:
+    """All rows. Those of one prompt become one row where their variables agree."""
+    found: dict[str, list[Prompted]] = {}
+    agreeing: dict[str, Agreeing] = {}
+    for row in chain.from_iterable(lists):
+        same = found.setdefault(row.prompt, [])
+        if same and row.prompt not in agreeing:  # most prompts stand alone
+            agreeing[row.prompt] = Agreeing(same)
+        at = agreeing[row.prompt].first(row) if same else None
+        if at is None:
+            same.append(row)
+            at = len(same) - 1
+        else:
+            same[at] = _both(same[at], row, row.prompt)
+        if row.prompt in agreeing:
+            agreeing[row.prompt].put(at)
+    return list(chain.from_iterable(found.values()))
+
+
+def crossed(lists: Iterable[list[Prompted]]) -> list[Prompted]:
+    """Each row with each of the next list that agrees with it: their texts joined by a comma, a common one said once.
+
+    Ends soon after `MOST` rows.
+    """
+    made: list[Prompted] | None = None
+    for rows in lists:
+        if made is None:
+            made = rows
+            continue
+        agreeing = Agreeing(rows)
+        pairs = ((left, rows[at]) for left in made for at in agreeing.all(left))
+        made = [_both(left, right, _text(left, right)) for left, right in islice(pairs, MOST + 1)]
+    return united([made or []])
+
+
+def _both(left: Prompted, right: Prompted, prompt: str) -> Prompted:
+    return Prompted(prompt, {**left.variables, **right.variables}, left.of | right.of)
+
+
+def _text(left: Prompted, right: Prompted) -> str:
+    return left.prompt if left.prompt == right.prompt else f"{left.prompt}, {right.prompt}"
