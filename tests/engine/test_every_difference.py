@@ -241,7 +241,7 @@ ORDERED = {"train_rows", "validate_rows", "test_rows", "companions", "wordings",
 def mutants(one: Any) -> Iterator[tuple[str, Any]]:
     """A frozen dataclass with one thing changed, wherever that is, and the name of it."""
     for field in dataclasses.fields(one):
-        if field.name in plans._LEFT_OUT.get(type(one), set()):
+        if field.name in plans._FORM.left_out.get(type(one), set()):
             continue
         for name, value in changes(getattr(one, field.name), get_type_hints(type(one))[field.name]):
             if name == " reversed" and field.name not in ORDERED:

@@ -207,7 +207,8 @@ def test_every_file_must_be_of_a_language_that_is_known(folder: Path):
     assert problems(folder, "recipe: 1\n", "[base.yaml, odd.yaml]") == said
     assert problems(folder, "", "[base.yaml, odd.yaml]") == said  # of which one is the whole recipe's as well
     write(folder / "part.yaml", "include: [base.yaml, later.yaml]\nname: part\n")
-    assert problems(folder, "recipe: 1\nname: whole\ncombine: [part.yaml]\n", "[]") == said[:1]
+    combining = write(folder / "whole.yaml", "recipe: 1\nname: whole\ncombine: [part.yaml]\n")
+    assert hollow.told(lambda: resolve(read(combining)), f"{folder}/") == said[:1]
     write(folder / "later.yaml", "recipe: ~\n")
     assert problems(folder, "recipe: 1\n", "[base.yaml, later.yaml]") == []
 
