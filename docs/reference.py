@@ -17,7 +17,8 @@ from typing import Any
 
 from control_recipes.engine import assets, hovers, nodes, prompts, template, texts, unbuilt, values
 from control_recipes.engine.kinds import MEASURES, VISUALS
-from control_recipes.engine.schema import SOURCES, json_schema
+from control_recipes.engine.schema import json_schema
+from control_recipes.engine.schema_prompts import SOURCES
 
 Node = dict[str, Any]
 

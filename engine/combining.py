@@ -17,21 +17,22 @@ from typing import final
 
 from pydantic import ValidationError
 
-from . import schema, scopes
+from . import schema, schema_models, schema_training, scopes
 from .document import Data, Node, Path, dotted
 from .errors import Place, Problem
 from .merging import laid_over
+from .values import NAME
 
 _Rename = Callable[[str], str]
 _PREFIXED = ("visuals", "questions", "measures", "expect")
 _SHARED: dict[str, type[schema.Keys]] = {
-    "generator": schema.Generator,
+    "generator": schema_models.Generator,
     "stay": schema.Stay,
-    "adapter": schema.Adapter,
-    "train": schema.Train,
-    "evaluate": schema.Evaluate,
+    "adapter": schema_training.Adapter,
+    "train": schema_training.Train,
+    "evaluate": schema_training.Evaluate,
 }
-_MEMBERS: dict[str, type[schema.Keys]] = {"critics": schema.Critic, "judges": schema.Judge}
+_MEMBERS: dict[str, type[schema.Keys]] = {"critics": schema_models.Critic, "judges": schema_models.Judge}
 _OWN = {"name", "vars", "prompts", "goal", *_PREFIXED, *_SHARED, *_MEMBERS}
 
 
@@ -56,7 +57,7 @@ def combined(parts: list[Part], kind: str, own: Node, problems: list[Problem]) -
 def called(node: Node) -> Node | None:
     """The name of a recipe, where it has a good one."""
     name = (node.children or {}).get("name")
-    return name if name is not None and isinstance(name.value, str) and re.match(schema.NAME, name.value) else None
+    return name if name is not None and isinstance(name.value, str) and re.match(NAME, name.value) else None
 
 
 @final

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from .document import Node, Path
 from .kinds import MEASURES, VISUALS
 from .paths import rebased
-from .schema import SOURCES
+from .schema_prompts import SOURCES
 
 # where paths stand that are relative to the file that wrote them; `*` is any name
 _PATHS: tuple[tuple[str, ...], ...] = (

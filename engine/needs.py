@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from .document import Data, Path, plain
 from .problems import Problems
-from .schema import Replay, Train
+from .schema_training import Replay, Train
 from .values import EULER_STEP
 
 _BATCH, _BUFFER = Train.model_fields["batch"].default, Replay.model_fields["buffer"].default

@@ -13,9 +13,12 @@ from typing import Annotated, Any, Union, cast, final, get_args, get_origin
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from . import schema as words
+from . import values
 from .document import Document, Path, dotted
 from .errors import InputError, Place, Problem, cut
+from .kinds import MEASURES, VISUALS
+from .schema import Schema
+from .schema_prompts import SOURCES
 
 _TYPES = {
     "int_type": "must be a whole number",
@@ -29,15 +32,15 @@ _TYPES = {
     "model_type": "must be a mapping",
 }
 _PATTERNS = {
-    words.NAME: "must be a name: letters, digits, `_` and `-`, no digit first",
-    words.PART: "must be a name, or a recipe's name and a name of its: letters, digits, `_` and `-`, no digit first",
-    words.VARIABLE: "must be a variable's name: letters, digits and `_`, no digit first",
-    words.ADDRESS: "must name a model: builtin:NAME, org/name@revision, ./folder or /folder",
+    values.NAME: "must be a name: letters, digits, `_` and `-`, no digit first",
+    values.PART: "must be a name, or a recipe's name and a name of its: letters, digits, `_` and `-`, no digit first",
+    values.VARIABLE: "must be a variable's name: letters, digits and `_`, no digit first",
+    values.ADDRESS: "must name a model: builtin:NAME, org/name@revision, ./folder or /folder",
     r"\S": "is empty",
 }
 # what pydantic adds to the path of a value: the kind it chose, and that the key is meant
 _CHOICES = ("[key]", "<list>", "<sample>", "<sets>", "<together>")
-_STEPS = {*_CHOICES, *(f"<{kind}>" for kind in (*words.VISUALS, *words.MEASURES, *words.SOURCES))}
+_STEPS = {*_CHOICES, *(f"<{kind}>" for kind in (*VISUALS, *MEASURES, *SOURCES))}
 MOST = 100  # problems that are listed; the others are counted
 LISTED = 40  # names that a hint lists
 LONGEST_NAME = 64  # characters of a name that are compared with others
@@ -163,8 +166,8 @@ class Problems:
 
     def _no_kind(self, path: Path, value: object) -> None:
         """A value that is none of several kinds, or several at once."""
-        kinds = {"visuals": words.VISUALS, "measures": words.MEASURES}.get(str(path[0]), words.SOURCES)
-        lists = "a list of prompts, or " if kinds is words.SOURCES else ""
+        kinds = {"visuals": VISUALS, "measures": MEASURES}.get(str(path[0]), SOURCES)
+        lists = "a list of prompts, or " if kinds is SOURCES else ""
         if not isinstance(value, dict):
             self.add(path, f"must be {lists}a mapping with one of {', '.join(kinds)}, found {shown(value)}")
             return
@@ -212,7 +215,7 @@ def _said(detail: ErrorDetails) -> tuple[str, str]:
 
 def _keys(loc: tuple[str | int, ...]) -> list[str]:
     """The keys that the mapping at a pydantic location may have."""
-    at: Any = words.Schema
+    at: Any = Schema
     for step in loc:
         at = _inner(at, step)
     model = _bare(at)

@@ -13,7 +13,7 @@ from typing import Any
 from . import document, joining, scopes, tables
 from .problems import Problems
 from .prompted import HINT, MOST, NO_TEMPLATE, Prompted, Sets, templated
-from .schema import FilePrompts, HeldBack, Prompt, PromptSets, TemplatePrompts, Together
+from .schema_prompts import FilePrompts, HeldBack, Prompt, PromptSets, TemplatePrompts, Together
 from .template import BadTemplate, Value, is_template, render
 
 __all__ = ["HINT", "MOST", "NO_TEMPLATE", "Prompted", "Sets", "rows", "templated"]

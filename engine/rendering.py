@@ -14,10 +14,12 @@ from pydantic import ValidationError
 
 from . import assets, document, plan, schema
 from .document import Data
+from .kinds import MEASURES, VISUALS
 from .models import sha256
 from .names import check_words
 from .problems import Problems, shown
 from .template import BadTemplate, Value, is_template, render
+from .values import RENDERED
 
 _ENOUGH = 20  # rows for which a template fails; it is not rendered for the others
 
@@ -76,11 +78,11 @@ class Renderer:
 
     def visual(self, name: str, variables: Mapping[str, Value]) -> Drawn | None:
         """A visual prompt with its asset found and digested."""
-        return cast(Drawn | None, self._made_of("visuals", name, variables, schema.VISUALS, self._drawn))
+        return cast(Drawn | None, self._made_of("visuals", name, variables, VISUALS, self._drawn))
 
     def measure(self, name: str, variables: Mapping[str, Value]) -> Parameters | None:
         """A measure's parameters."""
-        return cast(Parameters | None, self._made_of("measures", name, variables, schema.MEASURES, _measured))
+        return cast(Parameters | None, self._made_of("measures", name, variables, MEASURES, _measured))
 
     def texts(self, section: str, name: str) -> list[str]:
         """The templates in a visual prompt or a measure."""
@@ -107,7 +109,7 @@ class Renderer:
         if key not in self._made:
             try:
                 kind = next(kind for kind in kinds if kind in document.plain(rendered))
-                self._made[key] = make(name, kinds[kind].model_validate(rendered, context=schema.RENDERED))
+                self._made[key] = make(name, kinds[kind].model_validate(rendered, context=RENDERED))
                 if section == "measures":
                     check_words(name, rendered, self.problems)
             except ValidationError as error:
@@ -216,7 +218,7 @@ def _replaced(data: Data, texts: Iterator[str]) -> Data:
 def _flat(model: schema.Keys) -> tuple[str, dict[str, Any]]:
     """The kind, and its parameters beside each other: a kind's own mapping is opened, coordinates become tuples."""
     parameters: dict[str, Any] = model.model_dump(by_alias=True, exclude_none=True)
-    kind = next(kind for kind in (*schema.VISUALS, *schema.MEASURES) if kind in parameters)
+    kind = next(kind for kind in (*VISUALS, *MEASURES) if kind in parameters)
     if kind == "points":
         points = cast(dict[str, list[float]], parameters["points"])
         parameters["points"] = [item for label, at in points.items() for item in (label, *at)]

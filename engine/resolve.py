@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from . import answers, document, models, paths, plan, prompts, rendering, schema
+from . import answers, document, models, paths, plan, prompts, rendering, schema, schema_models, schema_training
 from .errors import InputError
+from .kinds import MEASURES, OF_THE_WORLD
 from .problems import Problems, shown
 from .recipe import Recipe
 from .rows import Row, Rows
@@ -129,7 +130,7 @@ def _models(recipe: Recipe, problems: Problems) -> dict[document.Path, plan.Mode
 
 
 def _generator(
-    chosen: schema.Generator, model: plan.Model | None, opened: _Files, problems: Problems
+    chosen: schema_models.Generator, model: plan.Model | None, opened: _Files, problems: Problems
 ) -> plan.Generator:
     side = models.picture_size(model) if model else None
     width, height = (chosen.size.width, chosen.size.height) if chosen.size else (side or 0, side or 0)
@@ -210,7 +211,7 @@ def _used(chosen: schema.Schema, found: Mapping[str, Sequence[Row]], problems: P
 
 def _kind(data: Mapping[str, document.Data], measure: str) -> str:
     keys = document.plain(document.plain(data["measures"])[measure])
-    return next(kind for kind in schema.MEASURES if kind in keys)
+    return next(kind for kind in MEASURES if kind in keys)
 
 
 def _measurable(
@@ -219,7 +220,7 @@ def _measurable(
     """Measures that read the embedded world can read only pictures of its size."""
     if generator.model.address and (generator.width, generator.height) != (WORLD_SIZE, WORLD_SIZE):
         for name in chosen.measures:
-            if (kind := _kind(data, name)) in schema.OF_THE_WORLD:
+            if (kind := _kind(data, name)) in OF_THE_WORLD:
                 hint = f"this generator makes {generator.width} × {generator.height}"
                 problems.add(("measures", name, kind), f"reads pictures of {WORLD_SIZE} × {WORLD_SIZE} alone", hint)
 
@@ -266,13 +267,13 @@ def _train(chosen: schema.Schema) -> plan.Train:
     )
 
 
-def _replay(replay: schema.Replay | None) -> plan.Replay:
+def _replay(replay: schema_training.Replay | None) -> plan.Replay:
     if replay is None:
         return plan.Replay()
     return plan.Replay(replay.buffer, replay.refresh, (replay.sigma[0], replay.sigma[1]))
 
 
-def _adapter(adapter: schema.Adapter, opened: _Files) -> plan.Adapter:
+def _adapter(adapter: schema_training.Adapter, opened: _Files) -> plan.Adapter:
     start = opened.adapter(("adapter", "start"), adapter.start) if adapter.start else None
     return plan.Adapter(
         rank=adapter.rank,

@@ -21,7 +21,7 @@ from .errors import InputError, Place, Problem
 from .merging import laid_over, moved
 from .paths import Refused, inside, rebased
 from .problems import Problems
-from .schema import Combine
+from .schema_prompts import Combine
 from .texts import LARGEST_RECIPE, load
 from .values import MOST_FILES
 

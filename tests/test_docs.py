@@ -16,7 +16,8 @@ import reference
 import typer
 from control_recipes.cli import app, main
 from control_recipes.engine import document
-from control_recipes.engine.schema import MEASURES, SOURCES, VISUALS
+from control_recipes.engine.kinds import MEASURES, VISUALS
+from control_recipes.engine.schema_prompts import SOURCES
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent

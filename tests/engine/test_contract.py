@@ -7,7 +7,7 @@ from pathlib import Path
 
 import hollow
 import pytest
-from control_recipes.engine import plan, schema, showing, unbuilt, values
+from control_recipes.engine import kinds, plan, schema, showing, unbuilt, values
 from control_recipes.engine.document import parse
 from control_recipes.engine.recipe import json_schema, read
 from control_recipes.engine.resolve import resolve
@@ -134,7 +134,7 @@ def test_the_whole_language_is_taken_and_stands_in_the_plan(file: Path) -> None:
     assert (train.augment.flip, train.weights, train.conflict, train.optimize) == (True, "balanced", 25, "latents")
     assert train.stop == plan.Stop((("", "aligned", 0.9), ("third", "aligned", 0.9)), 3)
     assert (train.ema, train.lr) == (0.0, 5e-5)
-    assert {drawing.kind for drawing in made.drawings} == set(schema.VISUALS)
+    assert {drawing.kind for drawing in made.drawings} == set(kinds.VISUALS)
 
 
 def test_what_is_shown_is_a_recipe_again(file: Path) -> None:

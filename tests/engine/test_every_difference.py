@@ -11,7 +11,16 @@ from typing import Any, get_args, get_origin, get_type_hints
 import hollow
 import pytest
 import yaml
-from control_recipes.engine import differences, document, schema, sides
+from control_recipes.engine import (
+    differences,
+    document,
+    kinds,
+    schema,
+    schema_models,
+    schema_prompts,
+    schema_training,
+    sides,
+)
 from control_recipes.engine import plan as plans
 from control_recipes.engine.recipe import read
 from control_recipes.engine.resolve import resolve
@@ -223,14 +232,17 @@ def test_the_recipe_above_uses_every_key():
             yield one.alias or name
 
     used = {step for path, _ in LEAVES for step in path}
-    models = [schema.Generator, schema.PictureSize, schema.Critic, schema.Judge, schema.TemplatePrompts,
-              schema.PromptSets, schema.Question, schema.Goal, schema.Stay, schema.Adapter, schema.Train,
-              schema.Augment, schema.Stop, schema.Replay, schema.Conflict, schema.Evaluate,
-              schema.Expected, schema.Schema]  # fmt: skip
+    models = [
+        schema_models.Generator, schema_models.PictureSize, schema_models.Critic, schema_models.Judge,
+        schema_prompts.TemplatePrompts, schema_prompts.PromptSets, schema.Question, schema.Goal, schema.Stay,
+        schema_training.Adapter, schema_training.Train, schema_training.Augment, schema_training.Stop,
+        schema_training.Replay, schema_training.Conflict, schema_training.Evaluate, schema_training.Expected,
+        schema.Schema,
+    ]  # fmt: skip
     for model in models:
         assert set(keys(model)) - used <= {"include", "combine"}, model
-    assert set(schema.VISUALS) <= used
-    assert set(schema.MEASURES) <= used
+    assert set(kinds.VISUALS) <= used
+    assert set(kinds.MEASURES) <= used
 
 
 # --- the plan ---

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 from control_recipes.engine import measures
+from control_recipes.engine.kinds import MEASURES, OF_THE_WORLD
 from control_recipes.engine.measures import KINDS, Batch
-from control_recipes.engine.schema import MEASURES, OF_THE_WORLD
 from control_recipes.engine.world import painter
 
 PROMPTS = ("a red ball in the grass", "a thing", "a blue box on the sand", "something by day")
