@@ -123,10 +123,27 @@ class Chat:
 
     def answer(self, question: str, answer: str, closed: bool = False) -> tuple[int, ...]:
         """`answer_tokens` as it is kept."""
-        key = (self._before(question), answer)
+        key = (self.before(question), answer)
         if key not in self._answers:
             self._answers[key] = self._answer(question, answer)
         return self._answers[key] + ((self.end(),) if closed else ())
+
+    def before(self, question: str) -> str:
+        """What an answer's tokens depend on of the chat before it, kept.
+
+        No tokenizer merges across a special token, nor from one word into the next.
+        """
+        if self._gap is None:
+            written = self._render(_QUESTION, 1).partition(_QUESTION)[2]
+            words = [word.start() for word in re.finditer(r"\s\S", written)]
+            self._gap = written[max([*words, *self._breaks_in(written)], default=len(written)) :]
+        if self._gap:
+            return self._gap
+        # the template writes no word of its own between a question and its answer
+        if question not in self._gaps:
+            bare = self._asked(question, 1)[0]
+            self._gaps[question] = bare[max([0, *self._breaks_in(bare)]) :]
+        return self._gaps[question]
 
     def length(self, question: str, sizes: Sequence[tuple[int, int]]) -> int:
         """Tokens up to where the answer starts, for pictures of these sizes (width, height), each in pixels."""
@@ -208,23 +225,6 @@ class Chat:
             text = self._render(question, pictures)
             self._bare[key] = text, self._tokens(text)
         return self._bare[key]
-
-    def _before(self, question: str) -> str:
-        """What an answer's tokens depend on of the chat before it, kept.
-
-        No tokenizer merges across a special token, nor from one word into the next.
-        """
-        if self._gap is None:
-            written = self._render(_QUESTION, 1).partition(_QUESTION)[2]
-            words = [word.start() for word in re.finditer(r"\s\S", written)]
-            self._gap = written[max([*words, *self._breaks_in(written)], default=len(written)) :]
-        if self._gap:
-            return self._gap
-        # the template writes no word of its own between a question and its answer
-        if question not in self._gaps:
-            bare = self._asked(question, 1)[0]
-            self._gaps[question] = bare[max([0, *self._breaks_in(bare)]) :]
-        return self._gaps[question]
 
     def _breaks_in(self, text: str) -> list[int]:
         """Where each special token stands last in a text."""

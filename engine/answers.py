@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 Sizes = tuple[tuple[int, int], ...]  # width and height of pictures, in pixels
+# a question's name, what stands between it and an answer, its answers, their opposites
+_Answers = tuple[str, str, tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Reader:
     chat: Chat
     width: int
     height: int
+    # tokens of the longest answer to a question, where its answers are told apart already
+    longest: dict[_Answers, int] = field(default_factory=dict[_Answers, int], compare=False, repr=False)
 
 
 @cache
@@ -57,13 +61,16 @@ def check(
 
 def _check(name: str, asked: Asked, references: Sizes, reader: Reader, problems: Problems, row: str) -> None:
     question = asked.wordings[0]
-    answers = [reader.chat.answer_tokens(question, answer, False) for answer in asked.answers]
-    against = [reader.chat.answer_tokens(question, answer, False) for answer in asked.against]
-    _against_each_other(name, asked, answers, against, reader, problems)
-    longest = max(len(tokens) for tokens in (*answers, *against)) + 1  # the end of the turn
+    key = name, reader.chat.before(question), asked.answers, asked.against
+    if key not in reader.longest:  # nearly always the same answers follow every question
+        answers = [reader.chat.answer_tokens(question, answer, False) for answer in asked.answers]
+        against = [reader.chat.answer_tokens(question, answer, False) for answer in asked.against]
+        _against_each_other(name, asked, answers, against, reader, problems)
+        reader.longest[key] = max(len(tokens) for tokens in (*answers, *against)) + 1  # the end of the turn
+    longest, sizes = reader.longest[key], ((reader.width, reader.height), *references)
     for at, wording in enumerate(asked.wordings):
         try:
-            length = _length(reader, wording, [(reader.width, reader.height), *references], longest)
+            length = _length(reader, wording, sizes, longest)
         except InputError as error:  # the size of a picture
             message = f"{reader.name} cannot be asked this: {error.problems[0].message}"
             problems.add(("questions", name), message, error.problems[0].hint)
@@ -75,7 +82,7 @@ def _check(name: str, asked: Asked, references: Sizes, reader: Reader, problems:
             problems.add(path, said, row)
 
 
-def _length(reader: Reader, wording: str, sizes: list[tuple[int, int]], answer: int) -> int:
+def _length(reader: Reader, wording: str, sizes: Sizes, answer: int) -> int:
     """Tokens of a question and the longest answer to it; exactly where they may be too many, otherwise at most."""
     bound = reader.chat.length_at_most(wording, sizes) + answer
     return bound if bound <= reader.chat.limit() else reader.chat.length(wording, sizes) + answer

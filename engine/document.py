@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from .errors import SETS, InputError, Place, Problem, cut
 from .nodes import DEEPEST, Builder, Data, Node, Path, Scalar, dotted, events, scalar
 
 __all__ = ["Data", "Document", "Node", "Path", "Scalar", "dotted", "override", "parse", "plain", "scalar"]
 
+_LISTED = 40  # keys whose writers a message names
 _UNPRINTABLE = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -61,7 +63,8 @@ class Document:
         places = node.keys if node is not None and node.children is not None else {}
         if len({place.file for place in places.values()}) < 2:
             return ""
-        return ", ".join(f"`{key}` is from {_writer(place)}" for key, place in places.items())
+        said = [f"`{cut(key)}` is from {_writer(place)}" for key, place in islice(places.items(), _LISTED)]
+        return ", ".join(said) + (f" and {len(places) - _LISTED} more" if len(places) > _LISTED else "")
 
     def has(self, path: Path) -> bool:
         """Whether there is a value at `path`."""

@@ -64,7 +64,7 @@ def united(lists: Iterable[list[Prompted]]) -> list[Prompted]:
 def crossed(lists: Iterable[list[Prompted]]) -> list[Prompted]:
     """Each row with each of the next list that agrees with it: their texts joined by a comma, a common one said once.
 
-    Ends soon after `MOST` rows.
+    Ends with more than `MOST` rows as soon as there are so many, whatever further lists would leave of them.
     """
     made: list[Prompted] | None = None
     for rows in lists:
@@ -74,6 +74,8 @@ def crossed(lists: Iterable[list[Prompted]]) -> list[Prompted]:
         agreeing = Agreeing(rows)
         pairs = ((left, rows[at]) for left in made for at in agreeing.all(left))
         made = [_both(left, right, _text(left, right)) for left, right in islice(pairs, MOST + 1)]
+        if len(made) > MOST:
+            return made
     return united([made or []])
 
 

@@ -14,16 +14,20 @@ T = TypeVar("T")
 class Kept(Generic[T]):
     """A function of a row's variables that is called once for all rows alike in what `texts` use of them.
 
-    Whatever else it depends on is told by `manner`.
+    Whatever else it depends on is told by `manner`. Where `texts` use the prompt it is called for every row.
     """
 
     def __init__(self, texts: Iterable[str], make: Callable[[Mapping[str, Value]], T]) -> None:
         self._names = tuple(sorted({name for text in texts for name in used(text)}))
+        self._of_one_row = "prompt" in self._names  # nearly every row has a prompt of its own: nothing to keep
         self._make = make
         self._made: dict[tuple[Hashable, ...], T] = {}
 
     def __call__(self, variables: Mapping[str, Value], manner: Hashable = None) -> T:
-        key = (manner, *[told_apart(variables.get(name)) for name in self._names])
+        if self._of_one_row:
+            return self._make(variables)
+        values = [variables.get(name) for name in self._names]
+        key = (manner, *[value if type(value) is str else told_apart(value) for value in values])
         if key not in self._made:
             self._made[key] = self._make(variables)
         return self._made[key]

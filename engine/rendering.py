@@ -61,6 +61,7 @@ class Renderer:
         self._made: dict[tuple[str, str, str], Drawn | Parameters | None] = {}
         self._wrong: set[tuple[str, str]] = set()
         self._plain: dict[document.Path, list[str]] = {}  # texts that are no templates: the same for all rows
+        self._places: dict[document.Path, list[document.Path]] = {}  # of the texts that a path holds
 
     def question(self, name: str, question: schema.Question, variables: Mapping[str, Value]) -> Asked | None:
         """The question as it is asked of a row; None where it renders to nothing but white space, or is wrong."""
@@ -163,13 +164,14 @@ class Renderer:
     def _texts(self, path: document.Path, texts: list[str], variables: Mapping[str, Value]) -> list[str] | None:
         if path in self._plain:
             return self._plain[path]
-        listed = self.problems.document.has((*path, 0))
-        found = [self._text((*path, at) if listed else path, text, variables) for at, text in enumerate(texts)]
-        if None in found:
-            return None
         if not any(is_template(text) for text in texts):
-            self._plain[path] = cast(list[str], found)
-        return cast(list[str], found)
+            self._plain[path] = [text.strip() for text in texts]
+            return self._plain[path]
+        if path not in self._places:
+            listed = self.problems.document.has((*path, 0))
+            self._places[path] = [(*path, at) if listed else path for at in range(len(texts))]
+        found = [self._text(place, text, variables) for place, text in zip(self._places[path], texts, strict=True)]
+        return None if None in found else cast(list[str], found)
 
     def _answers(self, path: document.Path, texts: list[str], variables: Mapping[str, Value]) -> tuple[str, ...] | None:
         found = self._texts(path, texts, variables)

@@ -23,9 +23,11 @@ from .paths import Refused, inside, rebased
 from .problems import Problems
 from .schema_prompts import Combine
 from .texts import LARGEST_RECIPE, load
-from .values import MOST_FILES
+from .values import MOST_BYTES, MOST_FILES, MOST_MERGED
 
 KEYS = ("include", "combine")
+DEEPEST = 64  # files that include each other in a row: reading them recurses
+_TOO_LARGE = "makes the recipe too large"
 _VERSION: TypeAdapter[int] = TypeAdapter(Literal[1])  # as `Schema.recipe`
 
 
@@ -79,6 +81,8 @@ class _Reader:
         self.unreadable: list[Keys] = []
         self.combined: set[str] = set()  # names of recipes
         self._read: dict[Path, Node | None] = {}
+        self._values: dict[Path, int] = {}  # that a file comes to
+        self._merged = self._bytes = 0  # values and bytes so far
 
     def whole(self, node: Node, file: _File) -> Node:
         """What a file comes to, everything that it includes below its own."""
@@ -152,11 +156,26 @@ class _Reader:
             circle = (*by.names[by.chain.index(path) :], shown)
             return self._refuse(entry, f"includes itself: {' → '.join(circle)}", "one of them must not", key)
         if path not in self._read:
+            if len(by.chain) > DEEPEST:
+                return self._refuse(entry, f"includes files more than {DEEPEST} deep", "", key)
             if len(self._read) == MOST_FILES:
                 return self._refuse(entry, f"is one file too many: a recipe is made of at most {MOST_FILES}", "", key)
+            if self._full:
+                return None
             self._read[path] = None
             self._read[path] = self._opened(path, _File(name, shown, (*by.chain, path), (*by.names, shown)))
-        return self._read[path]
+        # it is laid over others now, which takes time and room for each value of it
+        self._merged += self._values.get(path, 0)
+        return self._refuse_more(entry, key) if self._full else self._read[path]
+
+    @property
+    def _full(self) -> bool:
+        return self._merged > MOST_MERGED or self._bytes > MOST_BYTES
+
+    def _refuse_more(self, entry: Node, key: str) -> None:
+        if not any(problem.message.startswith(_TOO_LARGE) for problem in self.missing):
+            most = f"at most {MOST_MERGED} values and {MOST_BYTES} bytes may come from other files"
+            self._refuse(entry, f"{_TOO_LARGE}: {most}", "lists of prompts go into files of their own", key)
 
     def _opened(self, path: Path, file: _File) -> Node | None:
         try:
@@ -167,13 +186,16 @@ class _Reader:
             self.missing += [replace(one, place=place) for one, place in zip(error.problems, here, strict=True)]
             return None
         self.included[path] = Included(file.name, text, sha256)
+        self._bytes += len(text.encode())
         self.problems += document.problems
         self.unreadable += document.unreadable
         if document.root.children is None:
             self.missing.append(Problem(document.root.place, "", "is no mapping, so nothing of a recipe"))
             return None
         self._check_version(document.root, file)
-        return self.whole(document.root, file)
+        made = self.whole(document.root, file)
+        self._values[path] = _values(made)
+        return made
 
     def _check_version(self, root: Node, file: _File) -> None:
         """Another file may say for all of them which language this is: what one of them says must be right as well."""
@@ -185,6 +207,10 @@ class _Reader:
 
     def _refuse(self, entry: Node, message: str, hint: str, key: str) -> None:
         self.missing.append(Problem(entry.place, key, message, hint))
+
+
+def _values(node: Node) -> int:
+    return 1 + sum(map(_values, (node.children or {}).values())) + sum(map(_values, node.items or []))
 
 
 def _wrong(key: str, node: Node, file: _File, error: ValidationError) -> Iterable[Problem]:

@@ -53,40 +53,50 @@ class Rows:
             name: Kept(renderer.texts("visuals", name), partial(renderer.visual, name)) for name in chosen.visuals
         }
         self.questions = {
-            name: Kept(_texts(question), partial(renderer.question, name, question))
+            name: Kept(_texts(question), partial(self._question, name, question))
             for name, question in sorted(chosen.questions.items())
         }
         self.measures = {
             name: Kept(renderer.texts("measures", name), partial(self._target, name))
             for name in sorted(chosen.measures)
         }
-        self._posed: dict[tuple[str, int, tuple[int, ...]], Posed] = {}
+        self._posed: dict[tuple[int, ...], Posed] = {}
         self._owners = {name: owner(name) for part in (self.visuals, self.questions, self.measures) for name in part}
+        self._variables = {recipe: variables(chosen.vars, recipe) for recipe in set(self._owners.values())}
+        self._hidden = {recipe for recipe in self._variables if recipe and hidden(chosen.vars, recipe)}
+        self._see = {name: question.see for name, question in chosen.questions.items()}
         self._asked_by = {name: self._readers_of(question) for name, question in chosen.questions.items()}
 
     def row(self, row: prompts.Prompted) -> Row:
-        scoped: dict[str, dict[str, Value]] = {}
+        scopes = {recipe: self._scope(recipe, row) for recipe in self._variables}
 
         def told(name: str, kept: Kept[T]) -> T:
             """What a part comes to for this row, in the scope of the recipe that it came from."""
-            recipe = self._owners[name]
-            if recipe not in scoped:
-                scoped[recipe] = {**variables(self.chosen.vars, recipe), **row.variables, "prompt": row.prompt}
-            # another recipe's row may lack variables: then nothing of this one is asked there
-            self.renderer.lenient = recipe != "" and (recipe not in row.of or hidden(self.chosen.vars, recipe))
-            return kept(scoped[recipe], self.renderer.lenient)
+            scope, self.renderer.lenient = scopes[owners[name]]
+            return kept(scope, self.renderer.lenient)
 
+        owners = self._owners
         # those that nothing sees may be wrong too
         visuals = {name: told(name, kept) for name, kept in self.visuals.items()}
         asks: list[Posed] = []
         for name, kept in self.questions.items():
-            asked, see = told(name, kept), self.chosen.questions[name].see
-            if asked is None or (self.renderer.lenient and any(visuals.get(visual) is None for visual in see)):
+            posed, see = told(name, kept), self._see[name]
+            if posed is None:
                 continue
-            seen = [(visual, drawn) for visual in see if (drawn := visuals.get(visual)) is not None]
-            asks.append(self._pose(name, asked, tuple(seen), row.prompt))
+            if see:
+                if self.renderer.lenient and any(visuals.get(visual) is None for visual in see):
+                    continue
+                seen = [(visual, drawn) for visual in see if (drawn := visuals.get(visual)) is not None]
+                posed = self._seeing(posed, tuple(seen), row.prompt)
+            asks.append(posed)
         targets = [target for name, kept in self.measures.items() if (target := told(name, kept)) is not None]
         return Row(row, tuple(asks), tuple(targets))
+
+    def _scope(self, recipe: str, row: prompts.Prompted) -> tuple[dict[str, Value], bool]:
+        """The variables that a combined recipe's parts see, and whether this row may lack some of them."""
+        # another recipe's row may lack variables: then nothing of this one is asked there
+        lenient = recipe != "" and (recipe not in row.of or recipe in self._hidden)
+        return {**self._variables[recipe], **row.variables, "prompt": row.prompt}, lenient
 
     def drawings(self) -> tuple[plan.Drawing, ...]:
         """All drawings, sorted by key."""
@@ -108,15 +118,22 @@ class Rows:
             for drawn in drawings
         }
 
-    def _pose(self, name: str, asked: rendering.Asked, seen: tuple[Key, ...], prompt: str) -> Posed:
-        # what is kept stays one object, so its identity tells it apart
-        key = name, id(asked), tuple(id(drawn) for _, drawn in seen)
+    def _question(self, name: str, question: schema.Question, variables: Mapping[str, Value]) -> Posed | None:
+        """A question as it is asked; one that sees visuals is checked once it is known what these come to."""
+        asked = self.renderer.question(name, question, variables)
+        if asked is not None and not question.see:
+            self._check(name, asked, (), str(variables["prompt"]))
+        return None if asked is None else Posed(name, asked, ())
+
+    def _seeing(self, posed: Posed, seen: tuple[Key, ...], prompt: str) -> Posed:
+        # what is kept stays one object, so its identity tells it apart; what is not is held by what is made of it
+        key = id(posed.asked), *[id(drawn) for _, drawn in seen]
         if key not in self._posed:
             beside = tuple(drawn.beside for _, drawn in seen if drawn.kind == "reference")
-            self._check(name, asked, beside, prompt)
+            self._check(posed.name, posed.asked, beside, prompt)
             for visual, drawn in seen:
                 self.drawn[visual].add(drawn)
-            self._posed[key] = Posed(name, asked, seen)
+            self._posed[key] = Posed(posed.name, posed.asked, seen)
         return self._posed[key]
 
     def _target(self, name: str, variables: Mapping[str, Value]) -> plan.Target | None:

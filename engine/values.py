@@ -36,6 +36,8 @@ MOST_TEXTS = 64  # wordings of a question, answers of a question
 MOST_NAMED = 256  # entries of a mapping that a person names: questions, visuals, points, …
 MOST_VARIABLES = 1000
 MOST_FILES = 200  # that a recipe is made of besides its own
+MOST_MERGED = 100_000  # values that these bring in, those of a file as often as it is laid over another
+MOST_BYTES = 8 * 2**20  # of these files
 
 
 class Keys(BaseModel):

@@ -74,12 +74,14 @@ def changed(old: str, new: str) -> bytes:
 def all_cases() -> Iterator[Case]:
     """Every case; names are unique, and begin with what they are about."""
     import hostile_files
+    import hostile_reuse
     import hostile_templates
     import hostile_yaml
 
     yield from hostile_yaml.cases()
     yield from hostile_templates.cases()
     yield from hostile_files.cases()
+    yield from hostile_reuse.cases()
     yield from mutated(MUTATIONS)
 
 

@@ -7,7 +7,7 @@ import time
 from itertools import chain
 
 from control_recipes.engine.joining import crossed, united
-from control_recipes.engine.prompted import Prompted
+from control_recipes.engine.prompted import MOST, Prompted
 from control_recipes.engine.template import Value
 
 row = Prompted
@@ -84,3 +84,10 @@ def test_thousands_of_rows_are_joined_soon() -> None:
     assert len(crossed([lefts, rights])) == 20_000
     assert len(united([same, same[::-1]])) == 20_000
     assert time.process_time() - started < 6  # of a processor; each beside each takes minutes
+
+
+def test_too_many_rows_stay_too_many_whatever_a_later_list_would_leave_of_them() -> None:
+    many = [row(f"a{at}", {"a": at}) for at in range(400)]
+    more = [row(f"b{at}", {"b": at}) for at in range(400)]
+    assert len(crossed([many, more, [row("c", {"a": 0})]])) > MOST
+    assert len(crossed([many[:10], more[:10], [row("c", {"a": 0})]])) == 10

@@ -10,6 +10,8 @@ from control_recipes.engine import plan, showing
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.recipe import Recipe, read
 from control_recipes.engine.resolve import resolve
+from control_recipes.engine.reuse import DEEPEST
+from control_recipes.engine.values import MOST_MERGED
 
 
 @pytest.fixture
@@ -220,3 +222,34 @@ def test_a_gallery_recipe_is_no_file_to_include(folder: Path):
         "sub/a.yaml:1:10: include: there is no file sub/horizon_low.yaml\n  hint: the gallery has one, which "
         "`recipe init horizon_low --from horizon_low` in sub copies to horizon_low.yaml"
     ]
+
+
+def chained(folder: Path, length: int) -> list[str]:
+    """What is said of a recipe at the head of a chain of included files."""
+    for at in range(1, length):
+        write(folder / f"c{at}.yaml", f"include: c{at + 1}.yaml\nvars: {{v{at}: 1}}\n")
+    write(folder / f"c{length}.yaml", "vars: {last: 1}\n")
+    return problems(folder, "", include="[base.yaml, c1.yaml]")
+
+
+def test_files_include_each_other_to_a_depth(folder: Path):
+    assert chained(folder, DEEPEST) == []
+    assert chained(folder, DEEPEST + 1) == [
+        f"c{DEEPEST}.yaml:1:10: include: includes files more than {DEEPEST} deep",
+    ]
+
+
+def test_what_other_files_bring_in_is_bounded(folder: Path):
+    write(folder / "large.yaml", f"vars: {{l: [{', '.join(['1'] * 900)}]}}\n")
+    assert problems(folder, "", include="[base.yaml, large.yaml]") == []
+    names = ", ".join(["large.yaml"] * (MOST_MERGED // 900))
+    (said,) = problems(folder, "", include=f"[base.yaml, {names}]")
+    assert "include: makes the recipe too large: at most 100000 values" in said
+
+
+def test_only_some_of_many_writers_are_named(folder: Path):
+    names = ", ".join(f"v{at}: 1" for at in range(1500))
+    (said,) = problems(folder, f"vars: {{{names}}}\n")
+    assert "`v38` is from" in said
+    assert "`v39` is from" not in said
+    assert "and 1461 more" in said
