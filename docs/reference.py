@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from control_recipes.engine import assets, hovers, nodes, prompts, template, texts, unbuilt, values
+from control_recipes.engine import assets, hovers, nodes, prompts, reuse, template, texts, unbuilt, values, work
 from control_recipes.engine.kinds import MEASURES, VISUALS
 from control_recipes.engine.schema import json_schema
 from control_recipes.engine.schema_prompts import SOURCES
@@ -217,9 +217,16 @@ def _limits() -> str:
         "a file of prompts": f"{texts.LARGEST // 2**20} MiB of UTF-8",
         "mappings and lists inside each other": f"{nodes.DEEPEST} levels",
         "what aliases (`*name`) add to a file": f"{nodes.UNFOLDED:,} values".replace(",", " "),
-        "files that a recipe is made of (`include`, `combine`)": str(values.MOST_FILES),
+        "files that a recipe is made of besides its own (`include`, `combine`)": (
+            f"{values.MOST_FILES}, {reuse.DEEPEST} in a row, {values.MOST_BYTES // 2**20} MiB together"
+        ),
+        "values that these files bring in": f"{values.MOST_MERGED:,}".replace(",", " "),
+        "questions, visuals, measures, critics, judges": f"{values.MOST_NAMED} of each",
+        "wordings of a question, and its answers": f"{values.MOST_TEXTS} each",
+        "a list that is a variable": f"{template.MOST_ITEMS:,} entries".replace(",", " "),
         "prompts of one set": f"{prompts.MOST:,}".replace(",", " "),
         "a template, and what it renders to": f"{template.LONGEST:,} bytes".replace(",", " "),
+        "one rendering of a template": f"{work.MOST:,} steps".replace(",", " "),
         "loops inside each other in a template": str(template.NESTED_LOOPS),
         "a picture of `image` or `reference`": (
             f"{assets.MEBIBYTES} MiB, {assets.LARGEST // 10**6} million pixels; {', '.join(assets.FORMATS)}"
