@@ -1,6 +1,7 @@
-"""Generators: diffusion and flow models as the engine sees them, one file a family.
+"""Generators: diffusion and flow models as the engine sees them, two files a family.
 
-A family is one file here and one word in `FAMILIES`; nothing elsewhere says its name.
+`FAMILY.py` computes, `FAMILY_sizes.py` says without torch what that takes; a word in `FAMILIES`, and nothing elsewhere
+says its name.
 """
 
 from __future__ import annotations
