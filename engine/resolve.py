@@ -30,12 +30,7 @@ def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
     located = _models(recipe, problems)
     opened = _Files(recipe, problems)
     generator = _generator(chosen.generator, located.get(("generator",)), opened, problems)
-    if "prompt" in chosen.vars:
-        problems.add(("vars", "prompt"), "`prompt` is the row's own prompt", "take another name", at_key=True)
-    for name in prompts.templated(chosen.vars):
-        problems.add(("vars", name), prompts.NO_TEMPLATE, prompts.HINT)
-    if is_template(chosen.generator.negative):
-        problems.add(("generator", "negative"), prompts.NO_TEMPLATE, prompts.HINT)
+    _no_templates(chosen, problems)
     sets = prompts.rows(chosen.prompts, chosen.vars, chosen.train.seed, opened, problems)
     # variables of prompts that are wrong themselves are no second mistake
     complain = not any(path[:1] in ((), ("prompts",), ("vars",)) for path in recipe.lost) and bool(sets.train)
@@ -45,29 +40,7 @@ def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
     )
     found = {name: [rows.row(row) for row in listed] for name, listed in _named(sets)}
     _used(chosen, found, problems)
-    critics = tuple(
-        plan.Critic(
-            name=name,
-            model=located.get(("critics", name), _NOWHERE),
-            weight=critic.weight,
-            dtype=critic.dtype,
-            device=critic.device,
-            checkpointing=critic.checkpointing,
-            quantize=critic.quantize or "",
-        )
-        for name, critic in sorted(chosen.critics.items())
-    )
-    judges = tuple(
-        plan.Critic(
-            name=name,
-            model=located.get(("judges", name), _NOWHERE),
-            weight=0.0,
-            dtype=judge.dtype,
-            device=judge.device,
-            quantize=judge.quantize or "",
-        )
-        for name, judge in sorted(chosen.judges.items())
-    )
+    critics, judges = _critics(chosen, located), _judges(chosen, located)
     _measurable(chosen, data, generator, problems)
     _no_critic_judges(chosen, critics, judges, problems)
     goal = chosen.goal or schema.Goal.model_construct()
@@ -96,6 +69,45 @@ def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
 
 
 _NOWHERE = plan.Model("", "", "", (), "")
+
+
+def _no_templates(chosen: schema.Schema, problems: Problems) -> None:
+    """Adds a problem for what is there before any row is, and so cannot be rendered for one."""
+    if "prompt" in chosen.vars:
+        problems.add(("vars", "prompt"), "`prompt` is the row's own prompt", "take another name", at_key=True)
+    for name in prompts.templated(chosen.vars):
+        problems.add(("vars", name), prompts.NO_TEMPLATE, prompts.HINT)
+    if is_template(chosen.generator.negative):
+        problems.add(("generator", "negative"), prompts.NO_TEMPLATE, prompts.HINT)
+
+
+def _critics(chosen: schema.Schema, located: Mapping[document.Path, plan.Model]) -> tuple[plan.Critic, ...]:
+    return tuple(
+        plan.Critic(
+            name=name,
+            model=located.get(("critics", name), _NOWHERE),
+            weight=critic.weight,
+            dtype=critic.dtype,
+            device=critic.device,
+            checkpointing=critic.checkpointing,
+            quantize=critic.quantize or "",
+        )
+        for name, critic in sorted(chosen.critics.items())
+    )
+
+
+def _judges(chosen: schema.Schema, located: Mapping[document.Path, plan.Model]) -> tuple[plan.Critic, ...]:
+    return tuple(
+        plan.Critic(
+            name=name,
+            model=located.get(("judges", name), _NOWHERE),
+            weight=0.0,
+            dtype=judge.dtype,
+            device=judge.device,
+            quantize=judge.quantize or "",
+        )
+        for name, judge in sorted(chosen.judges.items())
+    )
 
 
 def _named(sets: prompts.Sets) -> list[tuple[str, list[prompts.Prompted]]]:
