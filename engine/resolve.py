@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from . import answers, document, models, paths, plan, prompts, rendering, schema, schema_models, schema_training
-from .errors import InputError
+from . import document, plan, prompts, rendering, resolve_models, schema, schema_training
 from .kinds import MEASURES, OF_THE_WORLD
-from .problems import Problems, shown
+from .problems import Problems
 from .recipe import Recipe
 from .rows import Row, Rows
 from .scopes import owner
@@ -27,22 +25,25 @@ def resolve(recipe: Recipe) -> plan.Plan:
 def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
     """The plan as far as it can be made; what is wrong goes to `problems`, and only without any is the plan good."""
     chosen = recipe.schema
-    located = _models(recipe, problems)
-    opened = _Files(recipe, problems)
-    generator = _generator(chosen.generator, located.get(("generator",)), opened, problems)
+    located = resolve_models.locate(recipe, problems)
+    opened = resolve_models.Files(recipe, problems)
+    generator = resolve_models.generator(chosen.generator, located.get(("generator",)), opened, problems)
     _no_templates(chosen, problems)
     sets = prompts.rows(chosen.prompts, chosen.vars, chosen.train.seed, opened, problems)
     # variables of prompts that are wrong themselves are no second mistake
     complain = not any(path[:1] in ((), ("prompts",), ("vars",)) for path in recipe.lost) and bool(sets.train)
     data = document.plain(recipe.document.data)
     rows = Rows(
-        chosen, rendering.Renderer(data, opened, problems, complain), _readers(chosen, located, generator), problems
+        chosen,
+        rendering.Renderer(data, opened, problems, complain),
+        resolve_models.readers(chosen, located, generator),
+        problems,
     )
     found = {name: [rows.row(row) for row in listed] for name, listed in _named(sets)}
     _used(chosen, found, problems)
-    critics, judges = _critics(chosen, located), _judges(chosen, located)
+    critics, judges = resolve_models.critics(chosen, located), resolve_models.judges(chosen, located)
     _measurable(chosen, data, generator, problems)
-    _no_critic_judges(chosen, critics, judges, problems)
+    resolve_models.no_critic_judges(chosen, critics, judges, problems)
     goal = chosen.goal or schema.Goal.model_construct()
     return plan.Plan(
         version=1,
@@ -68,9 +69,6 @@ def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
     )
 
 
-_NOWHERE = plan.Model("", "", "", (), "")
-
-
 def _no_templates(chosen: schema.Schema, problems: Problems) -> None:
     """Adds a problem for what is there before any row is, and so cannot be rendered for one."""
     if "prompt" in chosen.vars:
@@ -81,130 +79,8 @@ def _no_templates(chosen: schema.Schema, problems: Problems) -> None:
         problems.add(("generator", "negative"), prompts.NO_TEMPLATE, prompts.HINT)
 
 
-def _critics(chosen: schema.Schema, located: Mapping[document.Path, plan.Model]) -> tuple[plan.Critic, ...]:
-    return tuple(
-        plan.Critic(
-            name=name,
-            model=located.get(("critics", name), _NOWHERE),
-            weight=critic.weight,
-            dtype=critic.dtype,
-            device=critic.device,
-            checkpointing=critic.checkpointing,
-            quantize=critic.quantize or "",
-        )
-        for name, critic in sorted(chosen.critics.items())
-    )
-
-
-def _judges(chosen: schema.Schema, located: Mapping[document.Path, plan.Model]) -> tuple[plan.Critic, ...]:
-    return tuple(
-        plan.Critic(
-            name=name,
-            model=located.get(("judges", name), _NOWHERE),
-            weight=0.0,
-            dtype=judge.dtype,
-            device=judge.device,
-            quantize=judge.quantize or "",
-        )
-        for name, judge in sorted(chosen.judges.items())
-    )
-
-
 def _named(sets: prompts.Sets) -> list[tuple[str, list[prompts.Prompted]]]:
     return [("train", sets.train), ("validate", sets.validation), ("test", sets.test)]
-
-
-def _models(recipe: Recipe, problems: Problems) -> dict[document.Path, plan.Model]:
-    """Every model of the recipe, by the path of what names it; those that cannot be had are left out."""
-    chosen = recipe.schema
-    wanted: dict[document.Path, str] = {("generator",): chosen.generator.model}
-    wanted |= {("critics", name): critic.model for name, critic in chosen.critics.items()}
-    wanted |= {("judges", name): judge.model for name, judge in chosen.judges.items()}
-    digested: dict[str, plan.Model] = {}
-    found: dict[document.Path, plan.Model] = {}
-    for path, address in wanted.items():
-        if (*path, "model") in recipe.lost or not recipe.document.has((*path, "model")):
-            continue
-        try:
-            if address not in digested:
-                digested[address] = models.locate(address, recipe.folder)
-        except InputError as error:
-            for problem in error.problems:
-                problems.add((*path, "model"), problem.message, problem.hint)
-            continue
-        model = digested[address]
-        if models.is_generator(model) != (path == ("generator",)):
-            wrong = "a generator, no critic" if models.is_generator(model) else "a critic, no generator"
-            problems.add((*path, "model"), f"{address} is {wrong}")
-        else:
-            found[path] = model
-    return found
-
-
-def _generator(
-    chosen: schema_models.Generator, model: plan.Model | None, opened: _Files, problems: Problems
-) -> plan.Generator:
-    side = models.picture_size(model) if model else None
-    width, height = (chosen.size.width, chosen.size.height) if chosen.size else (side or 0, side or 0)
-    if model and not width:
-        problems.add(("generator",), "`size` is missing: the model does not say its own")
-    for name, pixels in (("width", width), ("height", height)):
-        if model and chosen.size and pixels % models.grid(model):
-            problems.add(("generator", "size", name), f"must be a multiple of {models.grid(model)}, found {pixels}")
-    return plan.Generator(
-        model=model or _NOWHERE,
-        steps=chosen.steps,
-        width=width,
-        height=height,
-        guidance=chosen.guidance,
-        negative=chosen.negative,
-        dtype=chosen.dtype,
-        device=chosen.device,
-        text_length=models.text_length(model) if model else 0,
-        companions=tuple(
-            found
-            for at, name in enumerate(chosen.companions)
-            if (found := opened.adapter(("generator", "with", at), name)) is not None
-        ),
-        offload=chosen.offload,
-        slicing=chosen.slicing,
-        tiling=chosen.tiling,
-        checkpoint_backbone=chosen.checkpointing.backbone,
-        checkpoint_decoder=chosen.checkpointing.decoder,
-    )
-
-
-class _Files:
-    """The files that a recipe names, where it may read them."""
-
-    def __init__(self, recipe: Recipe, problems: Problems) -> None:
-        self.recipe, self.problems = recipe, problems
-
-    def __call__(self, path: document.Path, name: str) -> Path | None:
-        try:
-            return paths.inside(self.recipe.folder, name, self.recipe.allow_outside)
-        except paths.Refused as error:
-            self.problems.add(path, error.message, error.hint)
-            return None
-
-    def adapter(self, path: document.Path, name: str) -> plan.Asset | None:
-        """An adapter's file, named by its digest."""
-        found = self(path if self.problems.document.has(path) else path[:-1], name)
-        if found is not None and found.suffix != ".safetensors":
-            self.problems.add(path, f"is no adapter, found {shown(name)}", "only .safetensors files are read")
-            return None
-        return None if found is None else plan.Asset(name, models.sha256(found), str(found))
-
-
-def _readers(
-    chosen: schema.Schema, located: Mapping[document.Path, plan.Model], generator: plan.Generator
-) -> list[answers.Reader]:
-    names: list[tuple[str, str]] = [("critics", name) for name in chosen.critics] + [
-        ("judges", name) for name in chosen.judges
-    ]
-    wanted = [(path, located[path]) for path in names if path in located]
-    size = (generator.width, generator.height)
-    return [answers.Reader(str(path[1]), answers.chat(model), *size) for path, model in wanted] if all(size) else []
 
 
 def _used(chosen: schema.Schema, found: Mapping[str, Sequence[Row]], problems: Problems) -> None:
@@ -285,7 +161,7 @@ def _replay(replay: schema_training.Replay | None) -> plan.Replay:
     return plan.Replay(replay.buffer, replay.refresh, (replay.sigma[0], replay.sigma[1]))
 
 
-def _adapter(adapter: schema_training.Adapter, opened: _Files) -> plan.Adapter:
+def _adapter(adapter: schema_training.Adapter, opened: resolve_models.Files) -> plan.Adapter:
     start = opened.adapter(("adapter", "start"), adapter.start) if adapter.start else None
     return plan.Adapter(
         rank=adapter.rank,
@@ -307,25 +183,3 @@ def _expect(chosen: schema.Schema, tested: Sequence[Row], problems: Problems) ->
         else plan.Expectation(name, wanted.judge or "", "at_least", wanted.at_least or 0.0)
         for name, wanted in sorted(chosen.expect.items())
     )
-
-
-def _no_critic_judges(
-    chosen: schema.Schema, critics: tuple[plan.Critic, ...], judges: tuple[plan.Critic, ...], problems: Problems
-) -> None:
-    """The same weights under another name are still what trained the adapter, or what stopped its training."""
-
-    def weights(one: plan.Critic) -> tuple[object, str]:
-        return one.model.files or one.model.address, one.model.revision
-
-    trained = {weights(critic): critic.name for critic in critics if critic.model.address}
-    for judge in judges:
-        if critic := trained.get(weights(judge)):
-            message = f"`{judge.name}` is the same model as the critic `{critic}`"
-            problems.add(("judges", judge.name, "model"), message, "a judge is one that did not train the adapter")
-    stopping = chosen.train.stop.judge if chosen.train.stop else {}
-    stops = {weights(judge): judge.name for judge in judges if judge.name in stopping and judge.model.address}
-    named = {judge.name: stops[weights(judge)] for judge in judges if weights(judge) in stops}
-    for name, wanted in chosen.expect.items():
-        if (other := named.get(wanted.judge or "")) not in (None, wanted.judge):
-            message = f"`{wanted.judge}` is the same model as `{other}`, which decides when training stops"
-            problems.add(("expect", name, "judge"), message, "judge by another, or stop by `p`")
