@@ -30,10 +30,7 @@ def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
     located = _models(recipe, problems)
     opened = _Files(recipe, problems)
     generator = _generator(chosen.generator, located.get(("generator",)), opened, problems)
-    if "prompt" in chosen.vars:
-        problems.add(("vars", "prompt"), "`prompt` is the row's own prompt", "take another name", at_key=True)
-    for name in prompts.templated(chosen.vars):
-        problems.add(("vars", name), prompts.NO_TEMPLATE, prompts.HINT)
+    prompts.check_variables(chosen.vars, problems)
     if is_template(chosen.generator.negative):
         problems.add(("generator", "negative"), prompts.NO_TEMPLATE, prompts.HINT)
     sets = prompts.rows(chosen.prompts, chosen.vars, chosen.train.seed, opened, problems)
