@@ -15,7 +15,19 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from control_recipes.engine import assets, hovers, nodes, prompts, reuse, template, texts, unbuilt, values, work
+from control_recipes.engine import (
+    allowed,
+    assets,
+    hovers,
+    nodes,
+    prompts,
+    reuse,
+    template,
+    texts,
+    unbuilt,
+    values,
+    work,
+)
 from control_recipes.engine.kinds import MEASURES, VISUALS
 from control_recipes.engine.schema import json_schema
 from control_recipes.engine.schema_prompts import SOURCES
@@ -202,8 +214,8 @@ def _anchor(title: str) -> str:
 
 def _filters() -> str:
     return (
-        f"- filters: {_code(template.FILTERS)}\n- tests, after `is`: {_code(template.TESTS)}\n"
-        f"- in a loop: {_code(f'loop.{name}' for name in template.LOOP)}\n"
+        f"- filters: {_code(allowed.FILTERS)}\n- tests, after `is`: {_code(allowed.TESTS)}\n"
+        f"- in a loop: {_code(f'loop.{name}' for name in allowed.LOOP)}\n"
     )
 
 
@@ -227,7 +239,7 @@ def _limits() -> str:
         "prompts of one set": f"{prompts.MOST:,}".replace(",", " "),
         "a template, and what it renders to": f"{template.LONGEST:,} bytes".replace(",", " "),
         "one rendering of a template": f"{work.MOST:,} steps".replace(",", " "),
-        "loops inside each other in a template": str(template.NESTED_LOOPS),
+        "loops inside each other in a template": str(allowed.NESTED_LOOPS),
         "a picture of `image` or `reference`": (
             f"{assets.MEBIBYTES} MiB, {assets.LARGEST // 10**6} million pixels; {', '.join(assets.FORMATS)}"
         ),

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from typing import final
 
 from .prompted import Prompted
-from .template import Value
+from .template import Value, told_apart
 
 _Names = frozenset[str]
 _Values = tuple[Hashable, ...]
@@ -73,8 +73,4 @@ class Agreeing:
 
 
 def _values(variables: Mapping[str, Value], names: _Names) -> _Values:
-    return tuple([_hashable(variables[name]) for name in sorted(names)])
-
-
-def _hashable(value: Value) -> Hashable:
-    return (type(value), *value) if isinstance(value, (list, tuple)) else value
+    return tuple([told_apart(variables[name]) for name in sorted(names)])

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain, count
 
 from .agreeing import Agreeing
 from .problems import Problems
 from .prompted import MOST, Prompted, Sets
+
+STEPS = 10 * MOST  # rows that `cross` may make on the way: some seconds
+
+
+class TooManySteps(ValueError):
+    """A product of lists that takes too long to go through, however few rows come of it."""
 
 
 def own_kept(found: Mapping[str, Sets]) -> list[Sets]:
@@ -31,7 +37,13 @@ def joined(kind: str, found: list[Sets], problems: Problems) -> Sets:
         ("validate", [sets.validation for sets in found]),
         ("test", [sets.test for sets in found]),
     ):
-        listed = united(lists) if kind == "union" else crossed(lists)
+        try:
+            listed = united(lists) if kind == "union" else crossed(lists)
+        except TooManySteps:
+            said = f"makes more than {STEPS} {name} prompts on the way, of two recipes and then of the next"
+            problems.add(("prompts", kind), said, "draw fewer with `sample`")
+            made.append([])
+            continue
         if len(listed) > MOST:
             problems.add(("prompts", kind), f"makes more than {MOST} {name} prompts", "draw fewer with `sample`")
             listed = []
@@ -42,10 +54,11 @@ def joined(kind: str, found: list[Sets], problems: Problems) -> Sets:
     return Sets(*made)
 
 
-def united(lists: Iterable[list[Prompted]]) -> list[Prompted]:
-    """All rows. Those of one prompt become one row where their variables agree."""
+def united(lists: Iterable[Iterable[Prompted]]) -> list[Prompted]:
+    """All rows. Those of one prompt become one row where their variables agree. Ends soon after `MOST` rows."""
     found: dict[str, list[Prompted]] = {}
     agreeing: dict[str, Agreeing] = {}
+    rows = 0
     for row in chain.from_iterable(lists):
         same = found.setdefault(row.prompt, [])
         if same and row.prompt not in agreeing:  # most prompts stand alone
@@ -54,29 +67,36 @@ def united(lists: Iterable[list[Prompted]]) -> list[Prompted]:
         if at is None:
             same.append(row)
             at = len(same) - 1
+            rows += 1
         else:
             same[at] = _both(same[at], row, row.prompt)
         if row.prompt in agreeing:
             agreeing[row.prompt].put(at)
+        if rows > MOST:
+            break
     return list(chain.from_iterable(found.values()))
 
 
 def crossed(lists: Iterable[list[Prompted]]) -> list[Prompted]:
     """Each row with each of the next list that agrees with it: their texts joined by a comma, a common one said once.
 
-    Ends with more than `MOST` rows as soon as there are so many, whatever further lists would leave of them.
+    Ends soon after `MOST` rows. Raises TooManySteps where rows of the first lists find too few of the last one.
     """
-    made: list[Prompted] | None = None
-    for rows in lists:
-        if made is None:
-            made = rows
-            continue
-        agreeing = Agreeing(rows)
-        pairs = ((left, rows[at]) for left in made for at in agreeing.all(left))
-        made = [_both(left, right, _text(left, right)) for left, right in islice(pairs, MOST + 1)]
-        if len(made) > MOST:
-            return made
-    return united([made or []])
+    first, *others = lists
+    made: Iterable[Prompted] = first
+    steps = count(1)
+    for rows in others:
+        made = _with_each(made, rows, steps)  # lazily: what agrees with nothing later is never kept
+    return united([made])
+
+
+def _with_each(made: Iterable[Prompted], rows: list[Prompted], steps: Iterator[int]) -> Iterator[Prompted]:
+    agreeing = Agreeing(rows)
+    for left in made:
+        for at in agreeing.all(left):
+            if next(steps) > STEPS:
+                raise TooManySteps
+            yield _both(left, rows[at], _text(left, rows[at]))
 
 
 def _both(left: Prompted, right: Prompted, prompt: str) -> Prompted:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from .document import Data, Path, plain
 from .problems import Problems
 from .schema_training import Replay, Train
-from .values import EULER_STEP
+from .values import EULER_STEP, whole
 
 _BATCH, _BUFFER = Train.model_fields["batch"].default, Replay.model_fields["buffer"].default
 
@@ -29,7 +29,7 @@ def _replay(train: Mapping[str, Data], problems: Problems) -> None:
         return
     replay = plain(plain(backprop).get("replay"))
     path: Path = ("train", "backprop", "replay", "buffer") if "buffer" in replay else ("train", "backprop")
-    batch, buffer = train.get("batch", _BATCH), replay.get("buffer", _BUFFER)
+    batch, buffer = whole(train.get("batch", _BATCH)), whole(replay.get("buffer", _BUFFER))
     if isinstance(batch, int) and isinstance(buffer, int) and buffer < batch:
         problems.add(path, f"a replay's `buffer` must be at least `batch`, found {buffer} and {batch}")
     sigma = replay.get("sigma")

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .allowed import OWN
 from .template import Value, is_template
 
 MOST = 100_000  # prompts of one set
 NO_TEMPLATE = "is no place for a template"
 HINT = "templates stand in questions, visuals, measures and the prompts' `template`; what they see is plain"
+UNSEEN = "is a word of templates: none of them would see such a variable"
+RENAME = "take another name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,11 @@ def templated(row: Mapping[str, Value | Mapping[str, Value]]) -> list[str]:
     Of a combined recipe's variables the name of that recipe.
     """
     return [name for name, value in row.items() if _templated(value)]
+
+
+def unseen(variables: Mapping[str, object]) -> list[str]:
+    """The variables whose names mean something else in a template, as `loop` does."""
+    return [name for name in variables if name in OWN]
 
 
 def _templated(value: Value | Mapping[str, Value]) -> bool:

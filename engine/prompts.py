@@ -12,11 +12,11 @@ from typing import Any
 
 from . import document, joining, scopes, tables
 from .problems import Problems
-from .prompted import HINT, MOST, NO_TEMPLATE, Prompted, Sets, templated
+from .prompted import HINT, MOST, NO_TEMPLATE, RENAME, UNSEEN, Prompted, Sets, templated, unseen
 from .schema_prompts import FilePrompts, HeldBack, Prompt, PromptSets, TemplatePrompts, Together
 from .template import BadTemplate, Value, is_template, render
 
-__all__ = ["HINT", "MOST", "NO_TEMPLATE", "Prompted", "Sets", "rows", "templated"]
+__all__ = ["HINT", "MOST", "NO_TEMPLATE", "Prompted", "Sets", "check_variables", "rows", "templated"]
 
 Source = list[Prompt] | TemplatePrompts | FilePrompts
 Open = Callable[[document.Path, str], Path | None]  # the file that a path of the recipe means, where it may be read
@@ -36,6 +36,19 @@ def rows(
     }
     joined = joining.joined(kind, joining.own_kept(found), problems)
     return reading.instead(prompts, joined, own)
+
+
+def check_variables(variables: scopes.Variables, problems: Problems) -> None:
+    """Adds a problem for every variable of `vars` that no template can see, or whose value looks like a template."""
+    if "prompt" in variables:
+        problems.add(("vars", "prompt"), "`prompt` is the row's own prompt", RENAME, at_key=True)
+    scopes_of = {name: scope for name, scope in variables.items() if isinstance(scope, Mapping)}
+    found: list[document.Path] = [("vars", name) for name in unseen(variables)]
+    found += [("vars", recipe, name) for recipe, scope in scopes_of.items() for name in unseen(scope)]
+    for path in found:
+        problems.add(path, f"`{path[-1]}` {UNSEEN}", RENAME, at_key=True)
+    for name in templated(variables):
+        problems.add(("vars", name), NO_TEMPLATE, HINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +119,8 @@ def _from_list(entries: Iterable[Prompt], path: document.Path, problems: Problem
         row: dict[str, Value] = dict(entry.__pydantic_extra__ or {})
         if is_template(entry.prompt):
             problems.add((*path, at), "a prompt of a list is no template", "use `template` with `for`")
+        for name in unseen(row):
+            problems.add((*path, at, name), f"`{name}` {UNSEEN}", RENAME, at_key=True)
         for name in templated(row):
             problems.add((*path, at, name), NO_TEMPLATE, HINT)
         found.append(Prompted(entry.prompt, row))
@@ -125,6 +140,9 @@ def _from_template(
     chosen = range(total) if source.sample is None else sorted(_drawn(total, source.sample, random.Random(seed)))
     if "prompt" in source.over:
         problems.add((*path, "for", "prompt"), "`prompt` is the rendered prompt's own name", at_key=True)
+        return []
+    for name in unseen(source.over):
+        problems.add((*path, "for", name), f"`{name}` {UNSEEN}", RENAME, at_key=True)
         return []
     for name in templated(source.over):
         problems.add((*path, "for", name), NO_TEMPLATE, HINT)

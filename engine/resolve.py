@@ -71,10 +71,7 @@ def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
 
 def _no_templates(chosen: schema.Schema, problems: Problems) -> None:
     """Adds a problem for what is there before any row is, and so cannot be rendered for one."""
-    if "prompt" in chosen.vars:
-        problems.add(("vars", "prompt"), "`prompt` is the row's own prompt", "take another name", at_key=True)
-    for name in prompts.templated(chosen.vars):
-        problems.add(("vars", name), prompts.NO_TEMPLATE, prompts.HINT)
+    prompts.check_variables(chosen.vars, problems)
     if is_template(chosen.generator.negative):
         problems.add(("generator", "negative"), prompts.NO_TEMPLATE, prompts.HINT)
 

@@ -15,37 +15,17 @@ from typing import Any, NoReturn, cast, final
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, Undefined, UndefinedError, meta, nodes
 from jinja2.exceptions import SecurityError
+from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from . import work
+from . import allowed, work
 from .errors import cut
 
 Value = str | int | float | bool | list[Any] | tuple[Any, ...]
 
 LONGEST = 8192  # bytes of a template, of what it prints and of every value on the way
 MOST_ITEMS = 1000  # of a list that is a variable
-FILTERS = (
-    "abs", "capitalize", "default", "first", "float", "int", "join", "last", "length", "list", "lower", "max", "min",
-    "reverse", "round", "sort", "string", "title", "trim", "unique", "upper",
-)  # fmt: skip
-TESTS = ("defined", "undefined", "number", "string")
-LOOP = ("index", "index0", "first", "last", "length", "revindex", "revindex0")
-NESTED_LOOPS = 2
-
-_ALLOWED = (
-    nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Name, nodes.Const, nodes.List,
-    nodes.Tuple, nodes.Filter, nodes.Test, nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not,
-    nodes.Add, nodes.Sub, nodes.Div, nodes.FloorDiv, nodes.Neg, nodes.Pos, nodes.Concat, nodes.Getitem, nodes.Getattr,
-    nodes.Keyword,
-)  # fmt: skip
-_WORDS: dict[type[nodes.Node], str] = {
-    nodes.Call: "a call", nodes.Mul: "`*`", nodes.Pow: "`**`", nodes.Mod: "`%`", nodes.Slice: "a slice",
-    nodes.Dict: "a mapping",
-    nodes.Assign: "`set`", nodes.AssignBlock: "`set`", nodes.Macro: "`macro`", nodes.Include: "`include`",
-    nodes.Import: "`import`",
-    nodes.FromImport: "`import`", nodes.Extends: "`extends`", nodes.Block: "`block`", nodes.With: "`with`",
-    nodes.FilterBlock: "`filter`", nodes.CallBlock: "`call`",
-}  # fmt: skip
+_PLAIN = (str, int, float, list, tuple, Undefined, type(None))  # what values are; anything else prints as its address
 
 
 class BadTemplate(ValueError):
@@ -63,7 +43,7 @@ def is_template(text: str) -> bool:
 
 @final
 class _Sandbox(ImmutableSandboxedEnvironment):
-    """The second wall: what `_check` lets through is still watched while it runs."""
+    """The second wall: what `allowed` lets through is still watched while it runs."""
 
     intercepted_binops = frozenset({"*", "**", "%"})
 
@@ -73,10 +53,31 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     def is_safe_callable(self, obj: Any) -> bool:
         return False
 
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """An entry of a list or a text, and never what Jinja falls back on: an attribute of that name."""
+        if type(argument) is not int:
+            raise SecurityError(f"an entry is named by a whole number, as `colors[0]`, found {cut(repr(argument))}")
+        try:
+            return obj[argument]
+        except LookupError:
+            return self.undefined(f"{_kind(obj)} of {len(obj)} has no entry {argument}")
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if not isinstance(obj, LoopContext):
+            raise SecurityError(f"the attribute `.{cut(attribute)}` is not allowed in a template")
+        return super().getattr(obj, attribute)
+
+
+def _kind(value: object) -> str:
+    return "a text" if isinstance(value, str) else "a list"
+
 
 def _bounded(filter_: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(filter_)  # jinja2 marks filters that want its context or environment by attributes
     def bounded(*args: Any, **kwargs: Any) -> Any:
+        given = args[1:] if hasattr(filter_, "jinja_pass_arg") else args  # the first is Jinja's own
+        if not all(isinstance(value, _PLAIN) for value in (*given, *kwargs.values())):
+            raise SecurityError("a filter is given neither text nor a number nor a list")
         found = filter_(*args, **kwargs)
         if isinstance(found, (str, list, tuple)) and len(found) > LONGEST:
             raise SecurityError(f"a template's value is longer than {LONGEST}")
@@ -89,7 +90,11 @@ def _printed(value: object) -> object:
     """What stands between braces must be text or a number: a list printed as Python prints it helps no one."""
     if isinstance(value, (str, int, float, Undefined)):
         return value
-    raise SecurityError("it prints a list: use `join`" if isinstance(value, (list, tuple)) else "it prints nothing")
+    if value is None:
+        raise SecurityError("it prints nothing")
+    raise SecurityError(
+        "it prints a list: use `join`" if isinstance(value, (list, tuple)) else "it prints neither text nor a number"
+    )
 
 
 @cache
@@ -98,9 +103,9 @@ def _sandbox() -> _Sandbox:
     sandbox.globals.clear()
     plain: dict[str, Callable[..., Any]] = {**sandbox.filters, "list": list, "reverse": lambda value: list(value)[::-1]}
     plain["unique"] = lambda value: list(dict.fromkeys(value))
-    filters: Any = {name: work.paid(_bounded(plain[name])) for name in FILTERS}
+    filters: Any = {name: work.paid(_bounded(plain[name])) for name in allowed.FILTERS}
     filters |= {work.EACH: work.each, work.WEIGHED: _bounded(work.weighed)}
-    sandbox.filters, tests = filters, {name: sandbox.tests[name] for name in TESTS}
+    sandbox.filters, tests = filters, {name: sandbox.tests[name] for name in allowed.TESTS}
     sandbox.tests = tests
     return sandbox
 
@@ -110,6 +115,7 @@ class _Compiled:
     template: Template
     used: tuple[str, ...]  # the variables it uses, sorted
     plain: tuple[str, ...]  # of a template of texts and names alone: text, name, text, name, … text; otherwise empty
+    lines: Mapping[str, int]  # the first line that needs a variable
 
 
 def _compiled(text: str) -> _Compiled:
@@ -135,17 +141,20 @@ def _compile(text: str) -> _Compiled:
     work.begin()  # what is constant is computed while compiling
     try:
         tree = _sandbox().parse(text)
-        _check(tree, ())
+        allowed.check(tree)
         used = tuple(sorted(meta.find_undeclared_variables(tree)))
+        lines = dict(reversed(list(allowed.uses(tree))))  # of several the first
         plain = _plain(tree)
         code = _sandbox().compile(cast(nodes.Template, work.Weigher().visit(tree)))
     except TemplateSyntaxError as error:
         raise BadTemplate(f"cannot be read as a template: {error.message}", _line(text, error.lineno)) from error
+    except allowed.Refused as error:
+        raise BadTemplate(f"is no template that is allowed here: {error}", _line(text, error.line)) from error
     except (SecurityError, RecursionError) as error:
         raise BadTemplate(f"is no template that is allowed here: {error}") from error
     except (ArithmeticError, TypeError, ValueError) as error:  # constants are computed while compiling
         raise BadTemplate(f"the template cannot be computed: {error}") from error
-    return _Compiled(Template.from_code(_sandbox(), code, {}), used, plain)
+    return _Compiled(Template.from_code(_sandbox(), code, {}), used, plain, lines)
 
 
 def _plain(tree: nodes.Template) -> tuple[str, ...]:
@@ -168,39 +177,6 @@ def _line(text: str, line: int) -> str:
     return f"in line {line} of the template" if "\n" in text.rstrip() else ""
 
 
-def _check(node: nodes.Node, loops: tuple[str, ...]) -> None:
-    """Raises SecurityError at the first piece that is not allowed; `loops` holds the variables of the loops around."""
-    if not isinstance(node, _ALLOWED):
-        raise SecurityError(f"{_WORDS.get(type(node), type(node).__name__)} is not allowed in a template")
-    if isinstance(node, nodes.For):
-        _check_loop(node, loops)
-        loops = (*loops, "loop")
-    if isinstance(node, nodes.Getattr) and not _of_loop(node, loops):
-        raise SecurityError(f"the attribute `.{cut(node.attr)}` is not allowed in a template")
-    if isinstance(node, nodes.Filter) and node.name not in FILTERS:
-        raise SecurityError(f"the filter `{cut(node.name)}` is not known{_meant(node.name, FILTERS)}")
-    if isinstance(node, nodes.Test) and node.name not in TESTS:
-        raise SecurityError(f"the test `{cut(node.name)}` is not known{_meant(node.name, TESTS)}")
-    for child in node.iter_child_nodes():
-        _check(child, loops)
-
-
-def _check_loop(node: nodes.For, loops: tuple[str, ...]) -> None:
-    if node.recursive or not isinstance(node.iter, (nodes.Name, nodes.List)) or not isinstance(node.target, nodes.Name):
-        raise SecurityError("`for` goes over a given list alone")
-    if len(loops) >= NESTED_LOOPS:
-        raise SecurityError(f"loops nest at most {NESTED_LOOPS} deep in a template")
-
-
-def _of_loop(node: nodes.Getattr, loops: tuple[str, ...]) -> bool:
-    return bool(loops) and isinstance(node.node, nodes.Name) and node.node.name == "loop" and node.attr in LOOP
-
-
-def _meant(name: str, known: tuple[str, ...]) -> str:
-    close = get_close_matches(name, known, 1)
-    return f"; did you mean `{close[0]}`?" if close else f"; known are {', '.join(known)}"
-
-
 def check(text: str) -> None:
     """Raises BadTemplate where a text is no template that is allowed; says nothing of its variables."""
     if is_template(text):
@@ -221,7 +197,7 @@ def render(text: str, variables: Mapping[str, Value]) -> str:
             return _filled(compiled.template, variables)
         return _filled_before(compiled.template, given)
     except UndefinedError as error:
-        raise _undefined(error, text, variables) from error
+        raise _undefined(error, text, compiled.lines, variables) from error
     except (TemplateError, ArithmeticError, TypeError, ValueError) as error:
         if isinstance(error, BadTemplate):
             raise
@@ -265,7 +241,7 @@ def _filled(template: Template, variables: Mapping[str, Value]) -> str:
     pieces: list[str] = []
     size = 0
     work.begin()
-    for piece in template.generate(**variables):
+    for piece in template.generate(variables):
         size += len(piece.encode())
         if size > LONGEST:
             raise BadTemplate(f"the template prints more than {LONGEST} bytes")
@@ -273,11 +249,12 @@ def _filled(template: Template, variables: Mapping[str, Value]) -> str:
     return "".join(pieces)
 
 
-def _undefined(error: UndefinedError, text: str, variables: Mapping[str, Value]) -> BadTemplate:
+def _undefined(
+    error: UndefinedError, text: str, lines: Mapping[str, int], variables: Mapping[str, Value]
+) -> BadTemplate:
     said = error.message or "a value is undefined"
     name = said.split("'")[1] if "'" in said else ""
-    lines = [number for number, line in enumerate(text.splitlines(), 1) if name in line]
-    where = f", in line {lines[0]} of the template" if "\n" in text.rstrip() and name and lines else ""
+    where = f", {_line(text, lines[name])}" if name in lines and "\n" in text.rstrip() else ""
     close = get_close_matches(name, variables, 1)
     named = [cut(one) for one in sorted(variables)]
     more = f" and {len(named) - 40} more" if len(named) > 40 else ""

@@ -109,8 +109,8 @@ def _variable(value: object) -> object:
         raise ValueError(f"its values {error}") from error
 
 
-def _whole(value: object) -> object:
-    # YAML and JSON Schema take 4.0 for a whole number
+def whole(value: object) -> object:
+    """A whole number written as 4.0, which YAML and JSON Schema take for one; everything else as it is."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -158,8 +158,8 @@ Scope = Annotated[
     Scalar | list[Scalar] | dict[str, Scalar | list[Scalar]],
     PlainValidator(_variable, json_schema_input_type=_VALUE | dict[Variable, _VALUE]),
 ]
-Whole = Annotated[int, BeforeValidator(_whole)]
-Count = Annotated[int, Field(ge=1), BeforeValidator(_whole)]  # a bound put on `Whole | None` is lost to JSON Schema
+Whole = Annotated[int, BeforeValidator(whole)]
+Count = Annotated[int, Field(ge=1), BeforeValidator(whole)]  # a bound put on `Whole | None` is lost to JSON Schema
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Weight = Annotated[float, Field(gt=0)]
 Dtype = Annotated[

@@ -30,6 +30,8 @@ def problems(folder: Path, train: str, *changes: tuple[str, str]) -> list[str]:
             "35:29: train.backprop.replay.bufer: unknown key `bufer`\n  hint: did you",
         ),
         ("{backprop: {replay: {buffer: 3}}}", "`buffer` must be at least `batch`, found 3 and 4"),
+        ("{batch: 8.0, backprop: {replay: {buffer: 4}}}", "`buffer` must be at least `batch`, found 4 and 8"),
+        ("{batch: 8, backprop: {replay: {buffer: 4.0}}}", "`buffer` must be at least `batch`, found 4 and 8"),
         ("{batch: 64, backprop: replay}", "35:30: train.backprop: a replay's `buffer` must be at least `batch`"),
         ("{backprop: {replay: {sigma: [0.9, 0.2]}}}", "`sigma` must go from a smaller to a larger number"),
         ("{backprop: {replay: {sigma: [0, 0.2]}}}", "sigma.0: must be greater than 0, found 0"),

@@ -226,3 +226,17 @@ def test_validation_rows_of_their_own_leave_training_whole(tmp_path: Path, sourc
     made = resolve(read(file))
     assert [row.prompt for row in made.validate_rows] == wanted
     assert len(made.train_rows) == 10
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("vars: {height: 0.80}", "vars: {height: 0.80, self: 1}"), "3:22: vars.self: `self` is a word of templates"),
+        (("for: {color", "for: {loop: [a], color"), "15:11: prompts.train.for.loop: `loop` is a word of templates"),
+        (("[{prompt: a", "[{none: 1, prompt: a"), "16:11: prompts.test.0.none: `none` is a word of templates"),
+    ],
+)
+def test_a_variable_that_no_template_would_see_is_refused(tmp_path: Path, change: tuple[str, str], told: str) -> None:
+    found = hollow.problems(hollow.workplace(tmp_path), change)
+    assert told in found[0]
+    assert len(found) == 1, found

@@ -27,6 +27,8 @@ ROW = {"color": "red", "height": 0.8, "things": ["ball", "tree"], "on": True}
         ("{{ things | join(' and ') }}", "ball and tree"),
         ("{{ missing | default('none') }}{% if missing is defined %}!{% endif %}", "none"),
         ("{{ things[0] }}{# a comment #}", "ball"),
+        ("{{ things[-1][0] }}{% for x in things %}{{ things[loop.index0] }}{% endfor %}", "tballtree"),
+        ("{{ things[7] | default('none') }}{{ things | sort(true) | join }}", "nonetreeball"),
     ],
 )
 def test_renders(text: str, rendered: str) -> None:
@@ -44,8 +46,21 @@ def test_renders(text: str, rendered: str) -> None:
         ("{{ color.upper }}", "`.upper`"),
         ("{{ range(3) }}", "a call"),
         ("{{ ''.__class__ }}", "`.__class__`"),
-        ("{{ color['__class__'] }}", "unsafe"),
-        ("{{ self }}", "prints nothing"),
+        ("{{ color['__class__'] }}", "no entry"),
+        ("{{ none }}", "prints nothing"),
+        ("{{ self }}", "`self` is a word of templates"),
+        ("{{ self ~ '' }}", "`self` is a word of templates"),
+        ("{% for x in things %}{{ loop ~ x }}{% endfor %}", "`loop.index`"),
+        ("{{ color['upper'] | string }}", "as `colors[0]`"),
+        ("{{ things['append'] ~ '' }}", "as `colors[0]`"),
+        ("{{ color['up' ~ 'per'] ~ '' }}", "whole number"),
+        ("{{ things[on] }}", "whole number"),
+        ("{{ things | join(attribute='upper') }}", "write `join(', ')` of"),
+        ("{{ things | join(', ', 'upper') }}", "takes no attribute"),
+        ("{{ things | sort(false, false, 'upper') | join }}", "takes no attribute"),
+        ("{{ things | max(attribute='upper') }}", "takes no attribute"),
+        ("{{ things | join(*things) }}", "`*` is not allowed"),
+        ("fine\n{{ color['upper'] }}", "no entry"),
         ("{{ color | attr('x') }}", "`attr`"),
         ("{{ color | uper }}", "did you mean `upper`"),
         ("{% set x = 1 %}", "`set`"),
@@ -77,6 +92,30 @@ def test_an_unknown_variable_names_its_line_and_the_variables_there_are() -> Non
 
 
 @pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("is there a fox\nnear the box of {{ x }}", 2),
+        ("{% for x in things %}{{ x }}{% endfor %}\n{{ x is defined }}{{ x | default('') }}\n{{ x }}", 3),
+        ("{% for y in things %}\n{{ x }}{% endfor %}\n{{ x }}", 2),
+    ],
+)
+def test_the_line_is_that_of_the_use(text: str, line: int) -> None:
+    with pytest.raises(BadTemplate, match=f"unknown variable `x` in a template, in line {line} of"):
+        render(text, ROW)
+
+
+def test_a_refusal_names_its_line() -> None:
+    with pytest.raises(BadTemplate) as caught:
+        render("fine\n{{ color['upper'] }}", ROW)
+    assert caught.value.hint == "in line 2 of the template"
+
+
+def test_variables_may_be_called_as_the_arguments_of_a_function_are() -> None:
+    names: dict[str, template.Value] = {"self": 1, "args": "a", "environment": "e", "context": "c", "l": ["b", "c"]}
+    assert render("{{ l | join(', ') }} {{ args }} {{ environment }} {{ context }}", names) == "b, c a e c"
+
+
+@pytest.mark.parametrize(
     "bomb",
     [
         "{% for a in l %}{% for b in l %}" + "x" * 50 + "{% endfor %}{% endfor %}",
@@ -95,12 +134,23 @@ def test_bombs_end_soon(bomb: str) -> None:
     assert time.process_time() - started < 5
 
 
+ADDRESSES = (
+    "{{ color['upper'] | string }}",
+    "{{ color.upper | string }}",
+    "{{ color.upper ~ '' }}",
+    "{{ things | join(attribute='upper') }}",
+    "{{ things | sort(attribute='upper') | join }}",
+    "{{ self | string }}",
+    "{{ [things['append']] | join }}",
+)
+
+
 def test_the_sandbox_alone_refuses_what_the_reading_lets_through(monkeypatch: pytest.MonkeyPatch) -> None:
     # the second wall, seen by taking the first one down
-    monkeypatch.setattr(template, "_check", lambda node, loops: None)
+    monkeypatch.setattr(template.allowed, "check", lambda tree: None)
     template._compiled_once.cache_clear()
     try:
-        for text in ("{{ color * height }}", "{{ color ** 2 }}", "{{ color % 2 }}", "{{ color.upper() }}"):
+        for text in ("{{ color * height }}", "{{ color ** 2 }}", "{{ color % 2 }}", "{{ color.upper() }}", *ADDRESSES):
             with pytest.raises(BadTemplate):
                 render(text, ROW)
     finally:
