@@ -188,13 +188,11 @@ def _keys() -> Iterator[Case]:
                 "__class__",
                 "__proto__",
                 "constructor",
-                "self",
                 "cls",
                 "model_config",
                 "model_fields",
                 "__init__",
                 "null",
-                "true",
             )
             else "refused",
         )
