@@ -1,0 +1,121 @@
+"""The painter: scenes -> pictures, anti-aliased by signed distances, deterministic in its parameters.
+
+Everything is a function of pixel centres, so a batch is painted at once: thousands of pictures a second outdoors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+from . import distributions, geometry
+from .scenes import ABSTRACT, INDOOR, NONE, PLACES, SCALES, WORDS
+
+
+@dataclass(frozen=True, slots=True)
+class Scenes:
+    """B scenes, a tensor [B] for each factor; those in `WORDS` are indices into its entries.
+
+    A is the subject, B the other thing; `other` is 0 where there is none.
+    """
+
+    time: Tensor
+    place: Tensor
+    thing: Tensor
+    color: Tensor
+    horizon: Tensor  # row of the horizon, or of the edge between wall and floor, fraction from the top
+    position: Tensor  # x of A's middle, fraction
+    size: Tensor  # half of A's width as it is seen from eye level, fraction
+    outline: Tensor  # pixels
+    season: Tensor
+    lamp: Tensor
+    other: Tensor
+    other_color: Tensor
+    ink: Tensor
+    arrangement: Tensor
+    camera: Tensor  # 0 a robot vacuum's, 1 eye level; read indoors only
+    other_position: Tensor  # x of B's middle, fraction
+    depth: Tensor  # of B: from 0.25 to 1 nearer than A, from -0.25 to -1 farther
+    grade: Tensor  # -1 cool .. 1 warm
+    split_x: Tensor  # of a painting's main vertical line, fraction
+    split_y: Tensor  # of its main horizontal line, fraction
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def __getitem__(self, index: Tensor | slice) -> Scenes:
+        return Scenes(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    @property
+    def indoors(self) -> Tensor:
+        """Which scenes are in a room, bool [B]."""
+        return _among(self.place, INDOOR)
+
+    @property
+    def paintings(self) -> Tensor:
+        """Which are paintings, where nothing stands, bool [B]."""
+        return _among(self.place, ABSTRACT)
+
+    @property
+    def both(self) -> Tensor:
+        """Which scenes have a B that can be seen, bool [B]."""
+        return (self.other != WORDS["other"].index(NONE)) & ~self.paintings
+
+    @property
+    def stance(self) -> geometry.Stance:
+        """Where A stands and how large it is painted."""
+        lowered = torch.where(self.indoors, geometry.lowered(self.camera), torch.zeros_like(self.camera))
+        return geometry.subject(self.horizon, self.size, lowered)
+
+    @property
+    def other_stance(self) -> geometry.Stance:
+        """The same for B, whether there is one or not."""
+        return geometry.other(self.horizon, self.stance, self.depth)
+
+    @property
+    def base(self) -> Tensor:
+        """The row where A stands, fraction [B]."""
+        return self.stance.base
+
+    def words(self, factor: str) -> list[str]:
+        """The word for each scene's value of a factor."""
+        values = getattr(self, factor).tolist()
+        if factor in WORDS:
+            return [WORDS[factor][value] for value in values]
+        return [SCALES[factor].word(value) for value in values]
+
+
+def _among(place: Tensor, names: Sequence[str]) -> Tensor:
+    numbers = [list(PLACES).index(name) for name in names]
+    return (place >= numbers[0]) & (place <= numbers[-1])
+
+
+FACTORS = tuple(field.name for field in fields(Scenes))
+
+
+def concat(parts: Sequence[Scenes]) -> Scenes:
+    """Several batches as one."""
+    return Scenes(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Scenes)))
+
+
+def from_uniform(u: dict[str, Tensor]) -> Scenes:
+    """Scenes from numbers in (0, 1), one a factor, by the quantile functions of `distributions`.
+
+    That of `other_position` says how far through the places where B overlaps A without hiding it, or being hidden.
+    """
+    words = {name: distributions.index_of(name, u[name]) for name in WORDS}
+    scales = {name: distributions.value_of(name, u[name]) for name in ("horizon", *SCALES)}
+    return beside(Scenes(**words, **scales), u["other_position"])
+
+
+def beside(scenes: Scenes, u: Tensor) -> Scenes:
+    """The same scenes with each B where the number u in (0, 1) puts it, [B]: left to right beside A."""
+    return replace(scenes, other_position=geometry.beside(scenes.position, scenes.stance, scenes.other_stance, u))
+
+
+def draw(count: int, generator: torch.Generator) -> Scenes:
+    """Random scenes, as a generator without a caption would have them."""
+    return from_uniform({name: torch.rand(count, generator=generator) for name in FACTORS})
