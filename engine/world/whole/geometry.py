@@ -10,8 +10,9 @@ from torch import Tensor
 from .scenes import DEPTH, standing
 
 FLOOR = 0.93  # of the way from horizon to lower edge: where A stands before a robot vacuum's camera
-LOOM = 0.48  # half width that A has there, of its distance below the horizon: the least that reaches over it
-FARTHER = (0.88, 0.64)  # size of B, of A's, at the least and the greatest distance behind it
+LOOM = 0.42  # by how much it grows there, of its distance below the horizon
+OVER, LOWEST = 0.05, 1.8  # how far it reaches over the horizon at least, and the height of the lowest kind
+FARTHER = (0.88, 0.70)  # size of B, of A's, at the least and the greatest distance behind it
 NEARER = (1.12, 1.28)
 ASIDE = 0.75  # of B's half width: as near as its middle comes to the picture's edge
 REACH = 0.8  # of the farther thing's half width: as far as its middle may lie outside the nearer one
@@ -34,7 +35,8 @@ def subject(horizon: Tensor, size: Tensor, lowered: Tensor) -> Stance:
     """A, of a half width at eye level. The lower the camera, the nearer it comes, until it looms over the horizon."""
     ground = standing(size)
     base = horizon + (1 - horizon) * (ground + (FLOOR - ground) * lowered)
-    near = torch.maximum(1.6 * size, 0.7 * size + LOOM * (1 - horizon) * FLOOR)
+    below = (1 - horizon) * FLOOR
+    near = torch.stack([1.6 * size, 0.7 * size + LOOM * below, (below + OVER) / LOWEST]).amax(0)
     return Stance(base, size + (near - size) * lowered)
 
 

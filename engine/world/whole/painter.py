@@ -11,8 +11,12 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from . import distributions, geometry
-from .scenes import ABSTRACT, INDOOR, NONE, PLACES, SCALES, WORDS
+from . import backdrops, distributions, geometry
+from .grading import graded
+from .paintings import painting
+from .rooms import DIM_THINGS
+from .scenes import ABSTRACT, INDOOR, KINDS, LAMPS, NONE, PLACES, SCALES, SIZE, WORDS
+from .things import colors, inks, lay, thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,12 @@ class Scenes:
         return (self.other != WORDS["other"].index(NONE)) & ~self.paintings
 
     @property
+    def light(self) -> Tensor:
+        """How light things are, [B]: less than 1 in a room whose lamp is off."""
+        off = self.indoors & (self.lamp == list(LAMPS).index("off"))
+        return torch.where(off, DIM_THINGS, 1.0).to(self.horizon.dtype)
+
+    @property
     def stance(self) -> geometry.Stance:
         """Where A stands and how large it is painted."""
         lowered = torch.where(self.indoors, geometry.lowered(self.camera), torch.zeros_like(self.camera))
@@ -104,11 +114,14 @@ def concat(parts: Sequence[Scenes]) -> Scenes:
 def from_uniform(u: dict[str, Tensor]) -> Scenes:
     """Scenes from numbers in (0, 1), one a factor, by the quantile functions of `distributions`.
 
-    That of `other_position` says how far through the places where B overlaps A without hiding it, or being hidden.
+    That of `other_position` says how far through the places where B overlaps A without hiding it, or being hidden. The
+    camera is at eye level wherever it is not in a room.
     """
     words = {name: distributions.index_of(name, u[name]) for name in WORDS}
     scales = {name: distributions.value_of(name, u[name]) for name in ("horizon", *SCALES)}
-    return beside(Scenes(**words, **scales), u["other_position"])
+    scenes = Scenes(**words, **scales)
+    scenes = replace(scenes, camera=torch.where(scenes.indoors, scenes.camera, 1.0))
+    return beside(scenes, u["other_position"])
 
 
 def beside(scenes: Scenes, u: Tensor) -> Scenes:
@@ -119,3 +132,53 @@ def beside(scenes: Scenes, u: Tensor) -> Scenes:
 def draw(count: int, generator: torch.Generator) -> Scenes:
     """Random scenes, as a generator without a caption would have them."""
     return from_uniform({name: torch.rand(count, generator=generator) for name in FACTORS})
+
+
+def background(scenes: Scenes) -> Tensor:
+    """What is behind the things of B scenes, not yet graded: [B, 3, H, W]; of paintings all there is."""
+    pictures = scenes.horizon.new_zeros(len(scenes), 3, SIZE, SIZE)
+    for which, paint in (
+        (~(scenes.indoors | scenes.paintings), _outdoors),
+        (scenes.indoors, _rooms),
+        (scenes.paintings, _painting),
+    ):
+        chosen = which.nonzero().flatten()
+        if len(chosen):
+            pictures[chosen] = paint(scenes[chosen])
+    return pictures
+
+
+def _outdoors(scenes: Scenes) -> Tensor:
+    return backdrops.outdoors(scenes.time, scenes.place, scenes.season, scenes.horizon)
+
+
+def _rooms(scenes: Scenes) -> Tensor:
+    return backdrops.rooms(scenes.time, scenes.place, scenes.season, scenes.lamp, scenes.horizon)
+
+
+def _painting(scenes: Scenes) -> Tensor:
+    return painting(scenes.arrangement, scenes.split_x, scenes.split_y, scenes.outline, scenes.ink)
+
+
+def _stand(pictures: Tensor, scenes: Scenes, second: bool, which: Tensor) -> None:
+    """Lay A, or B, over some of the pictures, in place."""
+    stance = scenes.other_stance if second else scenes.stance
+    kinds, color = (scenes.other - 1, scenes.other_color) if second else (scenes.thing, scenes.color)
+    position, light = scenes.other_position if second else scenes.position, scenes.light
+    for number, kind in enumerate(KINDS):
+        chosen = (which & (kinds == number)).nonzero().flatten()
+        if len(chosen):
+            layers = thing(kind, position[chosen], stance.base[chosen], stance.half[chosen], scenes.outline[chosen])
+            pictures[chosen] = lay(
+                pictures[chosen], layers, colors()[color[chosen]], inks()[scenes.ink[chosen]], light[chosen]
+            )
+
+
+def paint(scenes: Scenes) -> Tensor:
+    """Pictures of B scenes, [B, 3, 64, 64] in [0, 1]."""
+    pictures = background(scenes)
+    ahead = scenes.depth > 0
+    _stand(pictures, scenes, True, scenes.both & ~ahead)
+    _stand(pictures, scenes, False, ~scenes.paintings)
+    _stand(pictures, scenes, True, scenes.both & ahead)
+    return graded(pictures, scenes.grade)

@@ -37,23 +37,20 @@ SCALES = {
     "position": Scale(  # of A's middle
         _SIDES, (0.375, 0.625), 0.22, 0.78,
         {
-            "left": ("on the left", "at the left"),
-            "middle": ("in the middle", "in the center"),
-            "right": ("on the right", "at the right"),
+            "left": ("on the left", "at the left", "on the left side"),
+            "middle": ("in the middle", "in the center", "at the center"),
+            "right": ("on the right", "at the right", "on the right side"),
         },
     ),
     "outline": Scale(  # pixels
         {"thin": 0.9, "medium": 1.9, "thick": 3.0}, (1.4, 2.45), 0.8, 3.2,
-        {
-            "thin": ("drawn with thin lines", "with thin outlines", "with fine lines"),
-            "thick": ("drawn with thick lines", "with thick outlines", "with bold lines"),
-        },
+        {"thin": ("thin", "fine", "delicate"), "thick": ("thick", "bold", "heavy")},  # lines; more in `phrases`
     ),
     "camera": Scale(  # 0 a robot vacuum's, 1 eye level; indoors
         {"low": 0.06, "high": 0.95}, (0.5,), 0.0, 1.0,
         {
-            "low": ("from the floor", "seen from the floor", "from a robot vacuum", "from far below"),
-            "high": ("from eye level", "at eye level", "seen by a standing person"),
+            "low": ("from the floor", "seen from the floor", "seen by a robot vacuum", "at floor level"),
+            "high": ("from eye level", "at eye level", "seen at head height", "from a normal height"),
         },
     ),
     "other_position": Scale(_SIDES, (0.375, 0.625), 0.05, 0.95, {}),  # of B's middle; follows from A's in part
@@ -67,9 +64,9 @@ SCALES = {
     "grade": Scale(  # -1 cool .. 1 warm
         {"cool": -0.8, "neutral": 0.0, "warm": 0.8}, (-0.4, 0.4), -1.0, 1.0,
         {
-            "cool": ("in cool colors", "with a cool palette", "in cold tones"),
-            "neutral": ("in neutral colors", "with a neutral palette"),
-            "warm": ("in warm colors", "with a warm palette", "in warm tones"),
+            "cool": ("in cool colors", "with a cool palette", "in cold tones", "with a cool tint"),
+            "neutral": ("in neutral colors", "with a neutral palette", "in balanced tones", "with no tint"),
+            "warm": ("in warm colors", "with a warm palette", "in warm tones", "in cozy colors", "with a warm tint"),
         },
     ),
     "split_x": Scale(  # of a painting's main vertical line

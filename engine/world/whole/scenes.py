@@ -1,13 +1,18 @@
 """The factors of a scene and the words for them, as data: a new place, kind or colour is a new entry here.
 
 Positions and sizes are fractions of the picture, from the top left; colours are sRGB in [0, 1]. What furnishes a room
-is in `furniture`; the continuous factors are in `scales` and can be taken from here too.
+is in `furniture`; kinds of things and continuous factors are in `kinds` and `scales` and can be taken from here too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .kinds import KINDS as KINDS
+from .kinds import PAINTS as PAINTS
+from .kinds import Color as Color
+from .kinds import Kind as Kind
+from .kinds import Part as Part
 from .scales import DEPTH as DEPTH
 from .scales import HORIZON as HORIZON
 from .scales import SCALES as SCALES
@@ -15,8 +20,6 @@ from .scales import Scale as Scale
 from .scales import standing as standing
 
 SIZE = 64  # pixels, both ways
-
-Color = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +58,9 @@ class Season:
     """The tree on the horizon or behind the window."""
 
     crown: Color | None  # None: bare
-    fleck: Color  # blossoms, fruit, fallen leaves; of a bare tree the snow on its branches
+    fleck: Color  # blossoms, leaves; of a bare tree the snow on its branches
+    land: Color  # what the window shows under it
     phrases: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A piece of a thing in units of its half width: u to the right of its middle, v up from its base."""
-
-    paint: str  # color: the thing's own; otherwise a key of PAINTS
-    circle: tuple[float, float, float] | None = None  # u, v, radius
-    polygon: tuple[tuple[float, float], ...] = ()  # convex, counter-clockwise with v up
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    parts: tuple[Part, ...]  # later ones are painted over earlier ones
-    nouns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +73,18 @@ class Arrangement:
     phrases: tuple[str, ...]
 
 
-def _box(left: float, right: float, bottom: float, top: float) -> tuple[tuple[float, float], ...]:
-    return ((left, bottom), (right, bottom), (right, top), (left, top))
-
-
 TIMES = {
     "day": Light(
         (0.30, 0.58, 0.92), (0.58, 0.80, 0.98), (0.84, 0.13, 0.075), (1.0, 0.93, 0.45), False, 1.0,
-        ("during the day", "at noon", "by day", "in daylight"),
+        ("during the day", "by day", "in daylight", "in the afternoon"),
     ),
     "dusk": Light(
         (0.36, 0.18, 0.46), (0.98, 0.52, 0.36), (0.84, 0.16, 0.085), (1.0, 0.80, 0.42), False, 0.85,
-        ("at dusk", "at sunset", "in the evening"),
+        ("at dusk", "at sunset", "in the evening", "at twilight"),
     ),
     "night": Light(
         (0.03, 0.03, 0.12), (0.13, 0.14, 0.36), (0.84, 0.13, 0.065), (0.94, 0.94, 0.84), True, 0.7,
-        ("at night", "by night", "under the moon"),
+        ("at night", "by night", "under the moon", "during the night"),
     ),
 }  # fmt: skip
 
@@ -123,63 +108,37 @@ OUTDOOR, INDOOR, ABSTRACT = tuple(GROUNDS), tuple(ROOMS), ("painting",)
 
 # how captions say each place; a painting is a noun, the others are where something is
 PLACES: dict[str, tuple[str, ...]] = {
-    "grass": ("in the grass", "on the grass", "in a meadow"),
-    "sand": ("on the sand", "on a beach", "in the desert"),
-    "snow": ("in the snow", "on the snow", "in a snowy field"),
-    "water": ("on the water", "on a lake", "at sea"),
-    "living_room": ("in the living room", "in a living room", "in a lounge", "beside the sofa"),
-    "kitchen": ("in the kitchen", "in a kitchen", "beside the stove"),
-    "bedroom": ("in the bedroom", "in a bedroom", "beside the bed"),
-    "office": ("in the office", "in an office", "beside the desk"),
-    "garage": ("in the garage", "in a garage", "beside the shutter"),
-    "museum": ("in the art museum", "in a museum", "in an art gallery"),
-    "painting": ("a painting", "an abstract painting", "a composition"),
+    "grass": ("in the grass", "on the grass", "in a meadow", "on a lawn", "in a pasture"),
+    "sand": ("on the sand", "on a beach", "in the desert", "on a dune"),
+    "snow": ("in the snow", "on the snow", "in a snowy field", "on a glacier"),
+    "water": ("on the water", "on a lake", "at sea", "on a pond", "on the ocean"),
+    "living_room": ("in the living room", "in a living room", "in a lounge", "in the parlor", "beside the sofa"),
+    "kitchen": ("in the kitchen", "in a kitchen", "inside a kitchen", "beside the stove"),
+    "bedroom": ("in the bedroom", "in a bedroom", "inside a bedroom", "beside the bed"),
+    "office": ("in the office", "in an office", "in a workplace", "beside the desk"),
+    "garage": ("in the garage", "in a garage", "inside a garage", "beside the shutter"),
+    "museum": ("in the art museum", "in a museum", "in an art gallery", "in an exhibition"),
+    "painting": ("an abstract painting", "a painting of colored areas", "a composition of rectangles"),
 }
 
 SEASONS = {
-    "spring": Season((0.98, 0.60, 0.76), (1.0, 0.84, 0.90), ("in spring", "in springtime")),
-    "summer": Season((0.13, 0.50, 0.16), (0.24, 0.62, 0.22), ("in summer", "in summertime")),
-    "autumn": Season((0.86, 0.42, 0.08), (0.95, 0.66, 0.14), ("in autumn", "in the fall")),
-    "winter": Season(None, (0.96, 0.97, 1.0), ("in winter", "in wintertime")),
+    "spring": Season(
+        (0.98, 0.60, 0.76), (1.0, 0.84, 0.90), (0.50, 0.72, 0.34), ("in spring", "in springtime", "during spring")
+    ),
+    "summer": Season(
+        (0.13, 0.50, 0.16), (0.24, 0.62, 0.22), (0.36, 0.66, 0.24), ("in summer", "in summertime", "during summer")
+    ),
+    "autumn": Season(
+        (0.86, 0.42, 0.08), (0.95, 0.66, 0.14), (0.62, 0.52, 0.26), ("in autumn", "in the fall", "during autumn")
+    ),
+    "winter": Season(None, (0.96, 0.97, 1.0), (0.95, 0.96, 0.98), ("in winter", "in wintertime", "during winter")),
 }
 
 LAMPS: dict[str, tuple[str, ...]] = {
-    "on": ("with the lamp on", "with a lamp that is on", "with a lit lamp", "with the lamp switched on"),
-    "off": ("with the lamp off", "with a lamp that is off", "with an unlit lamp", "with the lamp switched off"),
+    "on": ("with the lamp on", "with the light on", "under a lamp that is on", "beneath a lit lamp"),
+    "off": ("with the lamp off", "with the light off", "under a lamp that is off", "beneath an unlit lamp"),
 }
 
-KINDS = {
-    "ball": Kind((Part("color", circle=(0.0, 1.0, 1.0)),), ("ball", "sphere")),
-    "box": Kind((Part("color", polygon=_box(-0.92, 0.92, 0.0, 1.84)),), ("box", "cube", "crate")),
-    "tent": Kind((Part("color", polygon=((-1.1, 0.0), (1.1, 0.0), (0.0, 2.0))),), ("tent", "pyramid")),
-    "tree": Kind(
-        (Part("trunk", polygon=_box(-0.2, 0.2, 0.0, 0.9)), Part("color", circle=(0.0, 1.45, 0.85))), ("tree",)
-    ),
-    "house": Kind(
-        (
-            Part("color", polygon=_box(-0.85, 0.85, 0.0, 1.15)),
-            Part("roof", polygon=((-1.15, 1.1), (1.15, 1.1), (0.0, 2.15))),
-        ),
-        ("house", "cottage", "hut"),
-    ),
-    "vase": Kind(
-        (
-            Part("color", polygon=_box(-0.34, 0.34, 1.1, 2.0)),
-            Part("color", polygon=((-0.34, 1.6), (0.34, 1.6), (0.68, 2.1), (-0.68, 2.1))),
-            Part("color", circle=(0.0, 0.78, 0.8)),
-        ),
-        ("vase", "urn"),
-    ),
-    "car": Kind(
-        (
-            Part("color", polygon=((-0.62, 0.8), (0.62, 0.8), (0.42, 1.7), (-0.36, 1.7))),
-            Part("color", polygon=_box(-1.12, 1.12, 0.22, 1.05)),
-            Part("tire", circle=(-0.6, 0.34, 0.34)),
-            Part("tire", circle=(0.6, 0.34, 0.34)),
-        ),
-        ("car", "automobile"),
-    ),
-}
 NONE = "none"  # the word of `other` for a scene with one thing
 
 COLORS: dict[str, Color] = {
@@ -193,7 +152,6 @@ COLORS: dict[str, Color] = {
     "cyan": (0.16, 0.80, 0.86),
 }
 
-PAINTS: dict[str, Color] = {"trunk": (0.45, 0.28, 0.14), "roof": (0.32, 0.24, 0.24), "tire": (0.20, 0.20, 0.22)}
 
 INKS: dict[str, Color] = {
     "black": (0.07, 0.06, 0.09),
