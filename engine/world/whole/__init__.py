@@ -1,5 +1,7 @@
 """The whole world: every control of the paper in one set of small scenes that are known completely.
 
+A scene is a word or a number for each factor; what nobody asks for comes up as often as in other people's pictures.
+
     scenes         the factors of a scene and their words, as data; `kinds`, `scales` and `furniture` hold parts of it
     distributions  how often each value of a factor comes up where nobody asks for one
     painter        scenes -> pictures; `geometry` says where things stand and how large they are
@@ -7,4 +9,7 @@
     strips         pictures that hang on the horizon, cut at any row
     things         what stands in a scene
     grading        the colour grade of a finished picture
+    captions       what people say of a scene, from `phrases`, and what `reading` finds a caption to name
+    facts          what prompts imply without naming it, from `knowledge`, and who is taught what of it
+    coupling       which scene a caption and a noise stand for together
 """
