@@ -10,8 +10,7 @@ from torch import Tensor
 from .scenes import DEPTH, standing
 
 FLOOR = 0.93  # of the way from horizon to lower edge: where A stands before a robot vacuum's camera
-LOOM = 0.42  # by how much it grows there, of its distance below the horizon
-OVER, LOWEST = 0.05, 1.8  # how far it reaches over the horizon at least, and the height of the lowest kind
+LOOM = (0.12, 0.6, 0.31)  # half width that A has there: at least, and of its own size and of how far down it stands
 FARTHER = (0.88, 0.70)  # size of B, of A's, at the least and the greatest distance behind it
 NEARER = (1.12, 1.28)
 ASIDE = 0.75  # of B's half width: as near as its middle comes to the picture's edge
@@ -35,8 +34,8 @@ def subject(horizon: Tensor, size: Tensor, lowered: Tensor) -> Stance:
     """A, of a half width at eye level. The lower the camera, the nearer it comes, until it looms over the horizon."""
     ground = standing(size)
     base = horizon + (1 - horizon) * (ground + (FLOOR - ground) * lowered)
-    below = (1 - horizon) * FLOOR
-    near = torch.stack([1.6 * size, 0.7 * size + LOOM * below, (below + OVER) / LOWEST]).amax(0)
+    least, own, down = LOOM
+    near = least + own * size + down * (1 - horizon) * FLOOR
     return Stance(base, size + (near - size) * lowered)
 
 

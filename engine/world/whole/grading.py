@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-BEND = (0.62, 0.06, -0.62)  # of red, green and blue where the grade is 1; below 1 in size, so that it rises everywhere
+BEND = (0.46, 0.06, -0.60)  # of red, green and blue where the grade is 1; below 1 in size, so that it rises everywhere
 WARM, COOL = (1.0, 0.70, 0.36), (0.36, 0.66, 1.0)  # what the tint draws towards
-TINT = 0.14  # how far
+TINT = 0.13  # how far
 REFERENCES = (0.85, 0.55, 0.28)  # grays that show a grade on their own
 
 
