@@ -27,8 +27,8 @@ DISK = (57.6, WINDOW[3] - 4.0, 2.3)
 STARS = ((44.0, 28.5), (51.5, 29.0), (51.0, 24.5), (56.5, 20.5), (59.0, 17.5))
 
 
-def _wall(texture: str, on: Canvas) -> Tensor:
-    """Relative brightness of a wall, [rows, columns]."""
+def wall(texture: str, on: Canvas) -> Tensor:
+    """Relative brightness of a wall, [rows, columns]; `ValueError` for a texture that is not known."""
     x, up = on.x, on.up
     shade = torch.ones_like(x * up)
     if texture == "stripes":
@@ -42,11 +42,16 @@ def _wall(texture: str, on: Canvas) -> Tensor:
     if texture == "blocks":
         row = (up / 5).floor()
         return torch.where((up % 5 < 0.6) | ((x + 4.5 * row) % 9 < 0.6), 0.84, shade)
-    return shade
+    if texture == "plain":
+        return shade
+    raise ValueError(f"no texture is called {texture!r}")
 
 
-def _floor(texture: str, on: Canvas) -> Tensor:
-    """Relative brightness of a floor: its lines run together behind the wall, its rows grow towards the viewer."""
+def floor(texture: str, on: Canvas) -> Tensor:
+    """Relative brightness of a floor: its lines run together behind the wall, its rows grow towards the viewer.
+
+    [rows, columns]; `ValueError` for a texture that is not known.
+    """
     x, down = on.x - SIZE / 2, (-on.up).clamp(min=0)
     near = (down + 16) / 16
     across, away = x / near, 40 * torch.log(near)
@@ -61,8 +66,10 @@ def _floor(texture: str, on: Canvas) -> Tensor:
         return shade + 0.035 * torch.sin(across * 2.1) * torch.sin(away * 2.3)
     if texture == "speckles":
         return shade + 0.10 * (torch.sin(across * 1.7 + away) * torch.sin(away * 1.3 - across) > 0.55)
-    stain = ((across - 6) / 9) ** 2 + ((away - 16) / 8) ** 2
-    return shade - 0.16 * (stain < 1) - 0.06 * (stain < 1.7)
+    if texture == "stains":
+        stain = ((across - 6) / 9) ** 2 + ((away - 16) / 8) ** 2
+        return shade - 0.16 * (stain < 1) - 0.06 * (stain < 1.7)
+    raise ValueError(f"no texture is called {texture!r}")
 
 
 def _lit(color: Color, shade: Tensor) -> Tensor:
@@ -71,8 +78,7 @@ def _lit(color: Color, shade: Tensor) -> Tensor:
 
 def _put(piece: Piece, on: Canvas) -> None:
     """One piece of furniture, with a fine edge if it has one."""
-    for color, inset in ((EDGE, 0.0), (piece.color, FINE_EDGE))[0 if piece.edged else 1 :]:
-        shrink = inset if piece.edged else 0.0
+    for color, shrink in ((EDGE, 0.0), (piece.color, FINE_EDGE)) if piece.edged else ((piece.color, 0.0),):
         if piece.box is not None:
             left, right, bottom, top = piece.box
             on.fill(on.box(left + shrink, right - shrink, bottom + shrink, top - shrink), color)
@@ -100,11 +106,11 @@ def _room(name: str, lit: bool) -> Tensor:
     """One room with its lamp on or off, without what the window shows: [3, rows, columns]."""
     look: Room = LOOKS[name]
     on = canvas()
-    wall = _wall(look.wall_texture, on) * (1 + 0.06 * (on.up / DESIGN).clamp(0, 1))
-    floor = _floor(look.floor_texture, on) * (0.92 + 0.1 * (-on.up / DESIGN).clamp(0, 1))
-    on.fill(on.up > 0, _lit(look.wall, wall))
-    on.fill((on.up <= 0) & (on.x > -1), _lit(look.floor, floor))
-    on.fill((on.up > 0) & (on.up < SKIRTING) & (on.x > -1), FRAME)
+    upper = wall(look.wall_texture, on) * (1 + 0.06 * (on.up / DESIGN).clamp(0, 1))
+    lower = floor(look.floor_texture, on) * (0.92 + 0.1 * (-on.up / DESIGN).clamp(0, 1))
+    on.fill(on.up > 0, _lit(look.wall, upper))
+    on.fill(on.up <= 0, _lit(look.floor, lower))
+    on.fill(on.box(0, SIZE, 0, SKIRTING), FRAME)
     left, right, bottom, top = WINDOW
     on.fill(on.box(left - 1.6, right + 1.6, bottom - 2.0, top + 1.6), EDGE)
     on.fill(on.box(left - 1.2, right + 1.2, bottom - 1.6, top + 1.2), FRAME)
