@@ -102,8 +102,8 @@ def _hang(lit: bool, on: Canvas) -> None:
     on.fill(on.box(x - 1.5, x + 1.5, up + radius - 0.6, up + radius + 1.4), EDGE)
 
 
-def _room(name: str, lit: bool) -> Tensor:
-    """One room with its lamp on or off, without what the window shows: [3, rows, columns]."""
+def _room(name: str) -> tuple[Tensor, Tensor]:
+    """One room with its lamp on and off, without what the window shows: [3, rows, columns] each."""
     look: Room = LOOKS[name]
     on = canvas()
     upper = wall(look.wall_texture, on) * (1 + 0.06 * (on.up / DESIGN).clamp(0, 1))
@@ -116,10 +116,10 @@ def _room(name: str, lit: bool) -> Tensor:
     on.fill(on.box(left - 1.2, right + 1.2, bottom - 1.6, top + 1.2), FRAME)
     for piece in ROOMS[name]:
         _put(piece, on)
-    if not lit:
-        on.colors[:3] *= DIM
-    _hang(lit, on)
-    return on.colors[:3]
+    dark = Canvas(on.colors * DIM, on.x, on.up)
+    _hang(True, on)
+    _hang(False, dark)
+    return on.colors[:3], dark.colors[:3]
 
 
 def _view(light: Light, season: Season) -> Tensor:
@@ -142,7 +142,7 @@ def _view(light: Light, season: Season) -> Tensor:
 
 @cache
 def _rooms() -> Strips:
-    return strips([_room(name, lit) for name in LOOKS for lit in (True, False)])
+    return strips([room for name in LOOKS for room in _room(name)])
 
 
 @cache

@@ -64,14 +64,14 @@ def plant(on: Canvas, spot: Spot, season: Season, light: float) -> None:
 @cache
 def trees() -> Strips:
     """Colour and cover of what stands on the horizon outdoors, time by time and season by season."""
-    drawn: list[Tensor] = []
-    for light in TIMES.values():
-        for season in SEASONS.values():
-            on = canvas()
-            for spot in SPOTS:
-                plant(on, spot, season, light.far)
-            drawn.append(on.colors)
-    return strips(drawn)
+    planted: list[Tensor] = []
+    for season in SEASONS.values():
+        on = canvas()
+        for spot in SPOTS:
+            plant(on, spot, season, 1.0)
+        planted.append(on.colors)
+    lights = [torch.tensor([light.far] * 3 + [1.0]).view(4, 1, 1) for light in TIMES.values()]
+    return strips([colors * light for light in lights for colors in planted])
 
 
 def boxes(horizon: Tensor) -> Tensor:
