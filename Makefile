@@ -13,7 +13,7 @@ run: $(READY)
 	$(BIN)/recipe run horizon_low.yaml
 
 test: check docs
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
 check: $(READY)
 	$(BIN)/ruff format --check .
