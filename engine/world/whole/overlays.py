@@ -28,6 +28,7 @@ SAMPLES = {RED: 6.0, BLACK: 2.5, "#0000ffff": 0.75, "#ffffffff": 0.75}  # colour
 NAMES = {RED: "red", BLACK: "black", "#0000ffff": "blue", "#ffffffff": "white"}
 # how often pictures get each, where they can
 SHARES = {"": 3.0, "line": 4.0, "swatches": 1.5, "weight": 2.0, "dots": 2.0, "reference": 6.0}
+BESIDE = 0.4  # how often a dot may lie beside its thing: who draws it does not know where that is
 STRANGE = 0.01  # how often a picture that is no painting has a painting for its reference
 
 
@@ -128,18 +129,24 @@ class Spot:
     half: float
 
 
+def dot(spot: Spot, other: Spot, rng: random.Random) -> tuple[float, float]:
+    """x and y of a dot on a thing, or beside it on the side where the other thing is not."""
+    across, up = rng.uniform(-0.5, 0.5), rng.uniform(0.3, 1.3)
+    if rng.random() < BESIDE:
+        across, up = rng.uniform(0.0, 1.6) * (1 if spot.x > other.x else -1), rng.uniform(-0.3, 2.0)
+    x, y = spot.x + spot.half * across, spot.base - spot.half * up
+    return min(max(x, 0.04), 0.96), min(max(y, 0.04), 0.96)
+
+
 def dots(first: Spot, second: Spot, depth: str, rng: random.Random) -> Laid:
-    """Dots on A and on B, either of them labelled A; `depth` is B's, in words."""
-    names = rng.sample("AB", 2)
-    found: list[Scalar] = []
-    for name, spot in zip(names, (first, second), strict=True):
-        x = spot.x + spot.half * rng.uniform(-0.5, 0.5)
-        y = spot.base - spot.half * rng.uniform(0.3, 1.3)
-        found += [name, min(max(x, 0.04), 0.96), min(max(y, 0.04), 0.96)]
-    drawn = drawing("points", points=tuple(found), radius=0.03, color=rng.choices((RED, BLACK), (4, 1))[0])
-    nearer = names[1] if depth == "nearer" else names[0]
-    numbers = {f"dot {found[row]} {axis}": found[row + 1 + "xy".index(axis)] for row in (0, 3) for axis in "xy"}
-    return Laid("dots", layer(drawn), {"dots": nearer}, {}, {name: float(value) for name, value in numbers.items()})
+    """Dots for A and for B, either of them labelled A; `depth` is B's, in words."""
+    own, other = rng.sample("AB", 2)
+    places = {own: dot(first, second, rng), other: dot(second, first, rng)}
+    points: list[Scalar] = [value for name, (x, y) in places.items() for value in (name, x, y)]
+    color = rng.choices((RED, BLACK), (4, 1))[0]
+    drawn = drawing("points", points=tuple(points), radius=0.03, color=color)
+    numbers = {f"dot {name} {axis}": at for name, xy in places.items() for axis, at in zip("xy", xy, strict=True)}
+    return Laid("dots", layer(drawn), {"dots": other if depth == "nearer" else own}, {}, numbers)
 
 
 @dataclass(frozen=True, slots=True)
