@@ -15,8 +15,12 @@ from ..training import Course, Report, run
 from . import importance, painter, sampling
 from .scenes import SIZE
 
-COURSE = Course(steps=2000, lr=4e-3, save_every=100)
-WARM = Course(steps=1000, lr=2e-3, warmup=50, save_every=100)  # from the weights of another VAE
+COURSES = (Course(steps=4000, lr=4e-3, save_every=100),)
+# from the weights of another VAE
+WARM = (
+    Course(steps=1000, lr=2e-3, warmup=50, save_every=100),
+    Course(steps=2200, lr=2.5e-3, warmup=50, save_every=100, seed=5),
+)
 CROPPED = 0.85  # of the steps see crops of half the side, where something shows
 BATCH = {32: 24, 64: 12}  # pictures of a side
 
@@ -53,18 +57,29 @@ def _crop(pictures: Tensor, scenes: painter.Scenes, side: int, rng: torch.Genera
     )
 
 
-def course(start: Path | None) -> Course:
-    """The course of a VAE that begins with the weights in a folder, or with none."""
-    return COURSE if start is None else WARM
+def courses(start: Path | None) -> tuple[Course, ...]:
+    """The courses of a VAE that begins with the weights in a folder, or with none."""
+    return COURSES if start is None else WARM
 
 
-def train(folder: Path, report: Report, start: Path | None = None, plan: Course | None = None) -> float:
+def train(folder: Path, report: Report, start: Path | None = None) -> float:
     """Train in `folder/work`, write the model to `folder`; minutes taken. `start` has weights to begin with."""
-    plan = plan or course(start)
-    vae = build(plan.seed)
+    plans = courses(start)
+    vae = build(plans[0].seed)
     if start is not None:
         vae.load_state_dict(codec.load(start).state_dict())
     vae.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # three times as fast on a CPU
+    minutes = sum(_attend(vae, plan, folder / "work" / str(number), report) for number, plan in enumerate(plans, 1))
+    vae.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
+    mean, deviation = _spread(vae)
+    vae.register_to_config(scaling_factor=round(1 / deviation, 4), shift_factor=round(mean, 4))
+    with quiet():
+        vae.save_pretrained(folder)
+    return minutes
+
+
+def _attend(vae: AutoencoderKL, plan: Course, folder: Path, report: Report) -> float:
+    """One course, its state in `folder`; minutes taken."""
 
     def loss(step: int, rng: torch.Generator) -> Tensor:
         side = 32 if step < CROPPED * plan.steps else SIZE
@@ -79,13 +94,7 @@ def train(folder: Path, report: Report, start: Path | None = None, plan: Course 
         divergence = 0.5 * (posterior.mean**2 + posterior.var - 1 - posterior.logvar).mean()
         return difference.abs().mean() + 2 * (difference**2).mean() + 2e-4 * divergence
 
-    minutes = run(vae, loss, plan, folder / "work", report)
-    vae.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
-    mean, deviation = _spread(vae)
-    vae.register_to_config(scaling_factor=round(1 / deviation, 4), shift_factor=round(mean, 4))
-    with quiet():
-        vae.save_pretrained(folder)
-    return minutes
+    return run(vae, loss, plan, folder, report)
 
 
 @torch.no_grad()

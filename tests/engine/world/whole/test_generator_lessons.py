@@ -253,16 +253,20 @@ def test_a_generator_is_seeded_and_goes_on(tmp_path: Path, monkeypatch: pytest.M
     assert any(text.startswith("begins with the weights of") for text in said)
 
 
-def test_a_vae_begins_with_anothers_weights(tmp_path: Path):
+def test_a_vae_begins_with_anothers_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert train_vae.courses(None) == train_vae.COURSES
+    assert train_vae.courses(tmp_path) == train_vae.WARM
     still = Course(steps=1, lr=0.0, warmup=0)
-    first = train_vae.build(seed=7)
-    first.save_pretrained(tmp_path / "first")
-    train_vae.train(tmp_path / "second", lambda _: None, tmp_path / "first", still)
-    train_vae.train(tmp_path / "third", lambda _: None, None, still)
+    monkeypatch.setattr(train_vae, "COURSES", (still,))
+    monkeypatch.setattr(train_vae, "WARM", (still, still))
+    train_vae.build(seed=7).save_pretrained(tmp_path / "first")
+    said: list[str] = []
+    train_vae.train(tmp_path / "second", said.append, tmp_path / "first")
+    assert len(said) == 2
+    train_vae.train(tmp_path / "third", said.append)
+    assert len(said) == 3
     weights = [
         (tmp_path / name / "diffusion_pytorch_model.safetensors").read_bytes() for name in ("first", "second", "third")
     ]
     assert weights[0] == weights[1]
     assert weights[0] != weights[2]
-    assert train_vae.course(None) == train_vae.COURSE
-    assert train_vae.course(tmp_path) == train_vae.WARM
