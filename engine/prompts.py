@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,6 @@ def _from_template(
     if (source.sample or total) > MOST:
         problems.add((*path, "for"), f"makes {source.sample or total} prompts, more than {MOST}", "use `sample`")
         return []
-    chosen = range(total) if source.sample is None else sorted(_drawn(total, source.sample, random.Random(seed)))
     if "prompt" in source.over:
         problems.add((*path, "for", "prompt"), "`prompt` is the rendered prompt's own name", at_key=True)
         return []
@@ -150,9 +150,12 @@ def _from_template(
     # the order in which a recipe writes its keys means nothing: the longest list varies most slowly
     names = sorted(source.over, key=lambda name: (len(source.over[name]), name), reverse=True)
     lists = [source.over[name] for name in names]
+    combinations: Iterable[Sequence[Value]] = itertools.product(*lists)
+    if source.sample is not None:
+        combinations = (_combination(lists, at) for at in sorted(_drawn(total, source.sample, random.Random(seed))))
     found: list[Prompted] = []
-    for at in chosen:
-        row: dict[str, Value] = dict(zip(names, _combination(lists, at), strict=True))
+    for values in combinations:
+        row: dict[str, Value] = dict(zip(names, values, strict=True))
         try:
             prompt = render(source.template, {**variables, **row}).strip()
         except BadTemplate as error:
