@@ -70,9 +70,12 @@ class _Question:
 class Renderer:
     """Renders the parts of one recipe; a problem of a part is gathered once, and the part is then None."""
 
-    def __init__(self, data: Mapping[str, Data], opened: Open, problems: Problems, complain: bool) -> None:
+    def __init__(
+        self, chosen: schema.Schema, data: Mapping[str, Data], opened: Open, problems: Problems, complain: bool
+    ) -> None:
         """`complain` is False where variables are missing for a reason that is reported already."""
         self.data, self.opened, self.problems, self.complain = data, opened, problems, complain
+        self.models: dict[str, Mapping[str, schema.Keys]] = {"visuals": chosen.visuals, "measures": chosen.measures}
         self.lenient = False  # while rendering for a row that need not have the variables: without them, nothing
         self._failed: Counter[document.Path] = Counter()
         self._parts: dict[tuple[str, str], _Part] = {}
@@ -126,8 +129,11 @@ class Renderer:
         key = (section, name, json.dumps(rendered, sort_keys=True) if part.templates else "")
         if key not in self._made:
             try:
-                kind = next(kind for kind in kinds if kind in document.plain(rendered))
-                self._made[key] = make(name, kinds[kind].model_validate(rendered, context=RENDERED))
+                model = self.models[section][name]  # which was checked as it is written
+                if part.templates:
+                    kind = next(kind for kind in kinds if kind in document.plain(rendered))
+                    model = kinds[kind].model_validate(rendered, context=RENDERED)
+                self._made[key] = make(name, model)
                 if section == "measures":
                     check_words(name, rendered, self.problems)
             except ValidationError as error:
