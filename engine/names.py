@@ -125,9 +125,11 @@ def _expected(
 
 def check_words(name: str, measure: Data, problems: Problems) -> None:
     """Adds a problem for every word of a measure's `is` that the embedded world does not know; templates wait."""
+    wanted = plain(plain(plain(measure).get("factors")).get("is"))
+    if not wanted:
+        return
     from .world.captions import PHRASES
 
-    wanted = plain(plain(plain(measure).get("factors")).get("is"))
     for factor, word in wanted.items():
         if factor in FACTORS and isinstance(word, str) and not is_template(word) and word not in PHRASES[factor]:
             problems.unknown(("measures", name, "factors", "is", factor), factor, word, PHRASES[factor])
