@@ -101,6 +101,8 @@ def _refuse_unprintable(text: str, file: str) -> None:
 def override(document: Document, assignment: str) -> Document:
     """The document with `a.b=V` applied: V is YAML, a step of digits picks from a list, missing mappings are made.
 
+    `~` takes a key away that is there, as it does where a file includes another.
+
     Raises InputError, placed in the assignment itself.
     """
     name, equals, text = assignment.partition("=")
@@ -165,6 +167,9 @@ def _assigned(node: Node | None, steps: list[str], value: Node, place: Place, na
         )
     children = dict(node.children or {}) if node is not None else {}
     keys = dict(node.keys) if node is not None else {}
+    if not rest and value.nothing and children.pop(step, None) is not None:
+        del keys[step]
+        return Node(node.place if node is not None else place, children=children, keys=keys)
     children[step] = _assigned(children.get(step), rest, value, behind, name)
     # a value that is replaced gets its new place, a key that was there keeps its own unless nothing else of it is left
     keys[step] = keys.get(step, place) if rest else place

@@ -40,6 +40,11 @@ class Node:
     keys: dict[str, Place] = field(default_factory=dict[str, Place])
     count: int = 1  # nodes in all, itself included, aliases unfolded
 
+    @property
+    def nothing(self) -> bool:
+        """Whether it is `~`, or left empty."""
+        return self.value is None and self.children is None and self.items is None
+
     def data(self) -> Data:
         """The value as plain data."""
         if self.children is not None:
@@ -132,8 +137,7 @@ class Builder:
                 break
             if isinstance(event, yaml.NodeEvent):
                 root = self._node(event)
-        empty = root is not None and root.children is None and root.items is None and root.value is None
-        return None if empty else root
+        return None if root is None or root.nothing else root
 
     def _problem(self, event: Any, message: str, hint: str = "") -> None:
         self.problems.append(Problem(self._place(event), dotted(tuple(self.path)), message, hint))
