@@ -91,7 +91,8 @@ class _Reader:
             return moved(node, file.folder)
         keys = {key: place for key, place in node.keys.items() if key not in KEYS}
         mine = moved(Node(node.place, children=own, keys=keys), file.folder)
-        below = [self._other(entry, file) for entry in self._names(node, "include")]
+        include = node.children.get("include")
+        below = [self._other(entry, file) for entry in ([] if include is None else self._names(include, "include"))]
         if (combine := node.children.get("combine")) is not None:
             below.append(self._combined(combine, file, mine))
         made: Node | None = None
@@ -101,9 +102,12 @@ class _Reader:
 
     def _combined(self, node: Node, by: _File, mine: Node) -> Node | None:
         """What the recipes come to together that `combine` names; None where there are none to combine."""
-        data = node.data()
+        if node.items is not None:
+            names = list(self._names(node, "combine"))
+            if not names or len(names) < len(node.items):
+                return None  # what is wrong with the list is told
         try:
-            chosen = TypeAdapter(Combine).validate_python(data)
+            chosen = TypeAdapter(Combine).validate_python(node.data())
         except ValidationError as error:
             self.missing += _wrong("combine", node, by, error)
             return None
@@ -133,12 +137,11 @@ class _Reader:
 
     def _names(self, node: Node, key: str) -> Iterator[Node]:
         """The texts of a list, or the one that stands for a list of one."""
-        found = (node.children or {}).get(key)
-        if found is not None and found.items is not None and not 0 < len(found.items) <= MOST_FILES:
-            message = f"must have at most {MOST_FILES} entries" if found.items else "is empty"
-            self.missing.append(Problem(found.place, key, message))
+        if node.items is not None and not 0 < len(node.items) <= MOST_FILES:
+            message = f"must have at most {MOST_FILES} entries" if node.items else "is empty"
+            self.missing.append(Problem(node.place, key, message))
             return
-        for entry in [] if found is None else [found] if found.items is None else found.items:
+        for entry in [node] if node.items is None else node.items:
             if isinstance(entry.value, str) and entry.value.strip():
                 yield entry
             else:

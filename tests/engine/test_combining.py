@@ -197,6 +197,11 @@ def test_recipes_that_cannot_be_combined(folder: Path):
     (folder / "other.yaml").write_text("include: low.yaml\n", "utf-8")
     assert "is called `low` like another one" in problems(folder, combine="[low.yaml, other.yaml]")[0]
     assert "names `low.yaml` twice" in problems(folder, combine="[low.yaml, low.yaml]")[0]
+    assert problems(folder, combine="[low.yaml, 3, {a: b}]") == [
+        "both.yaml:3:21: combine: must be the path of a file, or a list of paths",
+        "both.yaml:3:24: combine: must be the path of a file, or a list of paths",
+    ]
+    assert problems(folder, combine="[]") == ["both.yaml:3:10: combine: is empty"]
     assert problems(folder, combine="{recipes: {low.yaml: 0}, promts: union}") == [
         "both.yaml:3:31: combine.recipes.low.yaml: must be greater than 0, found 0",
         "both.yaml:3:35: combine.promts: unknown key `promts`\n  hint: did you mean `prompts`?",
