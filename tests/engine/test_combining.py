@@ -85,7 +85,10 @@ def test_equal_critics_are_shared_whatever_they_are_called(folder: Path):
     assert found.startswith(
         "warm.yaml:5:17: critics.eyes: the combined recipes differ: another `eyes` stands in low.yaml"
     )
-    assert problems(folder, "critics: {eyes: {model: ./critic}}\n") == []
+    (found,) = problems(folder, "critics: {eyes: {model: ./critic}}\n")
+    assert found.startswith("warm.yaml:5:43: critics.eyes.weight: the combined recipes differ: low has 1.0 (low.yaml:")
+    made = resolve(both(folder, "critics: {eyes: {weight: 1.5}}\n"))
+    assert [critic.weight for critic in made.critics] == [1.5]
 
 
 def test_variables_hold_for_their_own_templates_alone(folder: Path):
