@@ -48,18 +48,14 @@ class Document:
 
     def key_place(self, path: Path) -> Place:
         """Where the last key of `path` stands; where its value starts if it is no key of a mapping."""
-        node: Node | None = self.root
-        for step in path[:-1]:
-            node = node.child(step) if node is not None else None
+        node = self._at(path[:-1])
         if node is not None and path and str(path[-1]) in node.keys:
             return node.keys[str(path[-1])]
         return self.place(path)
 
     def writers(self, path: Path) -> str:
         """Who wrote which key of the mapping at `path`, in words; empty where one file wrote them all."""
-        node: Node | None = self.root
-        for step in path:
-            node = node.child(step) if node is not None else None
+        node = self._at(path)
         places = node.keys if node is not None and node.children is not None else {}
         if len({place.file for place in places.values()}) < 2:
             return ""
@@ -68,10 +64,18 @@ class Document:
 
     def has(self, path: Path) -> bool:
         """Whether there is a value at `path`."""
+        return self._at(path) is not None
+
+    def names(self, path: Path) -> list[str]:
+        """The keys of the mapping at `path`; none where there is no mapping."""
+        node = self._at(path)
+        return list((node.children or {}) if node is not None else ())
+
+    def _at(self, path: Path) -> Node | None:
         node: Node | None = self.root
         for step in path:
             node = node.child(step) if node is not None else None
-        return node is not None
+        return node
 
 
 def _writer(place: Place) -> str:

@@ -156,7 +156,8 @@ class Problems:
             self._no_kind(path, detail["input"])
         else:
             message, hint = _said(detail)
-            self.add(path, message, hint or self._mixed(path), at_key=is_key)
+            hint = hint or self._mixed(path) or (self._not_inherited(path) if detail["input"] is None else "")
+            self.add(path, message, hint, at_key=is_key)
         return path
 
     def _mixed(self, path: Path) -> str:
@@ -164,8 +165,20 @@ class Problems:
         writers = self.document.writers(path)
         return f"{writers}; `KEY: ~` removes what is inherited" if writers else ""
 
+    def _not_inherited(self, path: Path) -> str:
+        """A hint for `~` that has nothing to remove; empty in a recipe that builds on no other file."""
+        if not path or not self.document.writers(()):
+            return ""
+        beside = [name for name in self.document.names(path[:-1]) if name != path[-1]]
+        close = get_close_matches(str(path[-1])[:LONGEST_NAME], beside, 1)
+        said = "`~` removes what is inherited, and nothing is inherited here"
+        return f"{said}; did you mean `{cut(close[0])}`?" if close else said
+
     def _no_kind(self, path: Path, value: object) -> None:
         """A value that is none of several kinds, or several at once."""
+        if value is None and (hint := self._not_inherited(path)):
+            self.add(path, "must be a mapping, found nothing", hint)
+            return
         kinds = {"visuals": VISUALS, "measures": MEASURES}.get(str(path[0]), SOURCES)
         lists = "a list of prompts, or " if kinds is SOURCES else ""
         if not isinstance(value, dict):

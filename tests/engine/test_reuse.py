@@ -112,6 +112,15 @@ def test_two_keys_of_a_kind_that_exclude_each_other_name_both_places(folder: Pat
     assert problems(folder, "visuals:\n  ruler: {line: {x: 0.3, y: ~}}\n") == []
 
 
+def test_what_is_taken_away_must_be_inherited(folder: Path):
+    nothing = "must be a mapping, found nothing\n  hint: `~` removes what is inherited, and nothing is inherited here"
+    assert problems(folder, "questions: {alined: ~}\nvisuals: {unlike: ~}\n") == [
+        f"r.yaml:2:21: questions.alined: {nothing}; did you mean `aligned`?",
+        f"r.yaml:3:19: visuals.unlike: {nothing}",
+    ]
+    assert problems(folder, "questions: {aligned: ~}\ngoal: ~\nexpect: {horizon: ~}\n") == []
+
+
 def test_problems_stand_where_the_wrong_value_was_written(folder: Path):
     text = (folder / "base.yaml").read_text("utf-8")
     write(folder / "base.yaml", text.replace("hold: 0.75", "hold: 7").replace('answer: "Yes"', 'anser: "Yes"', 1))
