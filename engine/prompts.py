@@ -17,7 +17,9 @@ from .prompted import HINT, MOST, NO_TEMPLATE, RENAME, UNSEEN, Prompted, Sets, t
 from .schema_prompts import FilePrompts, HeldBack, Prompt, PromptSets, TemplatePrompts, Together
 from .template import BadTemplate, Value, is_template, render
 
-__all__ = ["HINT", "MOST", "NO_TEMPLATE", "Prompted", "Sets", "check_variables", "rows", "templated"]
+__all__ = ["HINT", "MOST", "NO_TEMPLATE", "STAND_IN", "Prompted", "Sets", "check_variables", "rows", "templated"]
+
+STAND_IN = Sets([Prompted("a picture", {})], [], [])  # for prompts that cannot be listed
 
 Source = list[Prompt] | TemplatePrompts | FilePrompts
 Open = Callable[[document.Path, str], Path | None]  # the file that a path of the recipe means, where it may be read

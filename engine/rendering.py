@@ -21,6 +21,7 @@ from .problems import Problems, shown
 from .template import BadTemplate, Value, is_template, render
 from .values import RENDERED
 
+_UNKNOWN = "?"  # stands for a question that cannot be rendered
 _ENOUGH = 20  # rows for which a template fails; it is not rendered for the others
 
 Parameters = tuple[tuple[str, plan.Scalar | tuple[plan.Scalar, ...]], ...]
@@ -89,9 +90,10 @@ class Renderer:
             self._questions[name] = _question(name, question, self.problems.document)
         texts = self._questions[name]
         suffix, asks = self._rendered(texts.suffix, variables), self._rendered(texts.ask, variables)
-        if suffix is None or asks is None:
-            return None
-        wordings = tuple([f"{ask} {suffix[0]}".strip() for ask in asks if ask])
+        if suffix is not None and asks is not None:
+            wordings = tuple([f"{ask} {suffix[0]}".strip() for ask in asks if ask])
+        else:  # wrong, which is told: the answers may be wrong as well
+            wordings = () if self.lenient else (_UNKNOWN,)
         if not wordings:
             return None
         answers, against = self._answers(texts.answer, variables), self._answers(texts.against, variables)

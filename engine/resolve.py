@@ -31,6 +31,8 @@ def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
     sets = prompts.rows(chosen.prompts, chosen.vars, chosen.train.seed, opened, problems)
     # variables of prompts that are wrong themselves are no second mistake
     complain = not any(path[:1] in ((), ("prompts",), ("vars",)) for path in recipe.lost) and bool(sets.train)
+    if problems.found and not sets.train:
+        sets = prompts.STAND_IN  # what hangs on no row of theirs may be wrong as well
     data = document.plain(recipe.document.data)
     rows = Rows(
         chosen,
