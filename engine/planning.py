@@ -125,7 +125,9 @@ def _needs(seen: Outlook) -> Iterator[str]:
         yield from (f"    {one.key}: {one.change}" for one in seen.advice)
     low, high = (duration(seconds) for seconds in needs.seconds)
     least, most = (f"{one:.2g} s" if one < 10 else duration(one) for one in needs.step_seconds)
-    yield f"  time       {low} to {high}, a step {least} to {most}: from operations at assumed rates; --measure finds out"
+    yield (
+        f"  time       {low} to {high}, a step {least} to {most}: from operations at assumed rates; --measure finds out"
+    )
 
 
 def _questions(row: Row, plan: Plan) -> Iterator[str]:
