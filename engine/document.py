@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from .errors import SETS, InputError, Place, Problem, cut
-from .nodes import DEEPEST, Builder, Data, Node, Path, Scalar, dotted, events, scalar
+from .nodes import DEEPEST_VALUE, Builder, Data, Node, Path, Scalar, dotted, events, scalar
 
 __all__ = ["Data", "Document", "Node", "Path", "Scalar", "dotted", "override", "parse", "plain", "scalar"]
 
@@ -113,8 +113,8 @@ def override(document: Document, assignment: str) -> Document:
     file = f"{SETS}{cut(assignment, 200)}"
     steps = name.split(".")
     _refuse_unprintable(assignment, file)
-    if len(steps) > DEEPEST:
-        raise InputError([Problem(Place(file), "", f"is nested deeper than {DEEPEST} levels")])
+    if len(steps) > DEEPEST_VALUE:
+        raise InputError([Problem(Place(file), "", f"is nested deeper than {DEEPEST_VALUE} levels")])
     if not equals or not all(steps):
         raise InputError([Problem(Place(file), "", "is no assignment", "write --set train.steps=200")])
     # keeps columns true: V starts behind the name and the equals sign

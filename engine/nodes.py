@@ -15,7 +15,7 @@ Scalar = str | int | float | bool | None
 Data = Scalar | list["Data"] | dict[str, "Data"]
 Path = tuple[str | int, ...]
 
-DEEPEST = 40  # levels; libyaml itself has no bound, and readers of the data recurse
+DEEPEST_VALUE = 40  # levels; libyaml itself has no bound, and readers of the data recurse
 UNFOLDED = 10_000  # nodes that aliases may add to a document
 
 _NULL = {"", "~", "null", "Null", "NULL"}
@@ -146,8 +146,8 @@ class Builder:
         return Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
 
     def _node(self, event: Any) -> Node:
-        if self.depth > DEEPEST:
-            self._problem(event, f"is nested deeper than {DEEPEST} levels")
+        if self.depth > DEEPEST_VALUE:
+            self._problem(event, f"is nested deeper than {DEEPEST_VALUE} levels")
             raise InputError(self.problems)
         self.depth += 1
         node = self._anchored(event)

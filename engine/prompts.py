@@ -13,11 +13,21 @@ from typing import Any
 
 from . import document, joining, scopes, tables
 from .problems import Problems
-from .prompted import HINT, MOST, NO_TEMPLATE, RENAME, UNSEEN, Prompted, Sets, templated, unseen
+from .prompted import HINT, MOST_PROMPTS, NO_TEMPLATE, RENAME, UNSEEN, Prompted, Sets, templated, unseen
 from .schema_prompts import FilePrompts, HeldBack, Prompt, PromptSets, TemplatePrompts, Together
 from .template import BadTemplate, Value, is_template, render
 
-__all__ = ["HINT", "MOST", "NO_TEMPLATE", "STAND_IN", "Prompted", "Sets", "check_variables", "rows", "templated"]
+__all__ = [
+    "HINT",
+    "MOST_PROMPTS",
+    "NO_TEMPLATE",
+    "STAND_IN",
+    "Prompted",
+    "Sets",
+    "check_variables",
+    "rows",
+    "templated",
+]
 
 STAND_IN = Sets([Prompted("a picture", {})], [], [])  # for prompts that cannot be listed
 
@@ -137,8 +147,10 @@ def _from_template(
     if source.sample is not None and source.sample > total:
         problems.add((*path, "sample"), f"cannot draw {source.sample} of {total} prompts")
         return []
-    if (source.sample or total) > MOST:
-        problems.add((*path, "for"), f"makes {source.sample or total} prompts, more than {MOST}", "use `sample`")
+    if (source.sample or total) > MOST_PROMPTS:
+        problems.add(
+            (*path, "for"), f"makes {source.sample or total} prompts, more than {MOST_PROMPTS}", "use `sample`"
+        )
         return []
     if "prompt" in source.over:
         problems.add((*path, "for", "prompt"), "`prompt` is the rendered prompt's own name", at_key=True)

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from . import gallery, scopes
 from .combining import Part, called, combined
 from .document import Document, Node, parse
-from .document import Path as Keys
+from .document import Path as KeyPath
 from .errors import InputError, Place, Problem
 from .merging import laid_over, moved
 from .paths import Refused, inside, rebased
@@ -26,7 +26,7 @@ from .texts import LARGEST_RECIPE, load
 from .values import MOST_BYTES, MOST_FILES, MOST_MERGED
 
 KEYS = ("include", "combine")
-DEEPEST = 64  # files that include each other in a row: reading them recurses
+DEEPEST_FILE = 64  # files that include each other in a row: reading them recurses
 _TOO_LARGE = "makes the recipe too large"
 _VERSION: TypeAdapter[int] = TypeAdapter(Literal[1])  # as `Schema.recipe`
 
@@ -78,7 +78,7 @@ class _Reader:
         self.included: dict[Path, Included] = {}
         self.problems: list[Problem] = []
         self.missing: list[Problem] = []
-        self.unreadable: list[Keys] = []
+        self.unreadable: list[KeyPath] = []
         self.combined: set[str] = set()  # names of recipes
         self._read: dict[Path, Node | None] = {}
         self._values: dict[Path, int] = {}  # that a file comes to
@@ -159,8 +159,8 @@ class _Reader:
             circle = (*by.names[by.chain.index(path) :], shown)
             return self._refuse(entry, f"includes itself: {' → '.join(circle)}", "one of them must not", key)
         if path not in self._read:
-            if len(by.chain) > DEEPEST:
-                return self._refuse(entry, f"includes files more than {DEEPEST} deep", "", key)
+            if len(by.chain) > DEEPEST_FILE:
+                return self._refuse(entry, f"includes files more than {DEEPEST_FILE} deep", "", key)
             if len(self._read) == MOST_FILES:
                 return self._refuse(entry, f"is one file too many: a recipe is made of at most {MOST_FILES}", "", key)
             if self._full:

@@ -2,7 +2,7 @@
 
 jinja2's sandbox bounds neither memory nor time, so every piece that could multiply is refused when a template is read:
 calls, attributes (but those of `loop`), `*`, `**`, `%`, assignments, loops in loops in loops. What remains grows with
-the text of the template alone, and what is printed ends at `LONGEST` bytes.
+the text of the template alone, and what is printed ends at `LONGEST_TEXT` bytes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .errors import cut
 
 Value = str | int | float | bool | list[Any] | tuple[Any, ...]
 
-LONGEST = 8192  # bytes of a template, of what it prints and of every value on the way
+LONGEST_TEXT = 8192  # bytes of a template, of what it prints and of every value on the way
 MOST_ITEMS = 1000  # of a list that is a variable
 _PLAIN = (str, int, float, list, tuple, Undefined, type(None))  # what values are; anything else prints as its address
 
@@ -79,8 +79,8 @@ def _bounded(filter_: Callable[..., Any]) -> Callable[..., Any]:
         if not all(isinstance(value, _PLAIN) for value in (*given, *kwargs.values())):
             raise SecurityError("a filter is given neither text nor a number nor a list")
         found = filter_(*args, **kwargs)
-        if isinstance(found, (str, list, tuple)) and len(found) > LONGEST:
-            raise SecurityError(f"a template's value is longer than {LONGEST}")
+        if isinstance(found, (str, list, tuple)) and len(found) > LONGEST_TEXT:
+            raise SecurityError(f"a template's value is longer than {LONGEST_TEXT}")
         return found
 
     return bounded
@@ -136,8 +136,8 @@ def _compiled_once(text: str) -> _Compiled | BadTemplate:
 
 
 def _compile(text: str) -> _Compiled:
-    if len(text.encode()) > LONGEST:
-        raise BadTemplate(f"a template of {len(text.encode())} bytes is too long", f"at most {LONGEST} bytes")
+    if len(text.encode()) > LONGEST_TEXT:
+        raise BadTemplate(f"a template of {len(text.encode())} bytes is too long", f"at most {LONGEST_TEXT} bytes")
     work.begin()  # what is constant is computed while compiling
     try:
         tree = _sandbox().parse(text)
@@ -228,7 +228,7 @@ def _joined(plain: tuple[str, ...], variables: Mapping[str, Value]) -> str | Non
             return None
         pieces[at] = str(value)
     said = "".join(pieces)
-    return said if len(said) <= LONGEST // 4 else None  # of so few characters, as bytes, it is never too long
+    return said if len(said) <= LONGEST_TEXT // 4 else None  # of so few characters, as bytes, it is never too long
 
 
 @lru_cache(maxsize=1024)
@@ -243,8 +243,8 @@ def _filled(template: Template, variables: Mapping[str, Value]) -> str:
     work.begin()
     for piece in template.generate(variables):
         size += len(piece.encode())
-        if size > LONGEST:
-            raise BadTemplate(f"the template prints more than {LONGEST} bytes")
+        if size > LONGEST_TEXT:
+            raise BadTemplate(f"the template prints more than {LONGEST_TEXT} bytes")
         pieces.append(piece)
     return "".join(pieces)
 

@@ -10,7 +10,7 @@ from control_recipes.engine import plan, showing
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.recipe import Recipe, read
 from control_recipes.engine.resolve import resolve
-from control_recipes.engine.reuse import DEEPEST
+from control_recipes.engine.reuse import DEEPEST_FILE
 from control_recipes.engine.values import MOST_MERGED
 
 
@@ -242,9 +242,9 @@ def chained(folder: Path, length: int) -> list[str]:
 
 
 def test_files_include_each_other_to_a_depth(folder: Path):
-    assert chained(folder, DEEPEST) == []
-    assert chained(folder, DEEPEST + 1) == [
-        f"c{DEEPEST}.yaml:1:10: include: includes files more than {DEEPEST} deep",
+    assert chained(folder, DEEPEST_FILE) == []
+    assert chained(folder, DEEPEST_FILE + 1) == [
+        f"c{DEEPEST_FILE}.yaml:1:10: include: includes files more than {DEEPEST_FILE} deep",
     ]
 
 
