@@ -26,7 +26,7 @@ from control_recipes.engine import (
     texts,
     unbuilt,
     values,
-    work,
+    weighing,
 )
 from control_recipes.engine.kinds import MEASURES, VISUALS
 from control_recipes.engine.schema import json_schema
@@ -238,7 +238,7 @@ def _limits() -> str:
         "a list that is a variable": f"{template.MOST_ITEMS:,} entries".replace(",", " "),
         "prompts of one set": f"{prompts.MOST_PROMPTS:,}".replace(",", " "),
         "a template, and what it renders to": f"{template.LONGEST_TEXT:,} bytes".replace(",", " "),
-        "one rendering of a template": f"{work.MOST_STEPS:,} steps".replace(",", " "),
+        "one rendering of a template": f"{weighing.MOST_STEPS:,} steps".replace(",", " "),
         "loops inside each other in a template": str(allowed.NESTED_LOOPS),
         "a picture of `image` or `reference`": (
             f"{assets.MEBIBYTES} MiB, {assets.LARGEST_PICTURE // 10**6} million pixels; {', '.join(assets.FORMATS)}"

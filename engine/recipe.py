@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
+from .clashes import check_clashes
 from .document import Document, override, parse
 from .document import Path as KeyPath
 from .errors import InputError
 from .names import check_names
-from .needs import check_needs
 from .problems import Problems
 from .schema import Schema, json_schema
 from .texts import LARGEST_RECIPE, load
@@ -80,7 +80,7 @@ def read(path: Path, sets: Sequence[str] = (), allow_outside: bool = False) -> R
         problems.raise_if_any()
     schema, lost = _validated(document, problems)
     check_names(problems)
-    check_needs(problems)
+    check_clashes(problems)
     recipe = Recipe(
         text=text,
         file=str(path),
