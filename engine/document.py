@@ -172,7 +172,7 @@ def _assigned(node: Node | None, steps: list[str], value: Node, place: Place, na
     children = dict(node.children or {}) if node is not None else {}
     keys = dict(node.keys) if node is not None else {}
     if not rest and value.nothing and children.pop(step, None) is not None:
-        del keys[step]
+        keys.pop(step, None)  # what is combined has keys that nobody wrote
         return Node(node.place if node is not None else place, children=children, keys=keys)
     children[step] = _assigned(children.get(step), rest, value, behind, name)
     # a value that is replaced gets its new place, a key that was there keeps its own unless nothing else of it is left
