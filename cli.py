@@ -70,7 +70,7 @@ def main() -> None:
 
 def _expect_no_garbage() -> None:
     """Look for garbage seldom, and not at the end: what reading makes, modules above all, stays until then."""
-    gc.set_threshold(50_000)
+    gc.set_threshold(200_000)
     atexit.register(gc.freeze)
 
 

@@ -125,7 +125,8 @@ class Chat:
         """`answer_tokens` as it is kept."""
         key = (self.before(question), answer)
         if key not in self._answers:
-            self._answers[key] = self._answer(question, answer)
+            # behind a text that is the same for all questions, the shortest one shows as much as any
+            self._answers[key] = self._answer(PROBE if self._gap else question, answer)
         return self._answers[key] + ((self.end(),) if closed else ())
 
     def before(self, question: str) -> str:

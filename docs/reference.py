@@ -26,7 +26,7 @@ from control_recipes.engine import (
     texts,
     unbuilt,
     values,
-    work,
+    weighing,
 )
 from control_recipes.engine.kinds import MEASURES, VISUALS
 from control_recipes.engine.schema import json_schema
@@ -226,22 +226,22 @@ def _code(names: Any) -> str:
 def _limits() -> str:
     rows = {
         "a recipe, and every file that it includes": f"{texts.LARGEST_RECIPE // 2**20} MiB of UTF-8",
-        "a file of prompts": f"{texts.LARGEST // 2**20} MiB of UTF-8",
-        "mappings and lists inside each other": f"{nodes.DEEPEST} levels",
+        "a file of prompts": f"{texts.LARGEST_FILE // 2**20} MiB of UTF-8",
+        "mappings and lists inside each other": f"{nodes.DEEPEST_VALUE} levels",
         "what aliases (`*name`) add to a file": f"{nodes.UNFOLDED:,} values".replace(",", " "),
         "files that a recipe is made of besides its own (`include`, `combine`)": (
-            f"{values.MOST_FILES}, {reuse.DEEPEST} in a row, {values.MOST_BYTES // 2**20} MiB together"
+            f"{values.MOST_FILES}, {reuse.DEEPEST_FILE} in a row, {values.MOST_BYTES // 2**20} MiB together"
         ),
         "values that these files bring in": f"{values.MOST_MERGED:,}".replace(",", " "),
         "questions, visuals, measures, critics, judges": f"{values.MOST_NAMED} of each",
         "wordings of a question, and its answers": f"{values.MOST_TEXTS} each",
         "a list that is a variable": f"{template.MOST_ITEMS:,} entries".replace(",", " "),
-        "prompts of one set": f"{prompts.MOST:,}".replace(",", " "),
-        "a template, and what it renders to": f"{template.LONGEST:,} bytes".replace(",", " "),
-        "one rendering of a template": f"{work.MOST:,} steps".replace(",", " "),
+        "prompts of one set": f"{prompts.MOST_PROMPTS:,}".replace(",", " "),
+        "a template, and what it renders to": f"{template.LONGEST_TEXT:,} bytes".replace(",", " "),
+        "one rendering of a template": f"{weighing.MOST_STEPS:,} steps".replace(",", " "),
         "loops inside each other in a template": str(allowed.NESTED_LOOPS),
         "a picture of `image` or `reference`": (
-            f"{assets.MEBIBYTES} MiB, {assets.LARGEST // 10**6} million pixels; {', '.join(assets.FORMATS)}"
+            f"{assets.MEBIBYTES} MiB, {assets.LARGEST_PICTURE // 10**6} million pixels; {', '.join(assets.FORMATS)}"
         ),
     }
     return "| what | at most |\n|---|---|\n" + "".join(f"| {what} | {most} |\n" for what, most in rows.items())

@@ -11,8 +11,9 @@ from .. import critics
 from . import document
 from .errors import InputError
 from .plan import Model
-from .problems import Problems
+from .problems import Problems, shown
 from .rendering import Asked
+from .template import Value
 
 if TYPE_CHECKING:
     from ..critics.chat import Chat
@@ -42,16 +43,16 @@ def chat(model: Model) -> Chat:
 
 
 def check(
-    name: str, asked: Asked, references: Sizes, readers: Iterable[Reader], problems: Problems, row: str = ""
+    name: str, asked: Asked, references: Sizes, readers: Iterable[Reader], problems: Problems, prompt: Value
 ) -> None:
     """Adds a problem where a reader would not tell the answers apart, or cannot read as much as it is asked.
 
-    `references` are the sizes of the pictures that are shown beside the generated one; `row` is how messages name the
-    row that it is asked of.
+    `references` are the sizes of the pictures that are shown beside the generated one; `prompt` is that of the row,
+    by which messages name it.
     """
     for reader in readers:
         try:
-            _check(name, asked, references, reader, problems, row)
+            _check(name, asked, references, reader, problems, prompt)
         except InputError as error:  # the chat template refuses the question or the answer
             found = error.problems[0]
             problems.add(
@@ -59,7 +60,7 @@ def check(
             )
 
 
-def _check(name: str, asked: Asked, references: Sizes, reader: Reader, problems: Problems, row: str) -> None:
+def _check(name: str, asked: Asked, references: Sizes, reader: Reader, problems: Problems, prompt: Value) -> None:
     question = asked.wordings[0]
     key = name, reader.chat.before(question), asked.answers, asked.against
     if key not in reader.longest:  # nearly always the same answers follow every question
@@ -79,7 +80,7 @@ def _check(name: str, asked: Asked, references: Sizes, reader: Reader, problems:
             path: document.Path = ("questions", name, "ask", at)
             path = path if problems.document.has(path) else path[:-1]
             said = f"is too long: {length} tokens with its pictures, {reader.name} reads {reader.chat.limit()}"
-            problems.add(path, said, row)
+            problems.add(path, said, f"for the prompt {shown(prompt)}")
 
 
 def _length(reader: Reader, wording: str, sizes: Sizes, answer: int) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL import Image
 
-LARGEST = 4096 * 4096  # pixels; a picture is laid over, or shown to, a model that sees far fewer
+LARGEST_PICTURE = 4096 * 4096  # pixels; a picture is laid over, or shown to, a model that sees far fewer
 MEBIBYTES = 64  # of the file
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 
@@ -54,14 +54,14 @@ def _opened(path: Path) -> Image.Image:
         with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as picture:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # refused below, and sooner
             width, height = picture.size
-            if width * height > LARGEST:
-                raise _TooLarge(f"is too large: {width} × {height} pixels; at most {LARGEST} pixels are read")
+            if width * height > LARGEST_PICTURE:
+                raise _TooLarge(f"is too large: {width} × {height} pixels; at most {LARGEST_PICTURE} pixels are read")
             picture.load()
             turned = ImageOps.exif_transpose(picture)
     except UnidentifiedImageError as error:
         raise ValueError("is no picture that can be read; use PNG or JPEG") from error
     except Image.DecompressionBombError as error:
-        raise ValueError(f"is too large; at most {LARGEST} pixels are read") from error
+        raise ValueError(f"is too large; at most {LARGEST_PICTURE} pixels are read") from error
     except _TooLarge:
         raise
     # what Pillow's readers raise for a file that breaks off or contradicts itself

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from functools import cache
+from functools import cache, lru_cache
 from types import UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -22,6 +22,7 @@ class Form:
     left_out: Mapping[type, Set[str]]  # fields that are no part of what one is, by its class
     rows: Sequence[str]  # its fields that hold long tuples: written one item at a time, every field of it
     shared: Sequence[str]  # fields of such an item whose tuples hold what other items hold too
+    pairs: Sequence[str]  # fields of such an item whose tuples hold a name and a value each, again and again the same
 
 
 def pieces(value: object, form: Form, whole: bool) -> Iterator[str]:
@@ -47,8 +48,10 @@ def parse(kind: type[T], text: str, form: Form) -> T:
 def _row(row: object, form: Form, shared: dict[int, str]) -> str:
     found: list[str] = []
     for name in _names(type(row)):
-        value: tuple[object, ...] | str = getattr(row, name)
-        if name in form.shared:
+        value: tuple[Any, ...] | str = getattr(row, name)
+        if name in form.pairs:
+            found.append(f'"{name}":[{",".join([_pair(*one) for one in value])}]')
+        elif name in form.shared:
             for one in value:
                 if id(one) not in shared:
                     shared[id(one)] = _text({key: getattr(one, key) for key in _names(type(one))})
@@ -66,6 +69,16 @@ def _left_out(kind: type, form: Form) -> frozenset[str]:
 def _names(kind: type[Any], left_out: frozenset[str] = frozenset()) -> tuple[str, ...]:
     """The keys of a dataclass, sorted."""
     return tuple(sorted(one.name for one in fields(kind) if one.name not in left_out))
+
+
+def _pair(name: str, value: object) -> str:
+    # what is equal for values alone is not always written alike, as 1 and true
+    return _known_pair(name, value) if type(value) is str else _text((name, value))
+
+
+@lru_cache(maxsize=4096)
+def _known_pair(name: str, value: str) -> str:
+    return _text((name, value))
 
 
 _text = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode

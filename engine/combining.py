@@ -46,6 +46,9 @@ class Part:
     place: Place  # where the combining recipe names it
 
 
+_Written = tuple[Part, Node | None]  # a recipe, and what it writes at some key
+
+
 def combined(parts: list[Part], kind: str, own: Node, problems: list[Problem]) -> Node:
     """What the recipes come to together, before `own`, what the combining recipe writes itself, is laid over it.
 
@@ -97,27 +100,27 @@ class _Combination:
             return None
         bare = [(part, None if node is None else _without(node, "stop")) for part, node in nodes]
         for part, node in bare[1:]:
-            self._agree(section, bare[0], (part, node))
+            self._agree((section,), bare[0], (part, node))
         made = there[0]
         for node in there[1:]:
             made = laid_over(made, node)
         return self._stopping(_without(made, "stop")) if section == "train" else made
 
-    def _agree(self, section: str, left: tuple[Part, Node | None], right: tuple[Part, Node | None]) -> None:
+    def _agree(self, at: Path, left: _Written, right: _Written) -> None:
+        """Adds a problem for every value below `at` in which two recipes differ and `own` says nothing."""
         if left[1] is None and right[1] is None:
             return
-        one, other = (dict(_leaves(_filled(section, node), ())) for _, node in (left, right))
+        one, other = (dict(_leaves(_filled(str(at[0]), node), ())) for _, node in (left, right))
         for path in sorted({*one, *other}, key=dotted):
-            if one.get(path) != other.get(path) and not _settled(self.own, (section, *path)):
-                self._conflict((section, *path), left, right, one.get(path), other.get(path))
+            if one.get(path) != other.get(path) and not _settled(self.own, (*at, *path)):
+                self._conflict(at, path, left, right, one.get(path), other.get(path))
 
-    def _conflict(
-        self, path: Path, left: tuple[Part, Node | None], right: tuple[Part, Node | None], was: Data, now: Data
-    ) -> None:
-        places = [_nearest(node, path[1:]) or part.place for part, node in (left, right)]
+    def _conflict(self, at: Path, path: Path, left: _Written, right: _Written, was: Data, now: Data) -> None:
+        places = [_nearest(node, path) or part.place for part, node in (left, right)]
+        key = dotted((*at, *path))
         said = f"{left[0].name} has {_word(was)} ({places[0]}), {right[0].name} has {_word(now)}"
-        hint = f"write `{dotted(path)}` into the combining recipe, whose own word holds"
-        self.problems.append(Problem(places[1], dotted(path), f"the combined recipes differ: {said}", hint))
+        hint = f"write `{key}` into the combining recipe, whose own word holds"
+        self.problems.append(Problem(places[1], key, f"the combined recipes differ: {said}", hint))
 
     def _stopping(self, train: Node) -> Node:
         """All thresholds of all recipes, where each of them has some: one that has none is not to be cut short."""
@@ -132,10 +135,10 @@ class _Combination:
             self._agree_on_patience(stops[0], (part, node))
         return train if made is None else _with(train, "stop", made)
 
-    def _agree_on_patience(self, left: tuple[Part, Node | None], right: tuple[Part, Node | None]) -> None:
+    def _agree_on_patience(self, left: _Written, right: _Written) -> None:
         was, now = (node.value if (node := _child(one, "patience")) else 1 for _, one in (left, right))
         if was != now:
-            self._conflict(("train", "stop", "patience"), left, right, was, now)
+            self._conflict(("train", "stop"), ("patience",), left, right, was, now)
 
     def _stop(self, part: Part, stop: Node) -> Node:
         judge = _child(stop, "judge")
@@ -156,16 +159,22 @@ class _Combination:
             for name, node in _children(_child(part.root, section)):
                 settings = _filled(section, node)
                 same = next((one for one in found.values() if one[2] == settings), None)
-                rival = next((one for one in found.values() if one[0] == name and one[2] != settings), None)
-                if same is None and rival is not None and not _settled(self.own, (section, name)):
-                    self._differ(section, name, rival[1], part, node)
+                rivals = (who for who, one in found.items() if one[0] == name and one[2] != settings)
+                if same is None and (rival := next(rivals, None)) is not None:
+                    self._differ((section, name), (self._named(rival[0]), found[rival][1]), (part, node))
                 found[part.name, name] = same or (name, node, settings)
         return found
 
-    def _differ(self, section: str, name: str, rival: Node, part: Part, node: Node) -> None:
-        said = f"another `{name}` stands in {rival.place}, with other settings"
-        hint = f"give one of them another name, or write `{section}.{name}` into the combining recipe"
-        self.problems.append(Problem(node.place, f"{section}.{name}", f"the combined recipes differ: {said}", hint))
+    def _named(self, recipe: str) -> Part:
+        return next(part for part in self.parts if part.name == recipe)
+
+    def _differ(self, at: Path, left: tuple[Part, Node], right: tuple[Part, Node]) -> None:
+        if _settled(self.own, at):  # in part, perhaps: the rest of it is not for us to choose
+            self._agree(at, left, right)
+            return
+        said = f"another `{at[1]}` stands in {left[1].place}, with other settings"
+        hint = f"give one of them another name, or write `{dotted(at)}` into the combining recipe"
+        self.problems.append(Problem(right[1].place, dotted(at), f"the combined recipes differ: {said}", hint))
 
     def _member(self, section: str, part: Part, name: str) -> str:
         return self.members[section].get((part.name, name), (name,))[0]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from .errors import SETS, InputError, Place, Problem, cut
-from .nodes import DEEPEST, Builder, Data, Node, Path, Scalar, dotted, events, scalar
+from .nodes import DEEPEST_VALUE, Builder, Data, Node, Path, Scalar, dotted, events, scalar
 
 __all__ = ["Data", "Document", "Node", "Path", "Scalar", "dotted", "override", "parse", "plain", "scalar"]
 
@@ -48,18 +48,14 @@ class Document:
 
     def key_place(self, path: Path) -> Place:
         """Where the last key of `path` stands; where its value starts if it is no key of a mapping."""
-        node: Node | None = self.root
-        for step in path[:-1]:
-            node = node.child(step) if node is not None else None
+        node = self._at(path[:-1])
         if node is not None and path and str(path[-1]) in node.keys:
             return node.keys[str(path[-1])]
         return self.place(path)
 
     def writers(self, path: Path) -> str:
         """Who wrote which key of the mapping at `path`, in words; empty where one file wrote them all."""
-        node: Node | None = self.root
-        for step in path:
-            node = node.child(step) if node is not None else None
+        node = self._at(path)
         places = node.keys if node is not None and node.children is not None else {}
         if len({place.file for place in places.values()}) < 2:
             return ""
@@ -68,10 +64,18 @@ class Document:
 
     def has(self, path: Path) -> bool:
         """Whether there is a value at `path`."""
+        return self._at(path) is not None
+
+    def names(self, path: Path) -> list[str]:
+        """The keys of the mapping at `path`; none where there is no mapping."""
+        node = self._at(path)
+        return list((node.children or {}) if node is not None else ())
+
+    def _at(self, path: Path) -> Node | None:
         node: Node | None = self.root
         for step in path:
             node = node.child(step) if node is not None else None
-        return node is not None
+        return node
 
 
 def _writer(place: Place) -> str:
@@ -101,14 +105,16 @@ def _refuse_unprintable(text: str, file: str) -> None:
 def override(document: Document, assignment: str) -> Document:
     """The document with `a.b=V` applied: V is YAML, a step of digits picks from a list, missing mappings are made.
 
+    `~` takes a key away that is there, as it does where a file includes another.
+
     Raises InputError, placed in the assignment itself.
     """
     name, equals, text = assignment.partition("=")
     file = f"{SETS}{cut(assignment, 200)}"
     steps = name.split(".")
     _refuse_unprintable(assignment, file)
-    if len(steps) > DEEPEST:
-        raise InputError([Problem(Place(file), "", f"is nested deeper than {DEEPEST} levels")])
+    if len(steps) > DEEPEST_VALUE:
+        raise InputError([Problem(Place(file), "", f"is nested deeper than {DEEPEST_VALUE} levels")])
     if not equals or not all(steps):
         raise InputError([Problem(Place(file), "", "is no assignment", "write --set train.steps=200")])
     # keeps columns true: V starts behind the name and the equals sign
@@ -165,6 +171,9 @@ def _assigned(node: Node | None, steps: list[str], value: Node, place: Place, na
         )
     children = dict(node.children or {}) if node is not None else {}
     keys = dict(node.keys) if node is not None else {}
+    if not rest and value.nothing and children.pop(step, None) is not None:
+        keys.pop(step, None)  # what is combined has keys that nobody wrote
+        return Node(node.place if node is not None else place, children=children, keys=keys)
     children[step] = _assigned(children.get(step), rest, value, behind, name)
     # a value that is replaced gets its new place, a key that was there keeps its own unless nothing else of it is left
     keys[step] = keys.get(step, place) if rest else place

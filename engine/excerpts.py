@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import final
 
 from .errors import SETS, InputError, Place, visible
-from .texts import LARGEST, beginning
+from .texts import LARGEST_FILE, beginning
 
 WIDEST = 100  # cells of a line where there is no terminal to say how many it shows
 _MARGIN = 12  # cells of a line that are shown behind a caret at its end
@@ -47,7 +47,7 @@ def _lines(file: str) -> list[str]:
     if file.startswith(SETS):
         return _YAML_BREAK.split(file.removeprefix(SETS))
     try:
-        text = beginning(file, LARGEST).decode(errors="replace")
+        text = beginning(file, LARGEST_FILE).decode(errors="replace")
     except InputError:
         return []
     text = text.removeprefix("\ufeff")

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, TypeAdapter, Validat
 
 from .errors import InputError, Place, Problem
 
-LARGEST = 100 * 2**20  # bytes; what the format allows
+LARGEST_HEADER = 100 * 2**20  # bytes; what the format allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def read(path: Path) -> Header:
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            if length > min(LARGEST, path.stat().st_size - 8):
+            if length > min(LARGEST_HEADER, path.stat().st_size - 8):
                 raise ValueError("its header is longer than it can be")
             data: object = json.loads(file.read(length))
         if not isinstance(data, dict):

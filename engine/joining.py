@@ -8,9 +8,9 @@ from itertools import chain, count
 
 from .agreeing import Agreeing
 from .problems import Problems
-from .prompted import MOST, Prompted, Sets
+from .prompted import MOST_PROMPTS, Prompted, Sets
 
-STEPS = 10 * MOST  # rows that `cross` may make on the way: some seconds
+STEPS = 10 * MOST_PROMPTS  # rows that `cross` may make on the way: some seconds
 
 
 class TooManySteps(ValueError):
@@ -44,8 +44,10 @@ def joined(kind: str, found: list[Sets], problems: Problems) -> Sets:
             problems.add(("prompts", kind), said, "draw fewer with `sample`")
             made.append([])
             continue
-        if len(listed) > MOST:
-            problems.add(("prompts", kind), f"makes more than {MOST} {name} prompts", "draw fewer with `sample`")
+        if len(listed) > MOST_PROMPTS:
+            problems.add(
+                ("prompts", kind), f"makes more than {MOST_PROMPTS} {name} prompts", "draw fewer with `sample`"
+            )
             listed = []
         elif not listed and all(lists):
             hint = "use `union`, or let the variables that they share take the same values"
@@ -55,7 +57,7 @@ def joined(kind: str, found: list[Sets], problems: Problems) -> Sets:
 
 
 def united(lists: Iterable[Iterable[Prompted]]) -> list[Prompted]:
-    """All rows. Those of one prompt become one row where their variables agree. Ends soon after `MOST` rows."""
+    """All rows. Those of one prompt become one row where their variables agree. Ends soon after `MOST_PROMPTS` rows."""
     found: dict[str, list[Prompted]] = {}
     agreeing: dict[str, Agreeing] = {}
     rows = 0
@@ -72,7 +74,7 @@ def united(lists: Iterable[Iterable[Prompted]]) -> list[Prompted]:
             same[at] = _both(same[at], row, row.prompt)
         if row.prompt in agreeing:
             agreeing[row.prompt].put(at)
-        if rows > MOST:
+        if rows > MOST_PROMPTS:
             break
     return list(chain.from_iterable(found.values()))
 
@@ -80,7 +82,7 @@ def united(lists: Iterable[Iterable[Prompted]]) -> list[Prompted]:
 def crossed(lists: Iterable[list[Prompted]]) -> list[Prompted]:
     """Each row with each of the next list that agrees with it: their texts joined by a comma, a common one said once.
 
-    Ends soon after `MOST` rows. Raises TooManySteps where rows of the first lists find too few of the last one.
+    Ends soon after `MOST_PROMPTS` rows. Raises TooManySteps where rows of the first lists find too few of the last one.
     """
     first, *others = lists
     made: Iterable[Prompted] = first

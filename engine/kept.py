@@ -19,15 +19,15 @@ class Kept(Generic[T]):
 
     def __init__(self, texts: Iterable[str], make: Callable[[Mapping[str, Value]], T]) -> None:
         self._names = tuple(sorted({name for text in texts for name in used(text)}))
-        self._of_one_row = "prompt" in self._names  # nearly every row has a prompt of its own: nothing to keep
+        self.of_one_row = "prompt" in self._names  # nearly every row has a prompt of its own: nothing to keep
         self._make = make
         self._made: dict[tuple[Hashable, ...], T] = {}
 
     def __call__(self, variables: Mapping[str, Value], manner: Hashable = None) -> T:
-        if self._of_one_row:
+        if self.of_one_row:
             return self._make(variables)
-        values = [variables.get(name) for name in self._names]
-        key = (manner, *[value if type(value) is str else told_apart(value) for value in values])
+        known = variables.get
+        key = (manner, *[value if type(value := known(name)) is str else told_apart(value) for name in self._names])
         if key not in self._made:
             self._made[key] = self._make(variables)
         return self._made[key]

@@ -197,6 +197,7 @@ MEASURES: dict[str, type[Keys]] = {
     "horizon_row": HorizonRowMeasure, "factors": FactorsMeasure, "sharpness": SharpnessMeasure, "drift": DriftMeasure,
 }  # fmt: skip
 OF_THE_WORLD = frozenset({"horizon_row", "factors"})  # they read scenes of the embedded world
+WORLD_SIZE = 64  # pixels, both ways, of the pictures that they read
 
 Measure = Annotated[
     Annotated[HorizonRowMeasure, Tag("<horizon_row>")]

@@ -28,7 +28,7 @@ def laid_over(base: Node, over: Node, path: Path = ()) -> Node:
         return over
     children, keys = dict(base.children), {**base.keys, **over.keys}
     for name, value in over.children.items():
-        if name in children and _is_nothing(value):
+        if name in children and value.nothing:
             del children[name], keys[name]
         else:
             inherited = children.get(name)
@@ -45,10 +45,6 @@ def moved(node: Node, folder: str) -> Node:
 
 def _moved(text: str, folder: str, is_model: bool) -> str:
     return text if is_model and not text.startswith(".") else rebased(text, folder)
-
-
-def _is_nothing(node: Node) -> bool:
-    return node.value is None and node.children is None and node.items is None
 
 
 def _another_kind(path: Path, base: Node, over: Node) -> bool:

@@ -19,6 +19,7 @@ from .. import critics
 from . import generators, hub
 from .errors import InputError, Place, Problem, WorkError, cut
 from .plan import Model
+from .problems import meant
 
 CHECKPOINTS = Path(__file__).parent / "world" / "checkpoints"
 
@@ -56,7 +57,7 @@ def _located(address: str, folder: Path) -> Model:
         name = address.removeprefix("builtin:")
         at = CHECKPOINTS / name
         if name not in builtin():
-            raise ValueError(f"there is no builtin model `{name}`; there are {', '.join(builtin()) or 'none'}")
+            raise ValueError(f"there is no builtin model `{name}`; {meant(name, builtin())}")
     elif address.startswith((".", "/")):
         at = (folder / address).resolve()
         if not at.is_dir():

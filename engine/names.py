@@ -5,13 +5,14 @@ On the data, not on the model, so that one wrong part does not hide what is wron
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from . import scopes
 from .document import Data, Path, plain
 from .problems import Problems, meant
 from .template import is_template
-from .values import FACTORS
+from .values import FACTORS, VARIABLE
 
 
 def check_names(problems: Problems) -> None:
@@ -46,7 +47,7 @@ def _scopes(data: Mapping[str, Data], problems: Problems) -> None:
             problems.add(
                 ("vars", name), message, f"take another name, or write `{name}: {{VARIABLE: VALUE}}`", at_key=True
             )
-        if isinstance(value, dict) and name not in known:
+        if isinstance(value, dict) and name not in known and re.match(VARIABLE, name):
             message = f"is a mapping, but no combined recipe is called `{name}`"
             problems.add(("vars", name), message, meant(name, sorted(known)) if known else "", at_key=True)
     for kind in ("union", "cross") if problems.document.combined else ():
@@ -125,9 +126,11 @@ def _expected(
 
 def check_words(name: str, measure: Data, problems: Problems) -> None:
     """Adds a problem for every word of a measure's `is` that the embedded world does not know; templates wait."""
+    wanted = plain(plain(plain(measure).get("factors")).get("is"))
+    if not wanted:
+        return
     from .world.captions import PHRASES
 
-    wanted = plain(plain(plain(measure).get("factors")).get("is"))
     for factor, word in wanted.items():
         if factor in FACTORS and isinstance(word, str) and not is_template(word) and word not in PHRASES[factor]:
             problems.unknown(("measures", name, "factors", "is", factor), factor, word, PHRASES[factor])

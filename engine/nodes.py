@@ -15,7 +15,7 @@ Scalar = str | int | float | bool | None
 Data = Scalar | list["Data"] | dict[str, "Data"]
 Path = tuple[str | int, ...]
 
-DEEPEST = 40  # levels; libyaml itself has no bound, and readers of the data recurse
+DEEPEST_VALUE = 40  # levels; libyaml itself has no bound, and readers of the data recurse
 UNFOLDED = 10_000  # nodes that aliases may add to a document
 
 _NULL = {"", "~", "null", "Null", "NULL"}
@@ -39,6 +39,11 @@ class Node:
     children: dict[str, Node] | None = None
     keys: dict[str, Place] = field(default_factory=dict[str, Place])
     count: int = 1  # nodes in all, itself included, aliases unfolded
+
+    @property
+    def nothing(self) -> bool:
+        """Whether it is `~`, or left empty."""
+        return self.value is None and self.children is None and self.items is None
 
     def data(self) -> Data:
         """The value as plain data."""
@@ -132,8 +137,7 @@ class Builder:
                 break
             if isinstance(event, yaml.NodeEvent):
                 root = self._node(event)
-        empty = root is not None and root.children is None and root.items is None and root.value is None
-        return None if empty else root
+        return None if root is None or root.nothing else root
 
     def _problem(self, event: Any, message: str, hint: str = "") -> None:
         self.problems.append(Problem(self._place(event), dotted(tuple(self.path)), message, hint))
@@ -142,8 +146,8 @@ class Builder:
         return Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
 
     def _node(self, event: Any) -> Node:
-        if self.depth > DEEPEST:
-            self._problem(event, f"is nested deeper than {DEEPEST} levels")
+        if self.depth > DEEPEST_VALUE:
+            self._problem(event, f"is nested deeper than {DEEPEST_VALUE} levels")
             raise InputError(self.problems)
         self.depth += 1
         node = self._anchored(event)

@@ -192,6 +192,7 @@ _FORM = form.Form(
     left_out={Model: {"folder"}, Asset: {"source"}, Drawing: {"source"}, Plan: {"order"}},
     rows=("test_rows", "train_rows", "validate_rows"),
     shared=("asks", "targets"),
+    pairs=("variables",),
 )
 
 

@@ -123,10 +123,10 @@ def _needs(seen: Outlook) -> Iterator[str]:
         several = any(one.together for one in seen.advice)
         yield f"  does not fit; what would help{', one after the other' if several else ''}:"
         yield from (f"    {one.key}: {one.change}" for one in seen.advice)
-    low, high = needs.seconds
+    low, high = (duration(seconds) for seconds in needs.seconds)
+    least, most = (f"{one:.2g} s" if one < 10 else duration(one) for one in needs.step_seconds)
     yield (
-        f"  time       {duration(low)} to {duration(high)}, a step {needs.step_seconds[0]:.2g} to "
-        f"{needs.step_seconds[1]:.2g} s: from operations at assumed rates; --measure finds out"
+        f"  time       {low} to {high}, a step {least} to {most}: from operations at assumed rates; --measure finds out"
     )
 
 

@@ -41,8 +41,8 @@ _PATTERNS = {
 # what pydantic adds to the path of a value: the kind it chose, and that the key is meant
 _CHOICES = ("[key]", "<list>", "<sample>", "<sets>", "<together>")
 _STEPS = {*_CHOICES, *(f"<{kind}>" for kind in (*VISUALS, *MEASURES, *SOURCES))}
-MOST = 100  # problems that are listed; the others are counted
-LISTED = 40  # names that a hint lists
+MOST_PROBLEMS = 100  # problems that are listed; the others are counted
+LISTED_NAMES = 40  # names that a hint lists
 LONGEST_NAME = 64  # characters of a name that are compared with others
 _QUOTE = "text that looks like a number or a word of YAML needs quotes"
 
@@ -53,8 +53,8 @@ def meant(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name[:LONGEST_NAME], names, 1)
     if close:
         return f"did you mean `{cut(close[0])}`?"
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return f"there are {', '.join(cut(one) for one in names[:LISTED])}{more}" if names else "there are none"
+    more = f" and {len(names) - LISTED_NAMES} more" if len(names) > LISTED_NAMES else ""
+    return f"there are {', '.join(cut(one) for one in names[:LISTED_NAMES])}{more}" if names else "there are none"
 
 
 def shown(value: object) -> str:
@@ -84,7 +84,7 @@ def _mistake(problem: Problem) -> tuple[Place, str, str]:
 
 @final
 class Problems:
-    """Gathers problems of one document; the same one is kept once, and after `MOST` they are only counted."""
+    """Gathers problems of one document; the same one is kept once, and after `MOST_PROBLEMS` they are only counted."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -108,7 +108,7 @@ class Problems:
         said = (place, key, message)
         if said in self._said:
             return
-        if len(self.found) < MOST:
+        if len(self.found) < MOST_PROBLEMS:
             self._said.add(said)
             self.found[Problem(*said, hint)] = None
         else:
@@ -122,7 +122,7 @@ class Problems:
     @property
     def full(self) -> bool:
         """Whether further problems are only counted: what they would say need not be made up."""
-        return len(self.found) >= MOST
+        return len(self.found) >= MOST_PROBLEMS
 
     def invalid(self, error: ValidationError, prefix: Path = ()) -> list[Path]:
         """Every problem of a validation, of the value at `prefix`; returns the paths of the values it spoils."""
@@ -156,7 +156,8 @@ class Problems:
             self._no_kind(path, detail["input"])
         else:
             message, hint = _said(detail)
-            self.add(path, message, hint or self._mixed(path), at_key=is_key)
+            hint = hint or self._mixed(path) or (self._not_inherited(path) if detail["input"] is None else "")
+            self.add(path, message, hint, at_key=is_key)
         return path
 
     def _mixed(self, path: Path) -> str:
@@ -164,8 +165,20 @@ class Problems:
         writers = self.document.writers(path)
         return f"{writers}; `KEY: ~` removes what is inherited" if writers else ""
 
+    def _not_inherited(self, path: Path) -> str:
+        """A hint for `~` that has nothing to remove; empty in a recipe that builds on no other file."""
+        if not path or not self.document.writers(()):
+            return ""
+        beside = [name for name in self.document.names(path[:-1]) if name != path[-1]]
+        close = get_close_matches(str(path[-1])[:LONGEST_NAME], beside, 1)
+        said = "`~` removes what is inherited, and nothing is inherited here"
+        return f"{said}; did you mean `{cut(close[0])}`?" if close else said
+
     def _no_kind(self, path: Path, value: object) -> None:
         """A value that is none of several kinds, or several at once."""
+        if value is None and (hint := self._not_inherited(path)):
+            self.add(path, "must be a mapping, found nothing", hint)
+            return
         kinds = {"visuals": VISUALS, "measures": MEASURES}.get(str(path[0]), SOURCES)
         lists = "a list of prompts, or " if kinds is SOURCES else ""
         if not isinstance(value, dict):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .allowed import OWN
 from .template import Value, is_template
 
-MOST = 100_000  # prompts of one set
+MOST_PROMPTS = 100_000  # prompts of one set
 NO_TEMPLATE = "is no place for a template"
 HINT = "templates stand in questions, visuals, measures and the prompts' `template`; what they see is plain"
 UNSEEN = "is a word of templates: none of them would see such a variable"

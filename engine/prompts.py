@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import document, joining, scopes, tables
 from .problems import Problems
-from .prompted import HINT, MOST, NO_TEMPLATE, RENAME, UNSEEN, Prompted, Sets, templated, unseen
+from .prompted import HINT, MOST_PROMPTS, NO_TEMPLATE, RENAME, UNSEEN, Prompted, Sets, templated, unseen
 from .schema_prompts import FilePrompts, HeldBack, Prompt, PromptSets, TemplatePrompts, Together
 from .template import BadTemplate, Value, is_template, render
 
-__all__ = ["HINT", "MOST", "NO_TEMPLATE", "Prompted", "Sets", "check_variables", "rows", "templated"]
+__all__ = [
+    "HINT",
+    "MOST_PROMPTS",
+    "NO_TEMPLATE",
+    "STAND_IN",
+    "Prompted",
+    "Sets",
+    "check_variables",
+    "rows",
+    "templated",
+]
+
+STAND_IN = Sets([Prompted("a picture", {})], [], [])  # for prompts that cannot be listed
 
 Source = list[Prompt] | TemplatePrompts | FilePrompts
 Open = Callable[[document.Path, str], Path | None]  # the file that a path of the recipe means, where it may be read
@@ -134,10 +147,11 @@ def _from_template(
     if source.sample is not None and source.sample > total:
         problems.add((*path, "sample"), f"cannot draw {source.sample} of {total} prompts")
         return []
-    if (source.sample or total) > MOST:
-        problems.add((*path, "for"), f"makes {source.sample or total} prompts, more than {MOST}", "use `sample`")
+    if (source.sample or total) > MOST_PROMPTS:
+        problems.add(
+            (*path, "for"), f"makes {source.sample or total} prompts, more than {MOST_PROMPTS}", "use `sample`"
+        )
         return []
-    chosen = range(total) if source.sample is None else sorted(_drawn(total, source.sample, random.Random(seed)))
     if "prompt" in source.over:
         problems.add((*path, "for", "prompt"), "`prompt` is the rendered prompt's own name", at_key=True)
         return []
@@ -150,9 +164,12 @@ def _from_template(
     # the order in which a recipe writes its keys means nothing: the longest list varies most slowly
     names = sorted(source.over, key=lambda name: (len(source.over[name]), name), reverse=True)
     lists = [source.over[name] for name in names]
+    combinations: Iterable[Sequence[Value]] = itertools.product(*lists)
+    if source.sample is not None:
+        combinations = (_combination(lists, at) for at in sorted(_drawn(total, source.sample, random.Random(seed))))
     found: list[Prompted] = []
-    for at in chosen:
-        row: dict[str, Value] = dict(zip(names, _combination(lists, at), strict=True))
+    for values in combinations:
+        row: dict[str, Value] = dict(zip(names, values, strict=True))
         try:
             prompt = render(source.template, {**variables, **row}).strip()
         except BadTemplate as error:

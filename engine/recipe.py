@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
+from .clashes import check_clashes
 from .document import Document, override, parse
-from .document import Path as Place
+from .document import Path as KeyPath
 from .errors import InputError
 from .names import check_names
-from .needs import check_needs
 from .problems import Problems
 from .schema import Schema, json_schema
 from .texts import LARGEST_RECIPE, load
@@ -51,7 +51,7 @@ class Recipe:
     document: Document  # the places of everything, overrides applied
     schema: Schema
     included: tuple[Included, ...] = ()  # the files it is made of besides its own, sorted by name
-    lost: tuple[Place, ...] = ()  # paths left out because they are wrong; only while errors are gathered
+    lost: tuple[KeyPath, ...] = ()  # paths left out because they are wrong; only while errors are gathered
 
     @property
     def digests(self) -> tuple[tuple[str, str], ...]:
@@ -80,7 +80,7 @@ def read(path: Path, sets: Sequence[str] = (), allow_outside: bool = False) -> R
         problems.raise_if_any()
     schema, lost = _validated(document, problems)
     check_names(problems)
-    check_needs(problems)
+    check_clashes(problems)
     recipe = Recipe(
         text=text,
         file=str(path),
@@ -111,10 +111,10 @@ def _whole(document: Document, path: Path, allow_outside: bool) -> tuple[Documen
     return merged(document, path.absolute().parent, allow_outside)
 
 
-def _validated(document: Document, problems: Problems) -> tuple[Schema, list[Place]]:
+def _validated(document: Document, problems: Problems) -> tuple[Schema, list[KeyPath]]:
     """The recipe's model; of a wrong one what remains without its wrong parts, and the paths of those."""
     data = cast(dict[str, Any], document.data)
-    lost: list[Place] = []
+    lost: list[KeyPath] = []
     brought_up = Problems(document)  # by leaving parts out: nobody's mistakes
     for _ in range(_ROUNDS):
         try:
@@ -127,7 +127,7 @@ def _validated(document: Document, problems: Problems) -> tuple[Schema, list[Pla
     return Schema.model_validate(_STAND_IN), [()]
 
 
-def _leave_out(data: dict[str, Any], path: Place) -> None:
+def _leave_out(data: dict[str, Any], path: KeyPath) -> None:
     """Remove what is at `path`, a list as a whole; what a recipe cannot do without is stood in for."""
     keys = [str(step) for step in path[: next((at for at, step in enumerate(path) if isinstance(step, int)), None)]]
     if len(keys) == 2 and keys[0] == "questions" and _completed(data, keys[1]):

@@ -21,6 +21,7 @@ from .problems import Problems, shown
 from .template import BadTemplate, Value, is_template, render
 from .values import RENDERED
 
+_UNKNOWN = "?"  # stands for a question that cannot be rendered
 _ENOUGH = 20  # rows for which a template fails; it is not rendered for the others
 
 Parameters = tuple[tuple[str, plan.Scalar | tuple[plan.Scalar, ...]], ...]
@@ -48,33 +49,54 @@ class Asked:
     against: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """The texts at one place of a question."""
+
+    placed: tuple[tuple[document.Path, str], ...]  # each with its own place
+    plain: tuple[str, ...] | None  # as they are for every row, where none of them is a template
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What of a question is rendered."""
+
+    suffix: _Texts  # one
+    ask: _Texts
+    answer: _Texts
+    against: _Texts
+
+
 @final
 class Renderer:
     """Renders the parts of one recipe; a problem of a part is gathered once, and the part is then None."""
 
-    def __init__(self, data: Mapping[str, Data], opened: Open, problems: Problems, complain: bool) -> None:
+    def __init__(
+        self, chosen: schema.Schema, data: Mapping[str, Data], opened: Open, problems: Problems, complain: bool
+    ) -> None:
         """`complain` is False where variables are missing for a reason that is reported already."""
         self.data, self.opened, self.problems, self.complain = data, opened, problems, complain
+        self.models: dict[str, Mapping[str, schema.Keys]] = {"visuals": chosen.visuals, "measures": chosen.measures}
         self.lenient = False  # while rendering for a row that need not have the variables: without them, nothing
         self._failed: Counter[document.Path] = Counter()
         self._parts: dict[tuple[str, str], _Part] = {}
         self._made: dict[tuple[str, str, str], Drawn | Parameters | None] = {}
         self._wrong: set[tuple[str, str]] = set()
-        self._plain: dict[document.Path, list[str]] = {}  # texts that are no templates: the same for all rows
-        self._places: dict[document.Path, list[document.Path]] = {}  # of the texts that a path holds
+        self._questions: dict[str, _Question] = {}
 
     def question(self, name: str, question: schema.Question, variables: Mapping[str, Value]) -> Asked | None:
         """The question as it is asked of a row; None where it renders to nothing but white space, or is wrong."""
-        base: document.Path = ("questions", name)
-        suffix = self._text((*base, "suffix"), question.suffix, variables)
-        asks = self._texts((*base, "ask"), question.ask, variables)
-        if suffix is None or asks is None:
-            return None
-        wordings = tuple(f"{ask} {suffix}".strip() for ask in asks if ask)
+        if name not in self._questions:
+            self._questions[name] = _question(name, question, self.problems.document)
+        texts = self._questions[name]
+        suffix, asks = self._rendered(texts.suffix, variables), self._rendered(texts.ask, variables)
+        if suffix is not None and asks is not None:
+            wordings = tuple([f"{ask} {suffix[0]}".strip() for ask in asks if ask])
+        else:  # wrong, which is told: the answers may be wrong as well
+            wordings = () if self.lenient else (_UNKNOWN,)
         if not wordings:
             return None
-        answers = self._answers((*base, "answer"), question.answer, variables)
-        against = self._answers((*base, "against"), question.against or [], variables)
+        answers, against = self._answers(texts.answer, variables), self._answers(texts.against, variables)
         return None if answers is None or against is None else Asked(wordings, answers, against)
 
     def visual(self, name: str, variables: Mapping[str, Value]) -> Drawn | None:
@@ -109,8 +131,11 @@ class Renderer:
         key = (section, name, json.dumps(rendered, sort_keys=True) if part.templates else "")
         if key not in self._made:
             try:
-                kind = next(kind for kind in kinds if kind in document.plain(rendered))
-                self._made[key] = make(name, kinds[kind].model_validate(rendered, context=RENDERED))
+                model = self.models[section][name]  # which was checked as it is written
+                if part.templates:
+                    kind = next(kind for kind in kinds if kind in document.plain(rendered))
+                    model = kinds[kind].model_validate(rendered, context=RENDERED)
+                self._made[key] = make(name, model)
                 if section == "measures":
                     check_words(name, rendered, self.problems)
             except ValidationError as error:
@@ -147,7 +172,7 @@ class Renderer:
         return Drawn(kind, _sorted(parameters), asset, sha256(found), str(found), beside)
 
     def _text(self, path: document.Path, text: str, variables: Mapping[str, Value]) -> str | None:
-        if self._failed[path] >= _ENOUGH:
+        if self._failed.get(path, 0) >= _ENOUGH:
             return None
         try:
             return render(text, variables).strip()
@@ -161,30 +186,37 @@ class Renderer:
                 self.problems.add(path, error.message, hint)
             return None
 
-    def _texts(self, path: document.Path, texts: list[str], variables: Mapping[str, Value]) -> list[str] | None:
-        if path in self._plain:
-            return self._plain[path]
-        if not any(is_template(text) for text in texts):
-            self._plain[path] = [text.strip() for text in texts]
-            return self._plain[path]
-        if path not in self._places:
-            listed = self.problems.document.has((*path, 0))
-            self._places[path] = [(*path, at) if listed else path for at in range(len(texts))]
-        found = [self._text(place, text, variables) for place, text in zip(self._places[path], texts, strict=True)]
-        return None if None in found else cast(list[str], found)
+    def _rendered(self, texts: _Texts, variables: Mapping[str, Value]) -> tuple[str, ...] | None:
+        if texts.plain is not None:
+            return texts.plain
+        found = tuple([self._text(place, text, variables) for place, text in texts.placed])
+        return None if None in found else cast(tuple[str, ...], found)
 
-    def _answers(self, path: document.Path, texts: list[str], variables: Mapping[str, Value]) -> tuple[str, ...] | None:
-        found = self._texts(path, texts, variables)
+    def _answers(self, texts: _Texts, variables: Mapping[str, Value]) -> tuple[str, ...] | None:
+        found = self._rendered(texts, variables)
         if found is not None and "" in found:
-            at = (*path, found.index(""))
-            at = at if self.problems.document.has(at) else path
-            self.problems.add(at, "renders to an empty text", f"for {_row(variables)}")
+            self.problems.add(texts.placed[found.index("")][0], "renders to an empty text", f"for {_row(variables)}")
             return None
-        return None if found is None else tuple(found)
+        return found
 
 
 def _row(variables: Mapping[str, Value]) -> str:
     return ", ".join(f"{name} = {shown(value)}" for name, value in variables.items())
+
+
+def _question(name: str, question: schema.Question, written: document.Document) -> _Question:
+    def texts(key: str, listed: list[str]) -> _Texts:
+        path: document.Path = ("questions", name, key)
+        of_a_list = written.has((*path, 0))
+        placed = tuple(((*path, at) if of_a_list else path, text) for at, text in enumerate(listed))
+        return _Texts(placed, None if any(map(is_template, listed)) else tuple(text.strip() for text in listed))
+
+    return _Question(
+        texts("suffix", [question.suffix]),
+        texts("ask", question.ask),
+        texts("answer", question.answer),
+        texts("against", question.against or []),
+    )
 
 
 class _Part:

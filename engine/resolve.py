@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from . import document, plan, prompts, rendering, resolve_models, schema, schema_training
-from .kinds import MEASURES, OF_THE_WORLD
+from .kinds import MEASURES, OF_THE_WORLD, WORLD_SIZE
 from .problems import Problems
 from .recipe import Recipe
 from .rows import Row, Rows
 from .scopes import owner
 from .template import is_template
-from .world.scenes import SIZE as WORLD_SIZE
 
 
 def resolve(recipe: Recipe) -> plan.Plan:
@@ -32,10 +31,12 @@ def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
     sets = prompts.rows(chosen.prompts, chosen.vars, chosen.train.seed, opened, problems)
     # variables of prompts that are wrong themselves are no second mistake
     complain = not any(path[:1] in ((), ("prompts",), ("vars",)) for path in recipe.lost) and bool(sets.train)
+    if problems.found and not sets.train:
+        sets = prompts.STAND_IN  # what hangs on no row of theirs may be wrong as well
     data = document.plain(recipe.document.data)
     rows = Rows(
         chosen,
-        rendering.Renderer(data, opened, problems, complain),
+        rendering.Renderer(chosen, data, opened, problems, complain),
         resolve_models.readers(chosen, located, generator),
         problems,
     )

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from . import gallery, scopes
 from .combining import Part, called, combined
 from .document import Document, Node, parse
-from .document import Path as Keys
+from .document import Path as KeyPath
 from .errors import InputError, Place, Problem
 from .merging import laid_over, moved
 from .paths import Refused, inside, rebased
@@ -26,7 +26,7 @@ from .texts import LARGEST_RECIPE, load
 from .values import MOST_BYTES, MOST_FILES, MOST_MERGED
 
 KEYS = ("include", "combine")
-DEEPEST = 64  # files that include each other in a row: reading them recurses
+DEEPEST_FILE = 64  # files that include each other in a row: reading them recurses
 _TOO_LARGE = "makes the recipe too large"
 _VERSION: TypeAdapter[int] = TypeAdapter(Literal[1])  # as `Schema.recipe`
 
@@ -78,7 +78,7 @@ class _Reader:
         self.included: dict[Path, Included] = {}
         self.problems: list[Problem] = []
         self.missing: list[Problem] = []
-        self.unreadable: list[Keys] = []
+        self.unreadable: list[KeyPath] = []
         self.combined: set[str] = set()  # names of recipes
         self._read: dict[Path, Node | None] = {}
         self._values: dict[Path, int] = {}  # that a file comes to
@@ -91,7 +91,8 @@ class _Reader:
             return moved(node, file.folder)
         keys = {key: place for key, place in node.keys.items() if key not in KEYS}
         mine = moved(Node(node.place, children=own, keys=keys), file.folder)
-        below = [self._other(entry, file) for entry in self._names(node, "include")]
+        include = node.children.get("include")
+        below = [self._other(entry, file) for entry in ([] if include is None else self._names(include, "include"))]
         if (combine := node.children.get("combine")) is not None:
             below.append(self._combined(combine, file, mine))
         made: Node | None = None
@@ -101,9 +102,12 @@ class _Reader:
 
     def _combined(self, node: Node, by: _File, mine: Node) -> Node | None:
         """What the recipes come to together that `combine` names; None where there are none to combine."""
-        data = node.data()
+        if node.items is not None:
+            names = list(self._names(node, "combine"))
+            if not names or len(names) < len(node.items):
+                return None  # what is wrong with the list is told
         try:
-            chosen = TypeAdapter(Combine).validate_python(data)
+            chosen = TypeAdapter(Combine).validate_python(node.data())
         except ValidationError as error:
             self.missing += _wrong("combine", node, by, error)
             return None
@@ -133,12 +137,11 @@ class _Reader:
 
     def _names(self, node: Node, key: str) -> Iterator[Node]:
         """The texts of a list, or the one that stands for a list of one."""
-        found = (node.children or {}).get(key)
-        if found is not None and found.items is not None and not 0 < len(found.items) <= MOST_FILES:
-            message = f"must have at most {MOST_FILES} entries" if found.items else "is empty"
-            self.missing.append(Problem(found.place, key, message))
+        if node.items is not None and not 0 < len(node.items) <= MOST_FILES:
+            message = f"must have at most {MOST_FILES} entries" if node.items else "is empty"
+            self.missing.append(Problem(node.place, key, message))
             return
-        for entry in [] if found is None else [found] if found.items is None else found.items:
+        for entry in [node] if node.items is None else node.items:
             if isinstance(entry.value, str) and entry.value.strip():
                 yield entry
             else:
@@ -156,8 +159,8 @@ class _Reader:
             circle = (*by.names[by.chain.index(path) :], shown)
             return self._refuse(entry, f"includes itself: {' → '.join(circle)}", "one of them must not", key)
         if path not in self._read:
-            if len(by.chain) > DEEPEST:
-                return self._refuse(entry, f"includes files more than {DEEPEST} deep", "", key)
+            if len(by.chain) > DEEPEST_FILE:
+                return self._refuse(entry, f"includes files more than {DEEPEST_FILE} deep", "", key)
             if len(self._read) == MOST_FILES:
                 return self._refuse(entry, f"is one file too many: a recipe is made of at most {MOST_FILES}", "", key)
             if self._full:

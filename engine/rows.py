@@ -13,7 +13,7 @@ from typing import TypeVar, final
 
 from . import answers, plan, prompts, rendering, schema
 from .kept import Kept
-from .problems import Problems, shown
+from .problems import Problems
 from .scopes import hidden, owner, variables
 from .template import Value
 
@@ -48,7 +48,6 @@ class Rows:
     ) -> None:
         self.chosen, self.renderer, self.readers, self.problems = chosen, renderer, readers, problems
         self.drawn: dict[str, set[rendering.Drawn]] = defaultdict(set)
-        self.checked: set[tuple[str, rendering.Asked, answers.Sizes]] = set()
         self.visuals = {
             name: Kept(renderer.texts("visuals", name), partial(renderer.visual, name)) for name in chosen.visuals
         }
@@ -60,7 +59,9 @@ class Rows:
             name: Kept(renderer.texts("measures", name), partial(self._target, name))
             for name in sorted(chosen.measures)
         }
-        self._posed: dict[tuple[int, ...], Posed] = {}
+        # by identity: what is kept stays one object for all rows alike, which tells it apart at no cost
+        self._seen: dict[tuple[int, ...], tuple[Key, ...]] = {}
+        self._posed: dict[tuple[int, int], Posed] = {}
         self._owners = {name: owner(name) for part in (self.visuals, self.questions, self.measures) for name in part}
         self._variables = {recipe: variables(chosen.vars, recipe) for recipe in set(self._owners.values())}
         self._hidden = {recipe for recipe in self._variables if recipe and hidden(chosen.vars, recipe)}
@@ -86,8 +87,7 @@ class Rows:
             if see:
                 if self.renderer.lenient and any(visuals.get(visual) is None for visual in see):
                     continue
-                seen = [(visual, drawn) for visual in see if (drawn := visuals.get(visual)) is not None]
-                posed = self._seeing(posed, tuple(seen), row.prompt)
+                posed = self._seeing(posed, self._shown(see, visuals), row.prompt, kept.of_one_row)
             asks.append(posed)
         targets = [target for name, kept in self.measures.items() if (target := told(name, kept)) is not None]
         return Row(row, tuple(asks), tuple(targets))
@@ -109,7 +109,8 @@ class Rows:
     def finished(self, rows: Iterable[Row]) -> tuple[plan.Row, ...]:
         """Rows as the plan has them, once all are rendered: a drawing's key says whether there are others."""
         keys, made = self._keys(), dict[Posed, plan.Ask]()
-        return tuple(_finished(row, keys, made) for row in rows)
+        see = {id(seen): tuple([keys[one] for one in seen]) for seen in self._seen.values()}
+        return tuple([_finished(row, see, made) for row in rows])
 
     def _keys(self) -> dict[Key, str]:
         return {
@@ -122,19 +123,30 @@ class Rows:
         """A question as it is asked; one that sees visuals is checked once it is known what these come to."""
         asked = self.renderer.question(name, question, variables)
         if asked is not None and not question.see:
-            self._check(name, asked, (), str(variables["prompt"]))
+            self._check(name, asked, (), variables["prompt"])
         return None if asked is None else Posed(name, asked, ())
 
-    def _seeing(self, posed: Posed, seen: tuple[Key, ...], prompt: str) -> Posed:
-        # what is kept stays one object, so its identity tells it apart; what is not is held by what is made of it
-        key = id(posed.asked), *[id(drawn) for _, drawn in seen]
-        if key not in self._posed:
-            beside = tuple(drawn.beside for _, drawn in seen if drawn.kind == "reference")
-            self._check(posed.name, posed.asked, beside, prompt)
-            for visual, drawn in seen:
+    def _shown(self, see: Iterable[str], visuals: Mapping[str, rendering.Drawn | None]) -> tuple[Key, ...]:
+        """The drawings that a question sees of a row; one object for all rows that show it the same."""
+        found = [(visual, drawn) for visual in see if (drawn := visuals.get(visual)) is not None]
+        key = tuple([id(drawn) for _, drawn in found])
+        if key not in self._seen:
+            self._seen[key] = tuple(found)
+            for visual, drawn in found:
                 self.drawn[visual].add(drawn)
-            self._posed[key] = Posed(posed.name, posed.asked, seen)
-        return self._posed[key]
+        return self._seen[key]
+
+    def _seeing(self, posed: Posed, seen: tuple[Key, ...], prompt: str, of_one_row: bool) -> Posed:
+        """A question with what it sees; one object for all rows alike in both."""
+        key = id(posed), id(seen)
+        if not of_one_row and key in self._posed:
+            return self._posed[key]
+        beside = tuple([drawn.beside for _, drawn in seen if drawn.kind == "reference"])
+        self._check(posed.name, posed.asked, beside, prompt)
+        made = Posed(posed.name, posed.asked, seen)
+        if not of_one_row:
+            self._posed[key] = made
+        return made
 
     def _target(self, name: str, variables: Mapping[str, Value]) -> plan.Target | None:
         parameters = self.renderer.measure(name, variables)
@@ -144,24 +156,21 @@ class Rows:
         silent = set(self.chosen.critics) - set(question.critics or self.chosen.critics)
         return [one for one in self.readers if one.name not in silent]
 
-    def _check(self, name: str, asked: rendering.Asked, references: answers.Sizes, prompt: str) -> None:
-        if (name, asked, references) in self.checked:
-            return
-        self.checked.add((name, asked, references))
-        readers = self._asked_by[name]
-        answers.check(name, asked, references, readers, self.problems, f"for the prompt {shown(prompt)}")
+    def _check(self, name: str, asked: rendering.Asked, references: answers.Sizes, prompt: Value) -> None:
+        answers.check(name, asked, references, self._asked_by[name], self.problems, prompt)
 
 
 def _texts(question: schema.Question) -> list[str]:
     return [*question.ask, question.suffix, *question.answer, *(question.against or ())]
 
 
-def _finished(row: Row, keys: Mapping[Key, str], made: dict[Posed, plan.Ask]) -> plan.Row:
+def _finished(row: Row, see: Mapping[int, tuple[str, ...]], made: dict[Posed, plan.Ask]) -> plan.Row:
     for posed in row.asks:
         if posed not in made:
             asked = posed.asked
-            see = tuple(keys[seen] for seen in posed.seen)
-            made[posed] = plan.Ask(posed.name, asked.wordings, asked.answers, asked.against, see)
+            made[posed] = plan.Ask(
+                posed.name, asked.wordings, asked.answers, asked.against, see.get(id(posed.seen), ())
+            )
     plainly = [(name, value) for name, value in row.prompted.variables.items() if not isinstance(value, (list, tuple))]
     asks = tuple([made[posed] for posed in row.asks])
     return plan.Row(row.prompted.prompt, tuple(sorted(plainly)), asks, row.targets)

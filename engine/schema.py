@@ -12,7 +12,7 @@ from .kinds import Measure, Visual
 from .schema_models import Critic, Generator, Judge
 from .schema_prompts import AnyPrompts, Combine
 from .schema_training import Adapter, Evaluate, Expected, Train
-from .template import LONGEST
+from .template import LONGEST_TEXT
 from .values import (
     MOST_NAMED,
     MOST_VARIABLES,
@@ -48,7 +48,7 @@ class Question(Keys):
     )
     suffix: str = Field(
         default="",
-        max_length=LONGEST,
+        max_length=LONGEST_TEXT,
         description="what is appended to every wording, such as `Answer with Yes or No.`",
     )
     see: PartNames = Field(default=[], description="the visuals that critics are shown with the picture, in this order")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from .template import LONGEST
+from .template import LONGEST_TEXT
 from .values import Address, Device, Dtype, Files, Keys, Quantize, Weight, Whole
 
 
@@ -47,7 +47,7 @@ class Generator(Keys):
     guidance: float = Field(default=0.0, ge=0, description="guidance scale, as the family of the model understands it")
     negative: str = Field(
         default="",
-        max_length=LONGEST,
+        max_length=LONGEST_TEXT,
         description="negative prompt: what should not be seen, for families that have one",
     )
     dtype: Dtype = "float32"

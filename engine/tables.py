@@ -14,8 +14,8 @@ from typing import Any, cast
 from . import document
 from .errors import InputError, Place
 from .problems import Problems, shown
-from .prompted import HINT, MOST, NO_TEMPLATE, Prompted, templated
-from .template import LONGEST, MOST_ITEMS, Value, is_template
+from .prompted import HINT, MOST_PROMPTS, NO_TEMPLATE, Prompted, templated
+from .template import LONGEST_TEXT, MOST_ITEMS, Value, is_template
 from .texts import load
 
 
@@ -30,14 +30,14 @@ def rows(file: Path, name: str, path: document.Path, problems: Problems) -> list
     except InputError as error:
         problems.add(path, error.problems[0].message)
         return []
-    if read is not _csv and sum(1 for line in text.split("\n") if line.strip()) > MOST:
-        problems.add(path, f"holds more than {MOST} prompts: {name}")  # told without parsing every line
+    if read is not _csv and sum(1 for line in text.split("\n") if line.strip()) > MOST_PROMPTS:
+        problems.add(path, f"holds more than {MOST_PROMPTS} prompts: {name}")  # told without parsing every line
         return []
     found: list[Prompted] = []
     written = str(Path(problems.document.file).parent / name)  # as the recipe's own place is: a person opens it
     for number, (line, row) in enumerate(read(text)):
-        if number == MOST:
-            problems.add(path, f"holds more than {MOST} prompts: {name}")
+        if number == MOST_PROMPTS:
+            problems.add(path, f"holds more than {MOST_PROMPTS} prompts: {name}")
             return []
         prompt = row.pop("prompt", None) if isinstance(row, dict) else None
         if isinstance(row, str):
@@ -60,14 +60,14 @@ def rows(file: Path, name: str, path: document.Path, problems: Problems) -> list
 def _too_large(prompt: str, row: Mapping[str, Value]) -> tuple[str, str] | None:
     """The key and what is wrong with it, of the first value that no template may be given."""
     for key, value in (("prompt", prompt), *row.items()):
-        if isinstance(value, str) and value.isascii() and len(value) <= LONGEST:
+        if isinstance(value, str) and value.isascii() and len(value) <= LONGEST_TEXT:
             continue  # nearly always: files are long
         if isinstance(value, list) and len(value) > MOST_ITEMS:
             return key, f"must have at most {MOST_ITEMS} entries, found {len(value)}"
         listed: list[object] = value if isinstance(value, list) else [value]
         texts = [item for item in listed if isinstance(item, str)]
-        if any(len(text) > LONGEST for text in texts):
-            return key, f"is longer than {LONGEST} characters"
+        if any(len(text) > LONGEST_TEXT for text in texts):
+            return key, f"is longer than {LONGEST_TEXT} characters"
         if not all(text.isprintable() or _whole(text) for text in texts):
             return key, "holds half a character: a surrogate without its other half"
     return None

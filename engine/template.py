@@ -2,7 +2,7 @@
 
 jinja2's sandbox bounds neither memory nor time, so every piece that could multiply is refused when a template is read:
 calls, attributes (but those of `loop`), `*`, `**`, `%`, assignments, loops in loops in loops. What remains grows with
-the text of the template alone, and what is printed ends at `LONGEST` bytes.
+the text of the template alone, and what is printed ends at `LONGEST_TEXT` bytes.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from . import allowed, work
+from . import allowed, weighing
 from .errors import cut
 
 Value = str | int | float | bool | list[Any] | tuple[Any, ...]
 
-LONGEST = 8192  # bytes of a template, of what it prints and of every value on the way
+LONGEST_TEXT = 8192  # bytes of a template, of what it prints and of every value on the way
 MOST_ITEMS = 1000  # of a list that is a variable
 _PLAIN = (str, int, float, list, tuple, Undefined, type(None))  # what values are; anything else prints as its address
 
@@ -79,8 +79,8 @@ def _bounded(filter_: Callable[..., Any]) -> Callable[..., Any]:
         if not all(isinstance(value, _PLAIN) for value in (*given, *kwargs.values())):
             raise SecurityError("a filter is given neither text nor a number nor a list")
         found = filter_(*args, **kwargs)
-        if isinstance(found, (str, list, tuple)) and len(found) > LONGEST:
-            raise SecurityError(f"a template's value is longer than {LONGEST}")
+        if isinstance(found, (str, list, tuple)) and len(found) > LONGEST_TEXT:
+            raise SecurityError(f"a template's value is longer than {LONGEST_TEXT}")
         return found
 
     return bounded
@@ -103,8 +103,8 @@ def _sandbox() -> _Sandbox:
     sandbox.globals.clear()
     plain: dict[str, Callable[..., Any]] = {**sandbox.filters, "list": list, "reverse": lambda value: list(value)[::-1]}
     plain["unique"] = lambda value: list(dict.fromkeys(value))
-    filters: Any = {name: work.paid(_bounded(plain[name])) for name in allowed.FILTERS}
-    filters |= {work.EACH: work.each, work.WEIGHED: _bounded(work.weighed)}
+    filters: Any = {name: weighing.paid(_bounded(plain[name])) for name in allowed.FILTERS}
+    filters |= {weighing.EACH: weighing.each, weighing.WEIGHED: _bounded(weighing.weighed)}
     sandbox.filters, tests = filters, {name: sandbox.tests[name] for name in allowed.TESTS}
     sandbox.tests = tests
     return sandbox
@@ -136,16 +136,16 @@ def _compiled_once(text: str) -> _Compiled | BadTemplate:
 
 
 def _compile(text: str) -> _Compiled:
-    if len(text.encode()) > LONGEST:
-        raise BadTemplate(f"a template of {len(text.encode())} bytes is too long", f"at most {LONGEST} bytes")
-    work.begin()  # what is constant is computed while compiling
+    if len(text.encode()) > LONGEST_TEXT:
+        raise BadTemplate(f"a template of {len(text.encode())} bytes is too long", f"at most {LONGEST_TEXT} bytes")
+    weighing.begin()  # what is constant is computed while compiling
     try:
         tree = _sandbox().parse(text)
         allowed.check(tree)
         used = tuple(sorted(meta.find_undeclared_variables(tree)))
         lines = dict(reversed(list(allowed.uses(tree))))  # of several the first
         plain = _plain(tree)
-        code = _sandbox().compile(cast(nodes.Template, work.Weigher().visit(tree)))
+        code = _sandbox().compile(cast(nodes.Template, weighing.Weigher().visit(tree)))
     except TemplateSyntaxError as error:
         raise BadTemplate(f"cannot be read as a template: {error.message}", _line(text, error.lineno)) from error
     except allowed.Refused as error:
@@ -228,7 +228,7 @@ def _joined(plain: tuple[str, ...], variables: Mapping[str, Value]) -> str | Non
             return None
         pieces[at] = str(value)
     said = "".join(pieces)
-    return said if len(said) <= LONGEST // 4 else None  # of so few characters, as bytes, it is never too long
+    return said if len(said) <= LONGEST_TEXT // 4 else None  # of so few characters, as bytes, it is never too long
 
 
 @lru_cache(maxsize=1024)
@@ -240,11 +240,11 @@ def _filled_before(template: Template, given: tuple[tuple[str, Hashable, Value],
 def _filled(template: Template, variables: Mapping[str, Value]) -> str:
     pieces: list[str] = []
     size = 0
-    work.begin()
+    weighing.begin()
     for piece in template.generate(variables):
         size += len(piece.encode())
-        if size > LONGEST:
-            raise BadTemplate(f"the template prints more than {LONGEST} bytes")
+        if size > LONGEST_TEXT:
+            raise BadTemplate(f"the template prints more than {LONGEST_TEXT} bytes")
         pieces.append(piece)
     return "".join(pieces)
 

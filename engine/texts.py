@@ -9,11 +9,11 @@ from pathlib import Path
 
 from .errors import InputError, Place, Problem
 
-LARGEST = 16 * 2**20  # bytes
+LARGEST_FILE = 16 * 2**20  # bytes
 LARGEST_RECIPE = 2**20  # bytes; whoever lists more prompts than go into one puts them into a file of their own
 
 
-def load(path: Path, largest: int = LARGEST) -> tuple[str, str]:
+def load(path: Path, largest: int = LARGEST_FILE) -> tuple[str, str]:
     """Text and sha256 of a file. Raises InputError where it is none, cannot be read, is too long, or is no UTF-8."""
     data = beginning(path, largest + 1)
     if len(data) > largest:

@@ -21,7 +21,7 @@ from pydantic.config import JsonDict
 
 from . import colors
 from .document import scalar
-from .template import LONGEST, MOST_ITEMS, is_template
+from .template import LONGEST_TEXT, MOST_ITEMS, is_template
 
 Scalar = str | int | float | bool
 
@@ -82,8 +82,8 @@ def _color(text: str) -> str:
 def _item(value: object) -> object:
     if not isinstance(value, (str, int, float)) or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError("must be text, a number, true or false")
-    if isinstance(value, str) and len(value) > LONGEST:
-        raise ValueError(f"is longer than {LONGEST} characters")
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        raise ValueError(f"is longer than {LONGEST_TEXT} characters")
     return value
 
 
@@ -128,7 +128,7 @@ _FROM_0 = Annotated[float, Field(ge=0)]
 Fraction = Annotated[_FRACTION, WrapValidator(_number_or_template, json_schema_input_type=_FRACTION | Rendered)]
 Size = Annotated[_SIZE, WrapValidator(_number_or_template, json_schema_input_type=_SIZE | Rendered)]
 NotNegative = Annotated[_FROM_0, WrapValidator(_number_or_template, json_schema_input_type=_FROM_0 | Rendered)]
-Text = Annotated[str, Field(pattern=r"\S", max_length=LONGEST), AfterValidator(_not_blank)]
+Text = Annotated[str, Field(pattern=r"\S", max_length=LONGEST_TEXT), AfterValidator(_not_blank)]
 _TEXTS = Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)]
 Texts = Annotated[_TEXTS, BeforeValidator(_listed, json_schema_input_type=Text | _TEXTS)]
 _INCLUDES = Annotated[list[Text], Field(min_length=1, max_length=MOST_FILES)]
@@ -149,7 +149,7 @@ _PART_NAMES = Annotated[list[PartName], Field(max_length=MOST_NAMED), AfterValid
 PartNames = Annotated[_PART_NAMES, BeforeValidator(_listed, json_schema_input_type=PartName | _PART_NAMES)]
 _SOME_NAMES = Annotated[list[Name], Field(min_length=1, max_length=MOST_NAMED), AfterValidator(_once)]
 SomeNames = Annotated[_SOME_NAMES, BeforeValidator(_listed, json_schema_input_type=Name | _SOME_NAMES)]
-_SCALAR = Annotated[str, Field(max_length=LONGEST)] | int | float | bool
+_SCALAR = Annotated[str, Field(max_length=LONGEST_TEXT)] | int | float | bool
 _SCALARS = Annotated[list[_SCALAR], Field(max_length=MOST_ITEMS)]
 _VALUE = _SCALAR | _SCALARS
 Item = Annotated[Scalar, PlainValidator(_item, json_schema_input_type=_SCALAR)]

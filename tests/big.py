@@ -5,8 +5,11 @@ from __future__ import annotations
 LISTS = ("size", "color", "thing", "place", "when")
 
 
-def recipe(values: int = 10) -> str:
-    """A product of five lists of `values` words each; four questions, one under a drawing, two models that answer."""
+def recipe(values: int = 10, ask: str = "Is the line on the horizon?") -> str:
+    """A product of five lists of `values` words each; four questions, two models that answer.
+
+    The first question is asked under a drawing by `ask`; where that has the prompt in it, no two rows share it.
+    """
     lists = "\n".join(f"      {name}: [{', '.join(f'{name}{at}' for at in range(values))}]" for name in LISTS)
     return f"""\
 recipe: 1
@@ -21,7 +24,7 @@ prompts:
     for:
 {lists}
 questions:
-  aligned: {{ask: "Is the line on the horizon?", see: ruler, answer: "Yes", against: "No"}}
+  aligned: {{ask: "{ask}", see: ruler, answer: "Yes", against: "No"}}
   thing: {{ask: "Is there a {{{{ color }}}} {{{{ thing }}}}?", answer: "Yes", against: "No", hold: 0.9}}
   place: {{ask: "Is the {{{{ thing }}}} {{{{ place }}}}?", answer: "Yes", against: "No", hold: 0.9}}
   when: {{ask: "{{% if when %}}Is the scene {{{{ when }}}}?{{% endif %}}", answer: "Yes", against: "No", hold: 0.9}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pico
@@ -46,10 +47,18 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_recipe() -> str:
+    """A recipe on those models, in their folder."""
+    return RECIPE
+
+
 @pytest.fixture
-def tiny(tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An own working folder with tiny.yaml and its models; the recipe's path, from there."""
+def tiny(tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An own working folder with tiny.yaml and its models, for one thread; the recipe's path, from there."""
     shutil.copytree(tiny_models, tmp_path, dirs_exist_ok=True)
     (tmp_path / "tiny.yaml").write_text(RECIPE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    return Path("tiny.yaml")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of processes that a test starts
+    with pico.one_thread():
+        yield Path("tiny.yaml")

@@ -10,6 +10,7 @@ Memory is the process's own high-water mark, set back before each case, so that 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import resource
@@ -163,6 +164,7 @@ def main(words: Iterable[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="*")
+    parser.add_argument("--part", nargs=2, type=int, default=(0, 1), metavar=("AT", "OF"), help="every OF-th, from AT")
     parser.add_argument("--twins", action="store_true", help="make the defects that the harness is to notice")
     chosen = parser.parse_args(list(words))
     import hostile_cases
@@ -175,7 +177,8 @@ def main(words: Iterable[str]) -> None:
             print(json.dumps({**asdict(found), "wanted": found.name}), flush=True)
         return
     run("warm", lambda: check(workplace))
-    for case in hostile_cases.all_cases():
+    at, of = chosen.part
+    for case in itertools.islice(hostile_cases.all_cases(), at, None, of):
         if not chosen.names or case.name.startswith(tuple(chosen.names)):
             with case.laid_out(workplace.parent) as file:
                 found = run(case.name, lambda file=file, case=case: check(file, case.sets))

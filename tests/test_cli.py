@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pico
 import pytest
 from control_recipes.cli import main
 
@@ -59,9 +63,28 @@ def start(*words: str, **more: Any) -> subprocess.Popen[str]:
     )
 
 
-def test_run_writes_everything_and_says_so_in_json(tiny: Path, capsys: pytest.CaptureFixture[str]):
-    assert recipe("run", "tiny.yaml", "--json") == 0
-    told = printed(capsys)
+@pytest.fixture(scope="module")
+def finished(tiny_models: Path, tiny_recipe: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A working folder where tiny.yaml was run, for tests that leave it as it is; and what `--json` printed."""
+    folder = tmp_path_factory.mktemp("finished")
+    shutil.copytree(tiny_models, folder, dirs_exist_ok=True)
+    (folder / "tiny.yaml").write_text(tiny_recipe, encoding="utf-8")
+    said = io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(said), pico.one_thread():
+        assert recipe("run", "tiny.yaml", "--json") == 0
+    return folder, said.getvalue()
+
+
+@pytest.fixture
+def ran(finished: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """In the folder of `finished`: the one JSON object that was printed."""
+    monkeypatch.chdir(finished[0])
+    (line,) = finished[1].splitlines()
+    return json.loads(line)
+
+
+def test_run_writes_everything_and_says_so_in_json(ran: dict[str, Any]):
+    told = ran
     assert list(told) == KEYS
     assert told["goal"] == {"measure": "horizon", "question": "zed"}
     assert list(told["questions"]) == ["zed", "there", "what"]  # as the recipe writes them
@@ -86,7 +109,7 @@ def test_run_writes_everything_and_says_so_in_json(tiny: Path, capsys: pytest.Ca
         "report.html",
     ):
         assert (folder / name).exists(), name
-    assert (folder / "recipe.yaml").read_bytes() == tiny.read_bytes()
+    assert (folder / "recipe.yaml").read_bytes() == Path("tiny.yaml").read_bytes()
     lock = json.loads(Path("tiny.lock").read_text("utf-8"))
     assert lock["outcome"]["adapter"] == "runs/tiny/tiny.safetensors"
     assert lock["inputs"]["plan_sha256"] == told["digest"]
@@ -166,11 +189,12 @@ def test_what_was_expected_decides_the_status_then_and_later(tiny: Path, capsys:
     assert recipe("eval", "tiny.yaml", "--quiet") == 1
 
 
-def test_eval_takes_the_adapter_that_the_lock_names(tiny: Path, capsys: pytest.CaptureFixture[str]):
+def test_eval_needs_an_adapter(tiny: Path, capsys: pytest.CaptureFixture[str]):
     assert recipe("eval", "tiny.yaml") == 2
     assert "there is no adapter" in capsys.readouterr().err
-    assert recipe("run", "tiny.yaml", "--json", "--quiet") == 0
-    ran = printed(capsys)
+
+
+def test_eval_takes_the_adapter_that_the_lock_names(ran: dict[str, Any], capsys: pytest.CaptureFixture[str]):
     assert recipe("eval", "tiny.yaml", "--json", "--quiet") == 0
     looked = printed(capsys)
     same = [key for key in KEYS if key not in ("seconds", "report")]
@@ -322,8 +346,7 @@ def test_show_and_plan_say_what_would_run(tiny: Path, capsys: pytest.CaptureFixt
     assert "zed (× 1): Is the line on the horizon? → Yes, not No" in summary
 
 
-def test_generate_paints_and_never_paints_over(tiny: Path, capsys: pytest.CaptureFixture[str]):
-    assert recipe("run", "tiny.yaml", "--quiet") == 0
+def test_generate_paints_and_never_paints_over(ran: dict[str, Any], capsys: pytest.CaptureFixture[str]):
     words = [
         "generate",
         "runs/tiny/tiny.safetensors",
@@ -345,8 +368,7 @@ def test_generate_paints_and_never_paints_over(tiny: Path, capsys: pytest.Captur
     assert [Path(path).read_bytes() for path in first] == [Path(path).read_bytes() for path in second]
 
 
-def test_report_is_written_anew(tiny: Path, capsys: pytest.CaptureFixture[str]):
-    assert recipe("run", "tiny.yaml", "--quiet") == 0
+def test_report_is_written_anew(ran: dict[str, Any]):
     page = Path("runs/tiny/report.html")
     text = page.read_text("utf-8")
     page.unlink()
@@ -365,20 +387,21 @@ def test_a_folder_in_use_is_refused(tiny: Path, capsys: pytest.CaptureFixture[st
 def test_interrupt_leaves_a_checkpoint_and_the_next_run_ends_with_the_same_tensors(
     tiny: Path, capsys: pytest.CaptureFixture[str]
 ):
-    long = ["--set", "train.steps=40", "--json"]
+    # a step takes long enough for a signal to come in between; looks and pictures are for other tests
+    long = ["--set", "train.steps=16", "--set", "evaluate.every=8", "--set", "evaluate.seeds=1", "--json"]
     running = start("run", "tiny.yaml", *long)
     state = Path("runs/tiny/checkpoint/state.safetensors")
-    for _ in range(6000):
+    for _ in range(30_000):
         if state.exists() or running.poll() is not None:
             break
-        time.sleep(0.05)
+        time.sleep(0.01)
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=120)
     assert running.returncode == 130, err
     assert out == ""
     assert "the same command goes on" in err
     assert "Traceback" not in err
-    assert len(Path("runs/tiny/metrics.jsonl").read_text("utf-8").splitlines()) < 40
+    assert len(Path("runs/tiny/metrics.jsonl").read_text("utf-8").splitlines()) < 16
     assert recipe("run", "tiny.yaml", *long, "--quiet") == 0
     resumed = printed(capsys)
     assert recipe("run", "tiny.yaml", *long, "--out", "whole", "--quiet") == 0
@@ -386,11 +409,12 @@ def test_interrupt_leaves_a_checkpoint_and_the_next_run_ends_with_the_same_tenso
 
 
 def test_progress_in_a_log_is_a_line_now_and_then_and_none_if_quiet(tiny: Path, capsys: pytest.CaptureFixture[str]):
-    assert recipe("run", "tiny.yaml", "--set", "train.steps=20") == 0
+    few = ("--set", "evaluate.every=20", "--set", "evaluate.seeds=1")
+    assert recipe("run", "tiny.yaml", "--set", "train.steps=20", *few) == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("training")]
     assert 5 <= len(lines) <= 12
     assert all("loss" in line and "zed" in line and "s left" in line for line in lines)
-    assert recipe("run", "tiny.yaml", "--again", "--quiet") == 0
+    assert recipe("run", "tiny.yaml", "--again", "--quiet", "--set", "train.steps=1", *few) == 0
     assert capsys.readouterr().err == ""
 
 

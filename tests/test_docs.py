@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+import pico
 import pytest
 import reference
 import typer
@@ -67,14 +68,21 @@ def parse(words: list[str]) -> None:
 FOUND = [(page.name, words) for page in [*PAGES, *RECIPES] for words in commands(page.read_text("utf-8"))]
 
 
-def test_docs_build_and_their_links_lead_somewhere(tmp_path: Path):
-    assert builder().build(tmp_path) == []
-    assert '<h1 id="control-recipes">control-recipes</h1>' in (tmp_path / "index.html").read_text("utf-8")
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], list[str]]:
+    """Every page of HTML by its name, and what is wrong."""
+    folder = tmp_path_factory.mktemp("pages")
+    wrong = builder().build(folder)
+    return {path.name: path.read_text("utf-8") for path in folder.glob("*.html")}, wrong
 
 
-def test_anchors_of_built_pages_are_there(tmp_path: Path):
-    builder().build(tmp_path)
-    pages = {path.name: path.read_text("utf-8") for path in tmp_path.glob("*.html")}
+def test_docs_build_and_their_links_lead_somewhere(built: tuple[dict[str, str], list[str]]):
+    assert built[1] == []
+    assert '<h1 id="control-recipes">control-recipes</h1>' in built[0]["index.html"]
+
+
+def test_anchors_of_built_pages_are_there(built: tuple[dict[str, str], list[str]]):
+    pages = built[0]
     led = [
         (name, link.partition("#"))
         for name, text in pages.items()
@@ -281,9 +289,10 @@ def test_the_python_of_the_readme_runs_in_any_folder(tmp_path: Path, monkeypatch
     (tmp_path / "mine.yaml").write_text(SMALL, encoding="utf-8")
     loads, trains = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.S)
     said: dict[str, Any] = {}
-    exec(trains, said)
+    with pico.one_thread():
+        exec(trains, said)
+        exec(loads, {})
     assert said["trained"].adapter.absolute() == tmp_path / "runs" / "mine" / "mine.safetensors"
-    exec(loads, {})
     with Image.open(tmp_path / "ball.png") as ball:
         assert ball.size == (64, 64)
 

@@ -41,7 +41,8 @@ def test_one_file_is_checked_in_a_blink(tmp_path: Path):
 
 
 def test_a_product_of_100_000_rows_plans_in_seconds(tmp_path: Path):
-    (tmp_path / "product.yaml").write_text(big.recipe(), encoding="utf-8")
+    own = big.recipe(ask="Is this {{ prompt }}, with the line on the horizon?")  # nothing to share, which takes most
+    (tmp_path / "product.yaml").write_text(own, encoding="utf-8")
     seconds, mib = used(tmp_path, "plan", "product.yaml")
     assert seconds < 20
     assert 100 < mib < 300  # memory is the same on a machine that does other things; rows do take some

@@ -10,13 +10,21 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pico
 import pytest
 from control_recipes.cli import main
 
 TUTORIAL = Path(__file__).parent.parent / "docs" / "tutorial.md"
 FEW = ["--set", "train.steps=2", "--set", "evaluate.seeds=1", "--set", "evaluate.scales=[1.0]"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    with pico.one_thread():  # a few pictures at a time
+        yield
 
 
 def blocks(text: str) -> list[tuple[str, str]]:

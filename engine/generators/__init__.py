@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ...critics.costs import Cost
 from .. import plan
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
+
+    from ...critics.costs import Cost
 
 # `_class_name` in a model folder's model_index.json -> the module of this package that knows it
 FAMILIES = {"FluxPipeline": "flux"}

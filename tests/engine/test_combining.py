@@ -85,7 +85,10 @@ def test_equal_critics_are_shared_whatever_they_are_called(folder: Path):
     assert found.startswith(
         "warm.yaml:5:17: critics.eyes: the combined recipes differ: another `eyes` stands in low.yaml"
     )
-    assert problems(folder, "critics: {eyes: {model: ./critic}}\n") == []
+    (found,) = problems(folder, "critics: {eyes: {model: ./critic}}\n")
+    assert found.startswith("warm.yaml:5:43: critics.eyes.weight: the combined recipes differ: low has 1.0 (low.yaml:")
+    made = resolve(both(folder, "critics: {eyes: {weight: 1.5}}\n"))
+    assert [critic.weight for critic in made.critics] == [1.5]
 
 
 def test_variables_hold_for_their_own_templates_alone(folder: Path):
@@ -197,6 +200,11 @@ def test_recipes_that_cannot_be_combined(folder: Path):
     (folder / "other.yaml").write_text("include: low.yaml\n", "utf-8")
     assert "is called `low` like another one" in problems(folder, combine="[low.yaml, other.yaml]")[0]
     assert "names `low.yaml` twice" in problems(folder, combine="[low.yaml, low.yaml]")[0]
+    assert problems(folder, combine="[low.yaml, 3, {a: b}]") == [
+        "both.yaml:3:21: combine: must be the path of a file, or a list of paths",
+        "both.yaml:3:24: combine: must be the path of a file, or a list of paths",
+    ]
+    assert problems(folder, combine="[]") == ["both.yaml:3:10: combine: is empty"]
     assert problems(folder, combine="{recipes: {low.yaml: 0}, promts: union}") == [
         "both.yaml:3:31: combine.recipes.low.yaml: must be greater than 0, found 0",
         "both.yaml:3:35: combine.promts: unknown key `promts`\n  hint: did you mean `prompts`?",

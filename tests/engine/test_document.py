@@ -122,6 +122,13 @@ def test_an_override_is_yaml_with_a_place_of_its_own() -> None:
     assert document.place(("list",)) == Place("r.yaml", 2, 7)
 
 
+def test_an_override_of_nothing_takes_a_key_away() -> None:
+    document = applied("train.steps=~", "list=", "list.key=1", "new=~")
+    assert document.data == {"train": {}, "list": {"key": 1}, "new": None}  # what is not there cannot be taken away
+    assert document.key_place(("list",)) == Place("--set list.key=1", 1, 1)
+    assert applied("list.0=~").data == {"train": {"steps": 1}, "list": [None, "b"]}
+
+
 def test_an_override_leaves_the_document_it_changes_as_it_was() -> None:
     document = parse("train: {steps: 1}\n", "r.yaml")
     override(document, "train.steps=2")

@@ -51,7 +51,7 @@ def told(kind: str, *lists: list[Prompted]) -> list[str]:
 
 
 def test_what_is_too_large_is_told_and_never_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joining, "MOST", 20)
+    monkeypatch.setattr(joining, "MOST_PROMPTS", 20)
     monkeypatch.setattr(joining, "STEPS", 30)
     lefts, rights = ([row(f"{name}{at}", {name: at}) for at in range(6)] for name in "ab")
     assert told("cross", lefts, rights)[0] == "makes more than 20 train prompts"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from control_recipes.engine import measures
-from control_recipes.engine.kinds import MEASURES, OF_THE_WORLD
+from control_recipes.engine.kinds import MEASURES, OF_THE_WORLD, WORLD_SIZE
 from control_recipes.engine.measures import KINDS, Batch
 from control_recipes.engine.world import painter
 
@@ -27,6 +27,7 @@ def test_every_kind_of_the_language_is_measured():
     assert set(KINDS) == set(MEASURES)
     assert {kind.holds for kind in KINDS.values()} <= {"any", "world"}
     assert {name for name, kind in KINDS.items() if kind.holds == "world"} == OF_THE_WORLD
+    assert painter.paint(scenes()).shape[-2:] == (WORLD_SIZE, WORLD_SIZE)
 
 
 def test_horizon_row_reads_rows_and_takes_each_rows_own_target():

@@ -53,6 +53,7 @@ def test_refused(tmp_path: Path) -> None:
         "./hollow": "holds no weights",
         "./broken": "config.json cannot be read",
         "builtin:none": "there is no builtin model `none`",
+        "builtin:genrator": "did you mean `generator`",
     }.items():
         with pytest.raises(InputError, match=said) as caught:
             locate(address, tmp_path, Place("r.yaml", 3, 4), "critics.eyes.model")

@@ -112,7 +112,7 @@ def test_refused(tmp_path: Path, source: str, said: str) -> None:
 
 
 def test_a_file_of_too_many_prompts_is_refused_and_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "MOST", 10)
+    monkeypatch.setattr(tables, "MOST_PROMPTS", 10)
     row = '{"prompt": "a red ball", "color": "red", "thing": "ball"}\n'
     assert len(held_out(tmp_path, "{file: p.jsonl}", "p.jsonl", 10 * row)) == 10
     assert "holds more than 10 prompts: p.jsonl" in refused(tmp_path, "{file: p.jsonl}", "p.jsonl", 11 * row)

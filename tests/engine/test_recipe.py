@@ -244,6 +244,38 @@ def test_a_list_that_is_too_long_is_told_with_its_length_and_the_limit(file: Pat
     assert [one.split(": ", 1)[1] for one in found] == ["vars.l: must have at most 1000 entries, found 1234"]
 
 
+def test_a_name_that_is_none_is_told_once(file: Path) -> None:
+    (found,) = hollow.problems(file, ("vars: {height: 0.80}", "vars: {height: 0.80, <<: {a: 1}}"))
+    assert found.startswith("3:22: vars.<<: must be a variable's name")
+
+
+def test_prompts_that_cannot_be_had_hide_nothing_but_what_hangs_on_their_variables(file: Path) -> None:
+    train = hollow.RECIPE.partition("train:\n")[2].partition("  test:")[0]
+    gone = (f"train:\n{train}", "train: {file: gone.txt}\n")
+    others = (
+        ("assets/card.png", "../card.png"),
+        ('against: "No"', 'against: "Yes"'),
+        ("{{ color }} ", "{{ color * 9 }} "),
+    )
+    assert [one.split(": ")[1] for one in hollow.problems(file, gone)] == ["prompts.train.file"]
+    keys = ["visuals.card.image", "prompts.train.file", "questions.aligned.against", "questions.still_there.ask"]
+    assert [one.split(": ")[1] for one in hollow.problems(file, others[0], gone, others[1], others[2])] == keys
+
+
+def test_a_wrong_question_hides_no_wrong_answer(file: Path) -> None:
+    wrong = ("Is the line aligned?", "Is the {{ lien }} aligned?")
+    clash = hollow.problems(file, wrong, ('against: "No"', 'against: "Yes, it is"'))
+    assert [one.split(": ")[1] for one in clash] == ["questions.aligned.ask.0", "questions.aligned.against"]
+    unread = hollow.problems(file, wrong, ('against: "No"', "against: \"{{ 'no'.upper() }}\""))
+    assert [one.split(": ")[1] for one in unread] == ["questions.aligned.ask.0", "questions.aligned.against"]
+    left_out = hollow.problems(
+        file,
+        ("Is there a {{ color }} {{ thing }}?", "{{ '' }}"),
+        ('answer: "Yes"\n    hold', 'answer: "{{ no }}"\n    hold'),
+    )
+    assert not any("still_there.answer" in one for one in left_out)  # it is never given
+
+
 def test_a_misspelt_key_of_a_question_hides_no_variable_that_is_not_there(file: Path) -> None:
     misspelt = ('answer: "Yes"\n    hold', 'anwser: "Yes"\n    hold')
     found = hollow.problems(file, misspelt, ("Is there a {{ color }} {{ thing }}?", "Is there {{ thnig }}?"))

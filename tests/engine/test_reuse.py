@@ -10,7 +10,7 @@ from control_recipes.engine import plan, showing
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.recipe import Recipe, read
 from control_recipes.engine.resolve import resolve
-from control_recipes.engine.reuse import DEEPEST
+from control_recipes.engine.reuse import DEEPEST_FILE
 from control_recipes.engine.values import MOST_MERGED
 
 
@@ -110,6 +110,15 @@ def test_two_keys_of_a_kind_that_exclude_each_other_name_both_places(folder: Pat
     for said in ("`y` is from base.yaml:10", "`x` is from r.yaml:3", "`KEY: ~` removes what is inherited"):
         assert said in found[0]
     assert problems(folder, "visuals:\n  ruler: {line: {x: 0.3, y: ~}}\n") == []
+
+
+def test_what_is_taken_away_must_be_inherited(folder: Path):
+    nothing = "must be a mapping, found nothing\n  hint: `~` removes what is inherited, and nothing is inherited here"
+    assert problems(folder, "questions: {alined: ~}\nvisuals: {unlike: ~}\n") == [
+        f"r.yaml:2:21: questions.alined: {nothing}; did you mean `aligned`?",
+        f"r.yaml:3:19: visuals.unlike: {nothing}",
+    ]
+    assert problems(folder, "questions: {aligned: ~}\ngoal: ~\nexpect: {horizon: ~}\n") == []
 
 
 def test_problems_stand_where_the_wrong_value_was_written(folder: Path):
@@ -233,9 +242,9 @@ def chained(folder: Path, length: int) -> list[str]:
 
 
 def test_files_include_each_other_to_a_depth(folder: Path):
-    assert chained(folder, DEEPEST) == []
-    assert chained(folder, DEEPEST + 1) == [
-        f"c{DEEPEST}.yaml:1:10: include: includes files more than {DEEPEST} deep",
+    assert chained(folder, DEEPEST_FILE) == []
+    assert chained(folder, DEEPEST_FILE + 1) == [
+        f"c{DEEPEST_FILE}.yaml:1:10: include: includes files more than {DEEPEST_FILE} deep",
     ]
 
 

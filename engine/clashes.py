@@ -12,7 +12,7 @@ from .values import EULER_STEP, whole
 _BATCH, _BUFFER = Train.model_fields["batch"].default, Replay.model_fields["buffer"].default
 
 
-def check_needs(problems: Problems) -> None:
+def check_clashes(problems: Problems) -> None:
     """Adds a problem for every value that cannot be had beside another one."""
     data = plain(problems.document.data)
     _replay(plain(data.get("train")), problems)

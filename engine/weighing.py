@@ -1,4 +1,4 @@
-"""Work: how much one rendering of a template may do, counted while it does it, so that every machine refuses the same.
+"""Weighing: how much one rendering of a template may do, counted while it does it: every machine refuses the same.
 
 Texts and lists are bounded where they enter, so the time of a template is the number of its steps. A step is an
 expression evaluated in a loop, an item or eight characters that a filter, a comparison, `+` or `~` goes through.
@@ -15,22 +15,22 @@ from jinja2 import nodes
 from jinja2.exceptions import SecurityError
 from jinja2.visitor import NodeTransformer
 
-MOST = 20_000  # steps of one rendering: some milliseconds
+MOST_STEPS = 20_000  # steps of one rendering: some milliseconds
 EACH, WEIGHED = "_each", "_weighed"  # filters that no template can name: names that start with _ are refused
 
-_left: ContextVar[int] = ContextVar("left", default=MOST)
+_left: ContextVar[int] = ContextVar("left", default=MOST_STEPS)
 
 
 def begin() -> None:
     """A rendering starts."""
-    _left.set(MOST)
+    _left.set(MOST_STEPS)
 
 
 def charge(steps: int) -> None:
     """Raises SecurityError where the rendering has done enough."""
     left = _left.get() - steps
     if left < 0:
-        raise SecurityError(f"the template takes more than {MOST} steps")
+        raise SecurityError(f"the template takes more than {MOST_STEPS} steps")
     _left.set(left)
 
 
@@ -41,7 +41,7 @@ def _size(value: object) -> int:
     steps = 1
     for item in cast(Iterable[object], value) if isinstance(value, (list, tuple)) else ():
         steps += _size(item)
-        if steps > MOST:
+        if steps > MOST_STEPS:
             break
     return steps
 
