@@ -10,6 +10,8 @@ Anything else that reaches the command line is a defect of the program.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -100,3 +102,23 @@ class WorkError(ControlError):
     """The work failed part-way; what was done is kept and can be resumed."""
 
     exit_status = 3
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        self.message, self.hint = message, hint
+        super().__init__(f"{message}\n  hint: {hint}" if hint else message)
+
+
+# what a person can only mend by naming another place, and what goes away when there is room
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def of_system(error: OSError) -> InputError | WorkError:
+    """An error of the operating system in words: of a place that cannot be used, or of work that it ended."""
+    name = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
+    said = error.strerror or str(error)
+    if error.errno in _REFUSED and name:
+        hint = "name another place, or change who may read and write this one"
+        return InputError([Problem(Place(name), "", f"cannot be used: {said}", hint)])
+    hint = "make room there; then the same command goes on" if error.errno in _FULL else ""
+    return WorkError(f"{name}: {said}" if name else said, hint)
