@@ -114,7 +114,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Progress]:
         found: object = json.loads(progress)
         if not isinstance(found, dict) or set(cast(dict[str, object], found)) != {one.name for one in fields(Progress)}:
             raise _Unsound(_OTHER_VERSION)
-        return tensors, TypeAdapter(Progress).validate_python(found, strict=True)
+        return tensors, TypeAdapter(Progress).validate_json(progress, strict=True)
     except (InputError, KeyError) as error:
         raise _Unsound("is damaged: it cannot be read") from error
     except ValidationError as error:
