@@ -7,14 +7,14 @@ import os
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from types import MappingProxyType
 
 import torch
 
-from . import adapter, checkpoint, devices, interrupt, journal, looks
+from . import adapter, checkpoint, devices, interrupt, journal, looks, memory
 from . import step as steps
 from .checkpoint import Progress, State
 from .counting import counted
@@ -45,6 +45,7 @@ class Trained:
     kept: int  # the step whose weights were saved: the best look's where the plan stops by p, otherwise the last
     stopped: str  # steps | p | judge
     seconds: float  # of all sessions together
+    before: float = field(compare=False)  # of them, in earlier sessions
 
 
 def train(
@@ -64,12 +65,14 @@ def train(
     plan, `OSError` where the folder cannot be written.
     """
     with _deterministic(devices.device(plan.generator.device)):
-        desk = steps.prepare(plan)
+        with memory.watched(plan, "encode", "loading the models"):
+            desk = steps.prepare(plan)
         state = _state(desk)
         _restore(folder, state, plan, say)
+        before = state.progress.seconds
         if not state.progress.stopped:
             _loop(desk, state, folder, listen)
-        return _finish(desk, state, folder, recipe_text, included)
+        return _finish(desk, state, folder, recipe_text, included, before)
 
 
 def _state(desk: steps.Desk) -> State:
@@ -103,10 +106,14 @@ def _loop(desk: steps.Desk, state: State, folder: Path, listen: Callable[[Step],
     with journal.opened(folder / METRICS, before.metrics_bytes) as lines, interrupt.deferred() as interrupted:
         while not state.progress.stopped:
             step, clock = state.progress.step + 1, time.monotonic()
-            done = steps.take(desk, state, step)
+            with memory.watched(desk.plan, "train", f"step {step}"):
+                done = steps.take(desk, state, step)
             lines.write(_line(step, done, time.monotonic() - clock))
             last = step == settings.steps
-            found = steps.look(desk, state, step) if last or step % desk.plan.evaluate.every == 0 else {}
+            found: looks.Beliefs = {}
+            if last or step % desk.plan.evaluate.every == 0:
+                with memory.watched(desk.plan, "look", f"step {step}, look"):
+                    found = steps.look(desk, state, step)
             if found:
                 lines.write({"step": step, "look": looks.as_json(found)})
             spent = time.monotonic() - started
@@ -130,7 +137,9 @@ def _loop(desk: steps.Desk, state: State, folder: Path, listen: Callable[[Step],
                 raise KeyboardInterrupt
 
 
-def _finish(desk: steps.Desk, state: State, folder: Path, recipe_text: str, included: Mapping[str, str]) -> Trained:
+def _finish(
+    desk: steps.Desk, state: State, folder: Path, recipe_text: str, included: Mapping[str, str], before: float
+) -> Trained:
     plan, progress = desk.plan, state.progress
     for name, weight in (state.best or state.average).items():
         state.weights[name].data.copy_(weight)
@@ -140,7 +149,7 @@ def _finish(desk: steps.Desk, state: State, folder: Path, recipe_text: str, incl
     adapter.save(path, tensors, metadata)
     kept = progress.kept if state.best else progress.step
     sha256 = adapter.tensors_sha256(tensors)
-    return Trained(path, sha256, progress.step, kept, progress.stopped, progress.seconds)
+    return Trained(path, sha256, progress.step, kept, progress.stopped, progress.seconds, before)
 
 
 def _save(folder: Path, state: State, lines: journal.Journal) -> None:
