@@ -113,12 +113,16 @@ _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR,
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def of_system(error: OSError) -> InputError | WorkError:
-    """An error of the operating system in words: of a place that cannot be used, or of work that it ended."""
-    name = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
+def words(error: OSError) -> str:
+    """An error of the operating system: which file, and why."""
     said = error.strerror or str(error)
-    if error.errno in _REFUSED and name:
+    return f"{os.fsdecode(error.filename)}: {said}" if isinstance(error.filename, (str, bytes)) else said
+
+
+def of_system(error: OSError) -> InputError | WorkError:
+    """The same as an error of ours: a place that cannot be used is a mistake of the person's, a full disk is none."""
+    if error.errno in _REFUSED and isinstance(error.filename, (str, bytes)):
         hint = "name another place, or change who may read and write this one"
-        return InputError([Problem(Place(name), "", f"cannot be used: {said}", hint)])
-    hint = "make room there; then the same command goes on" if error.errno in _FULL else ""
-    return WorkError(f"{name}: {said}" if name else said, hint)
+        place = Place(os.fsdecode(error.filename))
+        return InputError([Problem(place, "", f"cannot be used: {error.strerror}", hint)])
+    return WorkError(words(error), "make room there; then the same command goes on" if error.errno in _FULL else "")
