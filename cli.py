@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .engine.errors import ControlError, InputError, Problem, WorkError
+from .engine.errors import ControlError, InputError, Problem, of_system
 
 if TYPE_CHECKING:
     from .engine.gallery import Source
@@ -61,7 +61,7 @@ def main() -> None:
             raise
         from .engine import console
 
-        error = raised if isinstance(raised, ControlError) else WorkError(str(raised))
+        error = of_system(raised) if isinstance(raised, OSError) else raised
         if "--json" in sys.argv:
             print(console.failed(error))
         console.show(error)

@@ -9,20 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, final
 
-from jinja2 import Environment, Template, TemplateError
-from jinja2.exceptions import SecurityError
-from jinja2.ext import Extension
-from jinja2.nodes import Node
-from jinja2.parser import Parser
-from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
 from ..engine.errors import InputError, Place, Problem
+from . import sandbox
 
-# how a template that cannot be read or rendered ends: what it computes may divide by zero or ask too much of a text
-_FAILS = (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
-LONGEST_RANGE = 1000  # of a chat template; there are two messages
 PROBE = "x"  # stands for a question or an answer where the text around it is what matters
 _QUESTION = "QUESTION"  # the same, where it must be found again
 
@@ -89,7 +80,10 @@ class Chat:
     ) -> None:
         self.tokenizer, self.image_id, self.picture_tokens = tokenizer, image_id, picture_tokens
         self.source, self._positions, self._bos, self._eos = source, positions, bos, eos
-        self._template = _compile(template, source)
+        try:
+            self._template = sandbox.compiled(template)
+        except sandbox.FAILS as error:
+            raise refuse(source, f"the chat template cannot be read: {error}") from error
         special = {key: token for key, token in tokenizer.get_added_tokens_decoder().items() if token.special}
         self._special, self._breaks = set(special), tuple(token.content for token in special.values())
         self._heads: dict[int, tuple[int, ...]] = {}
@@ -236,15 +230,10 @@ class Chat:
         messages = [{"role": "user", "content": [*shown, {"type": "text", "text": question}]}]
         if answer is not None:
             messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+        named = {"bos_token": self._bos, "eos_token": self._eos}
         try:
-            return self._template.render(
-                messages=messages,
-                add_generation_prompt=answer is None,
-                bos_token=self._bos,
-                eos_token=self._eos,
-                raise_exception=_raise,
-            )
-        except _FAILS as error:
+            return sandbox.rendered(self._template, messages=messages, add_generation_prompt=answer is None, **named)
+        except sandbox.FAILS as error:
             raise refuse(self.source, f"the chat template fails: {error}") from error
 
     def _tokens(self, text: str) -> tuple[int, ...]:
@@ -291,48 +280,3 @@ def _token(value: object) -> str:
     if isinstance(value, dict):
         value = cast(Mapping[str, object], value).get("content")
     return value if isinstance(value, str) else ""
-
-
-@final
-class _Generation(Extension):
-    """`{% generation %}…{% endgeneration %}` marks what an assistant wrote; it prints its body and nothing else."""
-
-    tags: set[str] = {"generation"}  # noqa: RUF012  # as jinja2 declares it
-
-    def parse(self, parser: Parser) -> list[Node]:
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-
-@final
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """What a folder's template multiplies stays small: texts and lists cannot be repeated, nor numbers be raised."""
-
-    intercepted_binops = frozenset({"*", "**"})
-
-    def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
-        if operator == "**" or not (isinstance(left, (int, float)) and isinstance(right, (int, float))):
-            raise SecurityError(f"`{operator}` of {type(left).__name__} and {type(right).__name__} is not allowed")
-        return left * right
-
-
-def _range(*bounds: int) -> range:
-    found = range(*bounds)
-    if len(found) > LONGEST_RANGE:
-        raise SecurityError(f"a range of more than {LONGEST_RANGE} numbers")
-    return found
-
-
-def _raise(message: str) -> None:
-    raise TemplateError(message)  # how a template refuses what it is given
-
-
-def _compile(template: str, source: str) -> Template:
-    # the settings that transformers renders chat templates with
-    extensions = [_Generation, "jinja2.ext.loopcontrols"]
-    environment: Environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=extensions)
-    cast(dict[str, object], environment.globals)["range"] = _range
-    try:
-        return environment.from_string(template)
-    except _FAILS as error:
-        raise refuse(source, f"the chat template cannot be read: {error}") from error

@@ -182,10 +182,11 @@ def metadata(
     }  # fmt: skip
 
 
-def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], keep: Path | None = None) -> None:
     """Write a safetensors file whose bytes depend on its arguments alone: keys sorted, 8-byte aligned, in one step.
 
-    Format: 8 bytes little-endian length, a JSON header padded with spaces, the tensors' bytes in the header's order.
+    With `keep` the file that was there goes to that place. Format: 8 bytes little-endian length, a JSON header padded
+    with spaces, the tensors' bytes in the header's order.
     """
     header: dict[str, object] = {"__metadata__": dict(metadata)}
     body: list[bytes] = []
@@ -197,7 +198,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
         body.append(_bytes(value))
     text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    files.write(path, b"".join([struct.pack("<Q", len(text)), text, *body]))
+    files.write(path, b"".join([struct.pack("<Q", len(text)), text, *body]), keep)
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

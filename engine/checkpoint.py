@@ -1,20 +1,31 @@
-"""Checkpoints: what a training needs to go on as if nothing had happened, in one file that is whole or not there."""
+"""Checkpoints: what a training needs to go on as if nothing had happened, in one file that is whole or not there.
+
+    checkpoint/state.safetensors      the last one            each sealed by a digest of all it holds, so that a byte
+    checkpoint/previous.safetensors   the one before          that changed since is noticed and the other one is taken
+
+Random numbers need no state of their own: `streams` derives every one of them from the plan's seed and the step.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import cast
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from . import adapter
-from .errors import WorkError
+from .errors import InputError, WorkError
 
 FILE = Path("checkpoint", "state.safetensors")
+PREVIOUS = Path("checkpoint", "previous.safetensors")
 REPLAY = "replay"
+_OTHER_VERSION = "was written by another version of this program"
 MOMENTS = ("exp_avg", "exp_avg_sq")  # AdamW's, by torch's names
 
 
@@ -26,6 +37,7 @@ class Progress:
     step: int = 0  # steps done
     seconds: float = 0.0  # spent so far, all sessions together
     metrics_bytes: int = 0  # of metrics.jsonl that belong to the steps done
+    metrics_sha256: str = ""  # of those bytes
     satisfied: int = 0  # looks in a row that met every threshold
     best: float = -1.0  # smallest distance of p above its threshold at the best look
     kept: int = 0  # the step of the best look; 0: none yet
@@ -44,8 +56,12 @@ class State:
     replay: Tensor = field(default_factory=lambda: torch.zeros(0))  # latents [K, …]; empty: none are kept
 
 
+class _Unsound(ValueError):
+    """A checkpoint that cannot be gone on from: why."""
+
+
 def save(folder: Path, state: State) -> None:
-    """Write the checkpoint of a run folder, replacing the one before."""
+    """Write the checkpoint of a run folder; the one before is kept beside it. Raises `OSError`."""
     tensors: dict[str, Tensor] = {}
     for name, weight in state.weights.items():
         tensors[f"weight/{name}"] = weight
@@ -54,20 +70,60 @@ def save(folder: Path, state: State) -> None:
     tensors |= {f"average/{name}": value for name, value in state.average.items()}
     tensors |= {f"best/{name}": value for name, value in state.best.items()}
     tensors |= {REPLAY: state.replay} if len(state.replay) else {}
-    adapter.save(folder / FILE, tensors, {"progress": json.dumps(asdict(state.progress), sort_keys=True)})
+    progress = json.dumps(asdict(state.progress), sort_keys=True)
+    metadata = {"progress": progress, "sha256": _seal(tensors, progress)}
+    adapter.save(folder / FILE, tensors, metadata, keep=folder / PREVIOUS)
 
 
-def restore(folder: Path, state: State) -> None:
-    """Bring `state`, fresh from the same plan, to where the run folder's checkpoint left off; none there: leave it.
+def restore(
+    folder: Path,
+    state: State,
+    fits: Callable[[Progress], bool] = lambda progress: True,
+    say: Callable[[str], None] = lambda text: None,
+) -> None:
+    """Bring `state`, fresh from the same plan, to where the run folder's newest sound checkpoint left off.
 
-    Raises `WorkError` where the checkpoint belongs to another plan.
+    One that was damaged, or that does not fit, is told to `say` and passed over; where none is left, `state` stays as
+    it is. Raises `WorkError` where a checkpoint belongs to another plan.
     """
-    if not (folder / FILE).is_file():
-        return
-    tensors, metadata = adapter.load(folder / FILE)
-    progress = Progress(**json.loads(metadata["progress"]))
-    if progress.plan != state.progress.plan:
-        raise WorkError(f"{folder / FILE}: is a checkpoint of another plan, {progress.plan[:12]}")
+    for path in (folder / FILE, folder / PREVIOUS):
+        if not path.is_file():
+            continue
+        try:
+            tensors, progress = _read(path)
+            if progress.plan != state.progress.plan:
+                raise WorkError(f"{path}: is a checkpoint of another plan, {progress.plan[:12]}")
+            if not fits(progress):
+                raise _Unsound("the steps that it counts on are not in metrics.jsonl any more")
+            _put(tensors, progress, state)
+            return
+        except _Unsound as error:
+            say(f"{path}: {error}; it is passed over")
+
+
+def _seal(tensors: Mapping[str, Tensor], progress: str) -> str:
+    return hashlib.sha256(f"{adapter.tensors_sha256(tensors)} {progress}".encode()).hexdigest()
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], Progress]:
+    try:
+        tensors, metadata = adapter.load(path)
+        progress = metadata["progress"]
+        if metadata["sha256"] != _seal(tensors, progress):
+            raise _Unsound("is damaged: it is not what was written")
+        found: object = json.loads(progress)
+        if not isinstance(found, dict) or set(cast(dict[str, object], found)) != {one.name for one in fields(Progress)}:
+            raise _Unsound(_OTHER_VERSION)
+        return tensors, TypeAdapter(Progress).validate_json(progress, strict=True)
+    except (InputError, KeyError) as error:
+        raise _Unsound("is damaged: it cannot be read") from error
+    except ValidationError as error:
+        raise _Unsound(_OTHER_VERSION) from error
+
+
+def _put(tensors: Mapping[str, Tensor], progress: Progress, state: State) -> None:
+    if any(f"weight/{name}" not in tensors for name in state.weights):
+        raise _Unsound(_OTHER_VERSION)
     state.progress = progress
     for name, weight in state.weights.items():
         weight.data.copy_(tensors[f"weight/{name}"])

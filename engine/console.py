@@ -10,7 +10,7 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, final
 
-from .errors import ControlError, InputError, Problem, visible
+from .errors import ControlError, InputError, Problem, WorkError, visible
 from .excerpts import WIDEST, Excerpts
 from .notes import percent
 
@@ -28,7 +28,7 @@ def show(error: ControlError) -> None:
     Coloured on a terminal. The first line of a problem is the same everywhere, and no line is ever wrapped.
     """
     if not isinstance(error, InputError):
-        print(f"recipe: {error}", file=sys.stderr)
+        print("\n".join(visible(line) for line in f"recipe: {error}".split("\n")), file=sys.stderr)
         return
     if sys.stderr.isatty():
         _show_in_colour(error.problems)
@@ -42,7 +42,8 @@ def failed(error: ControlError) -> str:
     """An error as the one JSON object of a command with `--json` that fails; one that has no place says null there."""
     if isinstance(error, InputError):
         return as_json(error.problems)
-    return _object([{"place": None, "key": "", "message": str(error), "hint": ""}])
+    message, hint = (error.message, error.hint) if isinstance(error, WorkError) else (str(error), "")
+    return _object([{"place": None, "key": "", "message": message, "hint": hint}])
 
 
 def as_json(problems: Iterable[Problem]) -> str:

@@ -10,6 +10,8 @@ Anything else that reaches the command line is a defect of the program.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -100,3 +102,27 @@ class WorkError(ControlError):
     """The work failed part-way; what was done is kept and can be resumed."""
 
     exit_status = 3
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        self.message, self.hint = message, hint
+        super().__init__(f"{message}\n  hint: {hint}" if hint else message)
+
+
+# what a person can only mend by naming another place, and what goes away when there is room
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def words(error: OSError) -> str:
+    """An error of the operating system: which file, and why."""
+    said = error.strerror or str(error)
+    return f"{os.fsdecode(error.filename)}: {said}" if isinstance(error.filename, (str, bytes)) else said
+
+
+def of_system(error: OSError) -> InputError | WorkError:
+    """The same as an error of ours: a place that cannot be used is a mistake of the person's, a full disk is none."""
+    if error.errno in _REFUSED and isinstance(error.filename, (str, bytes)):
+        hint = "name another place, or change who may read and write this one"
+        place = Place(os.fsdecode(error.filename))
+        return InputError([Problem(place, "", f"cannot be used: {error.strerror}", hint)])
+    return WorkError(words(error), "make room there; then the same command goes on" if error.errno in _FULL else "")

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from . import adapter as adapters
-from . import figures, flow, generators, measures, unbuilt, visuals
+from . import figures, finite, flow, generators, measures, memory, unbuilt, visuals
+from .errors import WorkError
 from .panel import Panel
 from .plan import Expectation, Plan, Row, digest
 from .workload import at_once
@@ -68,9 +69,15 @@ def evaluate(
     """Evaluate an adapter file on the plan's test rows, at `scale` against the bare generator (scale 0).
 
     Writes `folder`/evaluation.json and the pictures of the report under `folder`/images/, unless there is no folder.
-    Raises `InputError` where the file is no adapter of the plan's generator, and for what is not built yet.
+    Raises `InputError` where the file is no adapter of the plan's generator, and for what is not built yet, `WorkError`
+    where memory runs out or a number is not finite, `OSError` where the folder cannot be written.
     """
     unbuilt.refuse(plan)
+    with memory.watched(plan, "evaluate", "evaluation"):
+        return _evaluate(plan, adapter, folder, listen, scale)
+
+
+def _evaluate(plan: Plan, adapter: Path, folder: Path | None, listen: Listen, scale: float) -> figures.Evaluation:
     started = time.monotonic()
     tensors, _ = adapters.load(adapter)
     generator = generators.load(plan.generator)
@@ -91,6 +98,7 @@ def evaluate(
             for each in scales:
                 lora.scale(each)
                 painted[each] = generator.image(flow.sample(generator, given, noise, plan.generator.steps)).float()
+            _refuse_infinite(plan, batch, painted)
             found = _measure(plan, batch, painted, tally)
             for after in (False, True):
                 _believe(panel, plan, batch, painted[scale if after else 0.0], after, tally)
@@ -116,6 +124,13 @@ def _batches(pairs: Sequence[_Pair], plan: Plan) -> Iterator[tuple[int, Sequence
     size = at_once(plan)
     for start in range(0, len(pairs), size):
         yield start, pairs[start : start + size]
+
+
+def _refuse_infinite(plan: Plan, batch: Sequence[_Pair], painted: Mapping[float, Tensor]) -> None:
+    """Raises `WorkError` where a picture is not finite, the bare generator's own first."""
+    prompts = [plan.test_rows[pair.row].prompt for pair in batch]
+    for scale, pictures in painted.items():
+        finite.pictures(pictures, prompts, plan, f"evaluation, scale {scale:g}", bare=scale == 0)
 
 
 Findings = Mapping[tuple[str, float], measures.Found]
@@ -156,7 +171,11 @@ def _target(row: Row, measure: str) -> measures.Parameters | None:
 
 
 def _believe(panel: Panel, plan: Plan, batch: Sequence[_Pair], pictures: Tensor, after: bool, tally: _Tally) -> None:
-    for said in panel.look(pictures, [plan.test_rows[pair.row] for pair in batch]):
+    try:
+        heard = panel.look(pictures, [plan.test_rows[pair.row] for pair in batch])
+    except WorkError as error:
+        raise WorkError(f"evaluation: {error.message}", error.hint) from error
+    for said in heard:
         key = (said.critic, said.question, after)
         tally.asked[key] += 1
         tally.right[key] += said.right
@@ -191,7 +210,6 @@ def _shot(
 ) -> figures.Shot:
     file = f"images/row{pair.row:03d}_seed{pair.seed}_scale{scale:g}.png"
     if folder is not None:
-        (folder / "images").mkdir(parents=True, exist_ok=True)
         visuals.save(picture.permute(1, 2, 0).cpu().numpy(), folder / file)
     row = plan.test_rows[pair.row]
     looked = [(measure.name, found[measure.name, scale]) for measure in plan.measures]

@@ -10,9 +10,10 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from . import files
+from .errors import InputError, Place, Problem
 
 Interval = tuple[float, float]
 
@@ -149,5 +150,10 @@ def write(evaluation: Evaluation, path: Path) -> None:
 
 
 def read(path: Path) -> Evaluation:
-    """Read an evaluation that `write` wrote."""
-    return TypeAdapter(Evaluation).validate_json(path.read_bytes())
+    """Read an evaluation that `write` wrote. Raises `InputError` where the file is none, FileNotFoundError."""
+    try:
+        return TypeAdapter(Evaluation).validate_json(path.read_bytes())
+    except ValidationError as error:
+        hint = "delete it and result.json beside it: then `recipe run` evaluates again, without training"
+        message = f"is no evaluation that can be read: {error.errors()[0]['msg']}"
+        raise InputError([Problem(Place(str(path)), "", message, hint)]) from error

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .errors import InputError, Place, Problem
+
 Points = tuple[tuple[int, float], ...]  # (step, value)
+_Curves = defaultdict[tuple[str, str], list[tuple[int, float]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +25,24 @@ class History:
 
 
 def read(path: Path) -> History:
-    """Read a metrics file; a last line that was cut short by a kill is left out, a missing file is an empty history."""
+    """Read a metrics file; a last line that was cut short by a kill is left out, a missing file is an empty history.
+
+    Raises `InputError` for any other line that is none of a training's.
+    """
     loss: list[tuple[int, float]] = []
-    p: dict[tuple[str, str], list[tuple[int, float]]] = {}
-    looks: dict[tuple[str, str], list[tuple[int, float]]] = {}
-    for entry in _lines(path):
-        step = int(entry["step"])
-        if "loss" in entry:
-            loss.append((step, float(entry["loss"])))
-        for question, by_critic in entry.get("questions", {}).items():
-            for critic, seen in by_critic.items():
-                p.setdefault((question, critic), []).append((step, float(seen["p"])))
-        for question, by_critic in entry.get("look", {}).items():
-            for critic, seen in by_critic.items():
-                looks.setdefault((question, critic), []).append((step, float(seen["p"])))
+    p: _Curves = defaultdict(list)
+    looks: _Curves = defaultdict(list)
+    for number, line in enumerate(_lines(path), 1):
+        try:
+            entry = json.loads(line)
+            step = int(entry["step"])
+            if "loss" in entry:
+                loss.append((step, float(entry["loss"])))
+            _add(p, entry.get("questions", {}), step)
+            _add(looks, entry.get("look", {}), step)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            hint = "the report is made of these lines; `recipe run` with --again writes them anew, by training anew"
+            raise InputError([Problem(Place(str(path), number), "", "is no line of a training", hint)]) from error
     return History(
         max((step for step, _ in loss), default=0),
         tuple(loss),
@@ -43,8 +51,11 @@ def read(path: Path) -> History:
     )
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1] if line]
+def _add(curves: _Curves, said: Any, step: int) -> None:
+    for question, by_critic in said.items():
+        for critic, seen in by_critic.items():
+            curves[question, critic].append((step, float(seen["p"])))
+
+
+def _lines(path: Path) -> list[bytes]:
+    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .. import critics
 from ..critics import View
-from . import devices, visuals
+from . import devices, finite, visuals
 from .augment import Augmented, moved
 from .errors import WorkError
 from .loss import Heard, branches, heard, likelihood, loss, total
@@ -67,10 +67,12 @@ class Panel:
             pictures = shown.pictures.detach().to(devices.device(member.device)).requires_grad_()
             views = replace(shown, pictures=pictures)
             answers = list(self._hear(member, critic, views, rows, wordings, False))
-            said += [_said(answer) for answer in answers]
+            said += [self._said(answer) for answer in answers]
             part = loss(answers, weighing, self._holds)
             if part.requires_grad:
                 (pulled,) = torch.autograd.grad(part, pictures)
+                if not bool(pulled.isfinite().all()):
+                    raise self._blame(member, critic, views, rows, weighing, wordings)
                 gradient += pulled.to(gradient)
             whole += float(part.detach())
         return whole, gradient, said
@@ -80,12 +82,42 @@ class Panel:
         """What everyone says of pictures [B, 3, H, W] as they are, first wordings; judges answer every question."""
         still = (0,) * len(rows)
         return [
-            _said(answer)
+            self._said(answer)
             for member, judge, critic in self._seats
             for answer in self._hear(
                 member, critic, Augmented(pictures.to(devices.device(member.device)), still, still), rows, {}, judge
             )
         ]
+
+    def _said(self, answer: Heard) -> Said:
+        tokens = torch.cat([*answer.answers, *answer.against]).detach()
+        if not bool(tokens.isfinite().all()):
+            worst = float(tokens[~tokens.isfinite()][0])
+            message = f"critic {answer.critic}, question {answer.question}: a log-probability is {worst}"
+            raise WorkError(message, finite.of_critic(self._plan, answer.critic))
+        nats = float(likelihood(answer).detach())
+        right = bool(total(answer.answers) > total(answer.against)) if answer.against else math.exp(-nats) >= 0.5
+        return Said(answer.critic, answer.question, nats, right)
+
+    def _blame(
+        self,
+        member: Critic,
+        critic: critics.Critic,
+        shown: Augmented,
+        rows: Sequence[Row],
+        weighing: Sequence[Mapping[tuple[str, str], float]],
+        wordings: Mapping[str, int],
+    ) -> WorkError:
+        """Which question's gradient on the pictures is not finite, each asked alone."""
+        names = sorted({ask.question for row in rows for ask in row.asks})
+        for name in names:
+            alone = [replace(row, asks=tuple(ask for ask in row.asks if ask.question == name)) for row in rows]
+            part = loss(list(self._hear(member, critic, shown, alone, wordings, False)), weighing, self._holds)
+            if part.requires_grad and not bool(torch.autograd.grad(part, shown.pictures)[0].isfinite().all()):
+                names = [name]
+                break
+        message = f"critic {member.name}, question {' and '.join(names)}: its gradient on the picture is not finite"
+        return WorkError(message, finite.of_critic(self._plan, member.name))
 
     def _hear(
         self,
@@ -134,16 +166,6 @@ def asks_by_view(asks: Sequence[Ask]) -> list[tuple[tuple[str, ...], list[Ask]]]
 
 def _which(ask: Ask, wordings: Mapping[str, int]) -> int:
     return wordings.get(ask.question, 0) % len(ask.wordings)
-
-
-def _said(answer: Heard) -> Said:
-    tokens = torch.cat([*answer.answers, *answer.against]).detach()
-    if not bool(tokens.isfinite().all()):
-        worst = float(tokens[~tokens.isfinite()][0])
-        raise WorkError(f"critic {answer.critic}, question {answer.question}: a log-probability is {worst}")
-    nats = float(likelihood(answer).detach())
-    right = bool(total(answer.answers) > total(answer.against)) if answer.against else math.exp(-nats) >= 0.5
-    return Said(answer.critic, answer.question, nats, right)
 
 
 def _drawn(drawing: Drawing, width: int, height: int) -> tuple[bool, Tensor]:

@@ -1,11 +1,13 @@
 """The report: a run folder becomes one self-contained page that a person looks at.
 
-Pictures and curves are inside the page; it needs no network and no script. Free of torch.
+Pictures and curves are inside the page; it needs no network and no script, and its own policy allows it neither: what
+recipes and models say is escaped, and would do nothing if it were not. Free of torch.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,16 +15,17 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
-from PIL import Image
 
-from . import charts, figures, files, history
+from . import assets, charts, figures, files, history
 from . import lock as locks
 from .counting import counted
+from .errors import InputError, Place, Problem
 from .figures import Belief, Evaluation, Interval, Measured, Shot, Strip
 from .gallery import intent
 from .notes import notes, percent
 from .plan import Plan
 
+_TEMPLATE = Path(__file__).with_name("report.html")
 _SMALL = 128  # pixels: pictures up to this size are enlarged pixel by pixel and kept as PNG
 _STYLES = ("belief", "second")
 
@@ -121,7 +124,9 @@ def report(folder: Path, plan: Plan, lock: Path | None = None) -> Path:
 def recipe_texts(folder: Path) -> dict[str, str]:
     """The recipe of a run folder and every file that it is made of, by name, its own first."""
     below = folder / "included"
-    others = sorted((path.relative_to(below).as_posix(), path) for path in below.rglob("*") if path.is_file())
+    # links may lead out of the folder, which may come from somebody else
+    found = (path for path in below.rglob("*") if path.is_file() and path.resolve().is_relative_to(folder.resolve()))
+    others = sorted((path.relative_to(below).as_posix(), path) for path in found)
     return {name: path.read_text("utf-8") for name, path in [("recipe.yaml", folder / "recipe.yaml"), *others]}
 
 
@@ -134,10 +139,11 @@ def render(
     lock: locks.Lock | None,
 ) -> str:
     """The page as text; `recipe` has the texts of all files that the recipe is made of by name, its own first."""
-    template = Path(__file__).with_name("report.html").read_text(encoding="utf-8")
+    template = _TEMPLATE.read_text(encoding="utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(template)
     ordered = [measure for name in _order(plan) for measure in found.measures if measure.name == name]
     return page.render(
+        policy=policy(template),
         name=plan.name,
         headline=_headline(plan, next(iter(recipe.values()))),
         intro=_intro(plan, found),
@@ -156,6 +162,17 @@ def render(
         facts=_facts(plan, found, lock),
         recipe=list(recipe.items()),
     )
+
+
+def policy(page: str) -> Markup:
+    """The content policy of a page (https://www.w3.org/TR/CSP3/): its one sheet of styles, pictures inside it, no more.
+
+    Styles are told by the digest of their text, so that no attribute and no other sheet styles anything.
+    """
+    styles = page.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(styles.encode()).digest()).decode()
+    allowed = f"img-src data:; style-src 'sha256-{digest}'"
+    return Markup(f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'")
 
 
 def _order(plan: Plan) -> Sequence[str]:
@@ -249,7 +266,7 @@ def _marks(plan: Plan, strip: Strip) -> tuple[str, ...]:
 
 
 def _shot(plan: Plan, shot: Shot, folder: Path) -> _Shot:
-    data, width, height = _picture(folder / shot.file)
+    data, width, height = _picture(folder, shot.file)
     satisfied, scores = dict(shot.satisfied), dict(shot.scores)
     return _Shot(
         data=data,
@@ -264,16 +281,25 @@ def _shot(plan: Plan, shot: Shot, folder: Path) -> _Shot:
     )
 
 
-def _picture(path: Path) -> tuple[str, int, int]:
-    """A picture as a data URI; large ones as JPEG, so that the page stays one that a person can send."""
-    data, kind = path.read_bytes(), "png"
-    with Image.open(io.BytesIO(data)) as picture:
-        width, height = picture.size
-        if max(width, height) > _SMALL:
-            buffer = io.BytesIO()
-            picture.convert("RGB").save(buffer, "JPEG", quality=90)
-            data, kind = buffer.getvalue(), "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}", width, height
+def _picture(folder: Path, name: str) -> tuple[str, int, int]:
+    """A picture of the folder as a data URI; large ones as JPEG, so that the page stays one that a person can send.
+
+    Raises `InputError` where it is none, or lies elsewhere: a run folder may come from somebody else.
+    """
+    path = folder / name
+    try:
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise ValueError("lies outside of the run folder")
+        picture, data, kind = assets.rgb(path), path.read_bytes(), "png"
+    except (OSError, ValueError) as error:
+        hint = "delete result.json beside it: then `recipe run` paints again, without training"
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError([Problem(Place(str(path)), "", f"{said or error}", hint)]) from error
+    if max(picture.size) > _SMALL:
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=90)
+        data, kind = buffer.getvalue(), "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}", *picture.size
 
 
 def _measure(measure: Measured, after: float) -> _Measure:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from types import MappingProxyType
-from typing import BinaryIO
 
 import torch
 
-from . import adapter, checkpoint, devices, interrupt, looks
+from . import adapter, checkpoint, devices, interrupt, journal, looks, memory
 from . import step as steps
 from .checkpoint import Progress, State
-from .errors import WorkError
+from .counting import counted
 from .plan import Plan, canonical, digest
 
 METRICS = "metrics.jsonl"
@@ -47,6 +45,7 @@ class Trained:
     kept: int  # the step whose weights were saved: the best look's where the plan stops by p, otherwise the last
     stopped: str  # steps | p | judge
     seconds: float  # of all sessions together
+    before: float = field(compare=False)  # of them, in earlier sessions
 
 
 def train(
@@ -55,21 +54,25 @@ def train(
     listen: Callable[[Step], None] = lambda step: None,
     recipe_text: str = "",
     included: Mapping[str, str] = MappingProxyType({}),
+    say: Callable[[str], None] = lambda text: None,
 ) -> Trained:
     """Train the plan's adapter in a run folder, from its checkpoint where there is one, and save NAME.safetensors.
 
-    The adapter carries `recipe_text` and the texts of the files `included`, by name.
-    Same plan and platform, same tensors, interrupted or not. Writes metrics.jsonl and checkpoint/. Ctrl-C stops after
-    the current step with a checkpoint. Raises `InputError` for models that cannot do what the plan asks, `WorkError`
-    where a number stops being finite or the checkpoint is of another plan.
+    The adapter carries `recipe_text` and the texts of the files `included`, by name; `say` is told where training goes
+    on, and which checkpoints it could not go on from. Same plan and platform, same tensors, interrupted or not. Writes
+    metrics.jsonl and checkpoint/. Ctrl-C stops after the current step with a checkpoint. Raises `InputError` for models
+    that cannot do what the plan asks, `WorkError` where a number stops being finite or the checkpoint is of another
+    plan, `OSError` where the folder cannot be written.
     """
     with _deterministic(devices.device(plan.generator.device)):
-        desk = steps.prepare(plan)
+        with memory.watched(plan, "encode", "loading the models"):
+            desk = steps.prepare(plan)
         state = _state(desk)
-        checkpoint.restore(folder, state)
+        _restore(folder, state, plan, say)
+        before = state.progress.seconds
         if not state.progress.stopped:
             _loop(desk, state, folder, listen)
-        return _finish(desk, state, folder, recipe_text, included)
+        return _finish(desk, state, folder, recipe_text, included, before)
 
 
 def _state(desk: steps.Desk) -> State:
@@ -79,38 +82,64 @@ def _state(desk: steps.Desk) -> State:
     return State(weights, optimizer, Progress(digest(desk.plan)), average)
 
 
+def _restore(folder: Path, state: State, plan: Plan, say: Callable[[str], None]) -> None:
+    """Go back to the newest checkpoint whose lines are all there, and tell from which step training goes on."""
+    metrics, passed_over = folder / METRICS, list[str]()
+
+    def fits(progress: Progress) -> bool:
+        return journal.holds(metrics, progress.metrics_bytes, progress.metrics_sha256)
+
+    checkpoint.restore(folder, state, fits, passed_over.append)
+    for text in passed_over:
+        say(text)
+    done = state.progress
+    if done.stopped:
+        say(f"{plan.name}: training is done already, {counted(done.step, 'step')}")
+    elif done.step:
+        say(f"{plan.name}: goes on after step {done.step} of {plan.train.steps}")
+    elif passed_over:
+        say(f"{plan.name}: no sound checkpoint is left, so training starts again")
+
+
 def _loop(desk: steps.Desk, state: State, folder: Path, listen: Callable[[Step], None]) -> None:
     settings, before, started = desk.plan.train, state.progress, time.monotonic()
-    with _metrics(folder / METRICS, before.metrics_bytes) as file, interrupt.deferred() as interrupted:
+    with journal.opened(folder / METRICS, before.metrics_bytes) as lines, interrupt.deferred() as interrupted:
         while not state.progress.stopped:
             step, clock = state.progress.step + 1, time.monotonic()
-            done = steps.take(desk, state, step)
-            _write(file, _line(step, done, time.monotonic() - clock))
+            with memory.watched(desk.plan, "train", f"step {step}"):
+                done = steps.take(desk, state, step)
+            lines.write(_line(step, done, time.monotonic() - clock))
             last = step == settings.steps
-            found = steps.look(desk, state, step) if last or step % desk.plan.evaluate.every == 0 else {}
+            found: looks.Beliefs = {}
+            if last or step % desk.plan.evaluate.every == 0:
+                with memory.watched(desk.plan, "look", f"step {step}, look"):
+                    found = steps.look(desk, state, step)
             if found:
-                _write(file, {"step": step, "look": looks.as_json(found)})
+                lines.write({"step": step, "look": looks.as_json(found)})
             spent = time.monotonic() - started
             state.progress = dataclasses.replace(
                 state.progress,
                 step=step,
                 stopped=state.progress.stopped or ("steps" if last else ""),
                 seconds=before.seconds + spent,
-                metrics_bytes=file.tell(),
+                metrics_bytes=lines.size,
+                metrics_sha256=lines.sha256,
             )
             pace = spent / (step - before.step)
             try:
                 listen(_told(step, settings.steps, done, found, pace))
             except KeyboardInterrupt:
-                _save(folder, state, file)
+                _save(folder, state, lines)
                 raise
             if state.progress.stopped or interrupted() or step % settings.save_every == 0:
-                _save(folder, state, file)
+                _save(folder, state, lines)
             if interrupted() and not state.progress.stopped:
                 raise KeyboardInterrupt
 
 
-def _finish(desk: steps.Desk, state: State, folder: Path, recipe_text: str, included: Mapping[str, str]) -> Trained:
+def _finish(
+    desk: steps.Desk, state: State, folder: Path, recipe_text: str, included: Mapping[str, str], before: float
+) -> Trained:
     plan, progress = desk.plan, state.progress
     for name, weight in (state.best or state.average).items():
         state.weights[name].data.copy_(weight)
@@ -120,31 +149,12 @@ def _finish(desk: steps.Desk, state: State, folder: Path, recipe_text: str, incl
     adapter.save(path, tensors, metadata)
     kept = progress.kept if state.best else progress.step
     sha256 = adapter.tensors_sha256(tensors)
-    return Trained(path, sha256, progress.step, kept, progress.stopped, progress.seconds)
+    return Trained(path, sha256, progress.step, kept, progress.stopped, progress.seconds, before)
 
 
-def _save(folder: Path, state: State, file: BinaryIO) -> None:
-    # the lines first: a checkpoint never counts bytes that a lost power took
-    file.flush()
-    os.fsync(file.fileno())
+def _save(folder: Path, state: State, lines: journal.Journal) -> None:
+    lines.keep()
     checkpoint.save(folder, state)
-
-
-@contextmanager
-def _metrics(path: Path, size: int) -> Generator[BinaryIO]:
-    """The metrics file, opened to append after its first `size` bytes: what a lost session wrote later is cut off."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        if file.tell() < size:
-            raise WorkError(f"{path}: lines that the checkpoint counts on are missing; train anew")
-        file.truncate(size)
-        file.seek(size)
-        yield file
-
-
-def _write(file: BinaryIO, line: Mapping[str, object]) -> None:
-    file.write(json.dumps(line).encode() + b"\n")
-    file.flush()
 
 
 def _line(step: int, done: steps.Done, seconds: float) -> dict[str, object]:

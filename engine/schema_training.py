@@ -147,6 +147,7 @@ class Train(Keys):
     lr: float = Field(
         default=5e-5,
         gt=0,
+        le=1e6,
         description="learning rate, at its highest; small worlds bear 1e-3, full-size models want less",
     )
     warmup: Whole = Field(default=0, ge=0, le=10_000_000, description="steps over which the rate rises to `lr`")

@@ -13,6 +13,7 @@ Whether a run is finished is read from its folder alone. No torch is imported be
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import time
@@ -21,10 +22,11 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
-from . import files, models, results, unbuilt
+from . import files, headers, models, results, unbuilt
 from . import lock as locks
 from . import plan as plans
-from .errors import CheckFailed, InputError, Place, Problem
+from .counting import counted
+from .errors import CheckFailed, InputError, Place, Problem, WorkError, of_system, words
 from .gallery import Source
 from .plan import Plan
 from .recipe import Recipe
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 RESULT = "result.json"
 _BUSY = ".busy"
 _CHANGES = 12  # that are listed when a lock is out of date
-_MADE = ("metrics.jsonl", "evaluation.json", "report.html", RESULT)
+_MADE = ("metrics.jsonl", "evaluation.json", "report.html")
 
 
 class Listener(Protocol):
@@ -90,24 +92,46 @@ def run(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listener
     """Bring a recipe's run to its end in `folder`, and write its lock.
 
     A finished run of the same plan is not done again unless `again`; an unfinished one goes on from its checkpoint; a
-    run of another plan is renamed out of the way. Raises `InputError` where another process holds the folder,
-    `WorkError` where the work fails, KeyboardInterrupt after the step during which the person pressed Ctrl-C.
+    run of another plan is renamed out of the way. Raises `InputError` where another process holds the folder or it
+    cannot be written, `WorkError` where the work fails, KeyboardInterrupt after the step during which the person
+    pressed Ctrl-C.
     """
     unbuilt.refuse(plan, recipe.document)
     digest = plans.digest(plan)
     with held(folder):
-        there = _digest_in(folder)
-        if there == digest and not again and (folder / RESULT).exists():
+        there = _digest_in(folder, listener)
+        if there == digest and not again and (found := _finished(folder, listener)):
             listener.say(f"{plan.name}: up to date in {folder}")
-            return results.read(folder / RESULT)
+            return found
         _tell_changes(plan, lock, listener)
         if there in ("", digest):
-            return _run(recipe, plan, folder, lock, listener, again)
+            return _worked(recipe, plan, folder, lock, listener, again)
         aside = _aside(folder)
         folder.rename(aside)
         listener.say(f"{folder} held a run of another plan: renamed {aside}")
-    with held(folder):
+        # the old folder stays held: who opened its file before it was renamed must not take it for the new one's
+        with held(folder):
+            return _worked(recipe, plan, folder, lock, listener, again)
+
+
+def _worked(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listener, again: bool) -> Result:
+    """`_run` in a folder that is held: whatever fails there, work has begun, and what was done is kept."""
+    kept = f"what was done is kept in {folder}"
+    try:
+        _sweep(folder, lock, listener)
         return _run(recipe, plan, folder, lock, listener, again)
+    except OSError as error:
+        raise WorkError(words(error), f"{kept}; once that is mended, the same command goes on") from error
+    except WorkError as error:
+        raise WorkError(error.message, f"{error.hint}; {kept}" if error.hint else kept) from error
+
+
+def _sweep(folder: Path, lock: Path, listener: Listener) -> None:
+    """Delete what a killed run left half written."""
+    below = [part for part in folder.glob("included/**") if part.is_dir()]
+    swept = sum(map(files.sweep, [folder, folder / "checkpoint", folder / "images", *below]))
+    if swept := swept + files.sweep(lock.parent, lock.name):
+        listener.say(f"{folder}: deleted {counted(swept, 'file')} that a killed run left half written")
 
 
 def _run(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listener, again: bool) -> Result:
@@ -122,7 +146,7 @@ def _run(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listene
     _keep(recipe, folder)
     files.write(folder / "plan.json", (plans.dump(plan) + "\n").encode())
     included = {one.name: one.text for one in recipe.included}
-    trained = train(plan, folder, listener.step, recipe.text, included)
+    trained = train(plan, folder, listener.step, recipe.text, included, listener.say)
     found = evaluate(plan, trained.adapter, folder, listener.looked)
     locks.write(_locked(recipe, plan, trained, found, folder, lock), lock)
     page = report(folder, plan, lock)
@@ -135,7 +159,7 @@ def _run(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listene
         report=page.resolve(),
         steps=trained.steps,
         stopped=trained.stopped,
-        seconds=time.monotonic() - started,
+        seconds=trained.before + time.monotonic() - started,
     )
     files.write(folder / RESULT, (result.json() + "\n").encode())
     return result
@@ -205,14 +229,19 @@ def _pixels_sha256(path: Path) -> str:
 
 @contextmanager
 def held(folder: Path) -> Generator[None]:
-    """Hold a run folder by an operating-system lock, which a killed process lets go of by itself."""
+    """Hold a run folder, made where there is none, by an operating-system lock, which a killed process lets go of.
+
+    Raises `InputError` where another holds it, or where it cannot be written.
+    """
     from filelock import FileLock, Timeout
 
-    folder.mkdir(parents=True, exist_ok=True)
-    busy = FileLock(folder / _BUSY)
     try:
+        files.make(folder)
+        busy = FileLock(folder / _BUSY)
         busy.acquire(timeout=0)
-    except Timeout as error:
+    except OSError as error:
+        if not isinstance(error, Timeout):
+            raise of_system(error) from error
         hint = "wait for it, or give this run a folder of its own with --out"
         raise InputError([Problem(Place(str(folder)), "", "is in use by another run", hint)]) from error
     try:
@@ -221,15 +250,39 @@ def held(folder: Path) -> Generator[None]:
         busy.release()
 
 
-def _digest_in(folder: Path) -> str:
+def _finished(folder: Path, listener: Listener) -> Result | None:
+    """What a finished run in a folder came to; None, said where a file was damaged, where there is none."""
+    path = folder / RESULT
+    if not path.exists():
+        return None
+    try:
+        return results.read(path)
+    except ValueError:
+        listener.say(f"{path}: cannot be read, so the run is taken for unfinished")
+        return None
+
+
+def _digest_in(folder: Path, listener: Listener) -> str:
     """The digest of the plan that a folder's run is of; empty where there is no run."""
     path = folder / "plan.json"
     if not path.exists():
         return ""
     try:
-        return plans.digest(plans.parse(path.read_text(encoding="utf-8")))
+        return plans.digest(_plan_in(path))
     except InputError:
-        return "a plan of another version"
+        digest = _digest_of_checkpoint(folder)
+        listener.say(f"{path}: cannot be read{', so the checkpoint says which plan it is of' if digest else ''}")
+        return digest or "a plan of another version"
+
+
+def _digest_of_checkpoint(folder: Path) -> str:
+    """The digest of the plan that a folder's checkpoints are of; empty where none can be read."""
+    for path in sorted((folder / "checkpoint").glob("*.safetensors")):
+        try:
+            return str(json.loads(headers.read(path).metadata["progress"])["plan"])
+        except (InputError, ValueError, LookupError, TypeError):
+            continue
+    return ""
 
 
 def _aside(folder: Path) -> Path:
@@ -245,10 +298,12 @@ def _aside(folder: Path) -> Path:
 
 def _clear(folder: Path, plan: Plan) -> None:
     """Forget a run, so that it is trained anew; files that are none of a run's own are left alone."""
-    for name in (*_MADE, f"{plan.name}.safetensors"):
-        (folder / name).unlink(missing_ok=True)
+    # first what says that it is finished, then what it would go on from: killed in between, nothing half is left
+    (folder / RESULT).unlink(missing_ok=True)
     for name in ("checkpoint", "images"):
         shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (*_MADE, f"{plan.name}.safetensors"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def read_plan(folder: Path) -> Plan:
@@ -257,7 +312,15 @@ def read_plan(folder: Path) -> Plan:
     if not path.is_file():
         hint = "a run folder is what `recipe run` writes, runs/NAME"
         raise InputError([Problem(Place(str(folder)), "", "is no run folder: it holds no plan.json", hint)])
-    return plans.parse(path.read_text(encoding="utf-8"), str(path))
+    return _plan_in(path)
+
+
+def _plan_in(path: Path) -> Plan:
+    """The plan of a plan.json; `InputError` where it is none."""
+    try:
+        return plans.parse(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise InputError([Problem(Place(str(path)), "", f"is no plan: {error}")]) from error
 
 
 def report_again(folder: Path) -> Path:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import adapter, devices, flow, generators, looks, loss, replay, unbuilt
+from . import adapter, devices, finite, flow, generators, looks, loss, replay, unbuilt
 from .augment import augment, may_mirror
 from .checkpoint import State
 from .errors import WorkError
@@ -71,26 +71,29 @@ def prepare(plan: Plan) -> Desk:
 
 
 def take(desk: Desk, state: State, step: int) -> Done:
-    """Step number `step`, from 1: gradients of all its pictures, clip, update. `WorkError` for what is not finite."""
+    """Step number `step`, from 1: gradients of all its pictures, clip, update.
+
+    Raises `WorkError`, naming whose it is, for what is not finite; `state` is then good for nothing more.
+    """
     settings = desk.plan.train
     state.optimizer.zero_grad()
     if settings.replay.buffer:
         _renew(desk, state, step)
     pulls = [_pull(desk, state.replay, step, part) for part in range(settings.accumulate)]
-    norm = float(torch.nn.utils.clip_grad_norm_(state.weights.values(), settings.clip))
-    if not math.isfinite(norm):
-        raise WorkError(f"step {step}: the gradient of the adapter is {norm}")
+    norm = torch.nn.utils.clip_grad_norm_(state.weights.values(), settings.clip)
+    finite.gradient(norm, desk.plan, f"step {step}")
     lr = rate(settings, step)
     for group in state.optimizer.param_groups:
         group["lr"] = lr
     state.optimizer.step()
+    finite.weights(state.weights.values(), desk.plan, f"step {step}")
     with torch.no_grad():
         for name, average in state.average.items():
             average.lerp_(state.weights[name], 1 - settings.ema)
     stay = sum(pull.stay for pull in pulls) / len(pulls)
     told = sum(pull.told for pull in pulls) / len(pulls)
     said = [one for pull in pulls for one in pull.said]
-    return Done(told + stay, stay, norm, lr, looks.beliefs(said))
+    return Done(told + stay, stay, float(norm), lr, looks.beliefs(said))
 
 
 def rate(settings: Train, step: int) -> float:
@@ -134,6 +137,7 @@ def _pull(desk: Desk, latents: Tensor, step: int, part: int) -> _Pull:
     else:
         estimate = flow.clean_estimate(generator, given, generator.noise(seeds), desk.plan.generator.steps, draws)
     pixels = generator.image(estimate.decoded)
+    finite.pictures(pixels, [row.prompt for row in rows], desk.plan, f"step {step}", bare=step == 1)
     # at least float32 from here on: half precision is too coarse for a sum of gradients
     pixels = pixels.to(devices.precise(pixels.dtype))
     mirrors = [may_mirror(row, desk.plan) for row in rows] if settings.augment.flip else None
@@ -141,9 +145,11 @@ def _pull(desk: Desk, latents: Tensor, step: int, part: int) -> _Pull:
     try:
         told, gradient, said = desk.panel.teach(shown, rows, [desk.weighing[place] for place in places], wordings)
     except WorkError as error:
-        raise WorkError(f"step {step}: {error}") from error
+        raise WorkError(f"step {step}: {error.message}", error.hint) from error
     share = 1 / settings.accumulate
     stay = settings.stay * loss.stay(estimate.denoised, _bare(desk, estimate, given)) if settings.stay else None
+    if stay is not None:
+        finite.stay(stay.detach(), desk.plan, f"step {step}")
     ends = [(shown.pictures, share * gradient)] + ([(share * stay, None)] if stay is not None else [])
     torch.autograd.backward([end for end, _ in ends], [pull for _, pull in ends])
     return _Pull(told, float(stay.detach()) if stay is not None else 0.0, said)
@@ -174,10 +180,11 @@ def _bare(desk: Desk, estimate: flow.Estimate, given: generators.Conditioning) -
 def look(desk: Desk, state: State, step: int) -> looks.Beliefs:
     """What the panel believes of fixed pictures of the validation rows; where the plan stops by p, `state` takes note.
 
-    With an average of weights, those are looked at, and kept, in place of the last step's.
+    With an average of weights, those are looked at, and kept, in place of the last step's. Raises `WorkError` for what
+    is not finite.
     """
     with _averaged(state):
-        found = looks.beliefs(_looked(desk))
+        found = looks.beliefs(_looked(desk, f"step {step}, look"))
         stop = desk.plan.train.stop
         if stop.by:
             critics = [critic.name for critic in desk.plan.critics]
@@ -193,7 +200,7 @@ def look(desk: Desk, state: State, step: int) -> looks.Beliefs:
 
 
 @torch.no_grad()
-def _looked(desk: Desk) -> Iterator[Said]:
+def _looked(desk: Desk, when: str) -> Iterator[Said]:
     plan = desk.plan
     pairs = [(row, seed) for row in plan.validate_rows for seed in plan.evaluate.seeds[:LOOK_SEEDS]]
     size = at_once(plan)
@@ -202,7 +209,11 @@ def _looked(desk: Desk) -> Iterator[Said]:
         z = desk.generator.noise([seed for _, seed in pairs[start : start + size]])
         denoised = flow.sample(desk.generator, desk.given(rows), z, plan.generator.steps)
         pixels = desk.generator.image(denoised)
-        yield from desk.panel.look(pixels.to(devices.precise(pixels.dtype)), rows)
+        finite.pictures(pixels, [row.prompt for row in rows], plan, when, bare=False)
+        try:
+            yield from desk.panel.look(pixels.to(devices.precise(pixels.dtype)), rows)
+        except WorkError as error:
+            raise WorkError(f"{when}: {error.message}", error.hint) from error
 
 
 @contextmanager

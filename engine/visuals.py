@@ -6,6 +6,7 @@ opaque as the part of it that the shape covers, so that a thin line at y = 0.803
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw
 
-from . import assets, glyphs
+from . import assets, files, glyphs
 from .plan import Drawing, Scalar
 
 Pixels = NDArray[np.float32]
@@ -226,5 +227,7 @@ _PAINTERS: dict[str, Callable[[Parameters, _Canvas], Pixels]] = {
 
 
 def save(picture: Pixels, path: Path) -> None:
-    """Write an RGB or RGBA picture in [0, 1] as PNG, without times or names inside."""
-    Image.fromarray(np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)).save(path, "PNG")
+    """Write an RGB or RGBA picture in [0, 1] as PNG, without times or names inside. Raises `OSError`."""
+    drawn = io.BytesIO()
+    Image.fromarray(np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)).save(drawn, "PNG")
+    files.write(path, drawn.getvalue())

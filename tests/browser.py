@@ -22,18 +22,17 @@ _FLAGS = (
     "--enable-logging=stderr",
     "--virtual-time-budget=500",
     "--window-size=1400,1000",
+    "--allow-file-access-from-files",  # so that the frame's page may look into it
 )
-# a picture that is part of the page has been decoded, or given up, before the page counts as loaded
-_PROBE = """<script>addEventListener("load", () => {
-  const pictures = [...document.images];
-  parent.postMessage(JSON.stringify({pictures: pictures.length,
+# a window cannot be as narrow as a phone; a frame in it can. The page itself is left as it is: its own policy holds.
+# a picture that is part of it has been decoded, or given up, before it counts as loaded
+_FRAME = """<!doctype html><iframe src="page.html" style="border: 0; width: {width}px; height: 900px"></iframe><script>
+document.querySelector("iframe").addEventListener("load", event => {
+  const page = event.target.contentDocument, pictures = [...page.images];
+  document.documentElement.dataset.seen = JSON.stringify({pictures: pictures.length,
     decoded: pictures.filter(p => p.complete && p.naturalWidth > 0).length,
-    width: document.documentElement.scrollWidth}), "*");
+    width: page.documentElement.scrollWidth, ran: event.target.contentWindow.ran ?? ""});
 });</script>"""
-# a window cannot be as narrow as a phone; a frame in it can
-_FRAME = """<!doctype html><script>
-addEventListener("message", event => document.documentElement.dataset.seen = event.data);
-</script><iframe src="page.html" style="border: 0; width: {width}px; height: 900px"></iframe>"""
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,7 @@ class Seen:
     pictures: int
     decoded: int
     width: int  # pixels that the page takes; more than it was given: it scrolls sideways
+    ran: str  # what a script of the page left in `window.ran`
     complaints: list[str]  # of the console
 
 
@@ -54,10 +54,9 @@ def find() -> str:
 
 
 def look(page: Path, folder: Path, width: int = 1280) -> Seen:
-    """Open a copy of a page, with a probe in it, `width` pixels wide and say what was seen."""
+    """Open a copy of a page `width` pixels wide and say what was seen."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = page.read_text(encoding="utf-8").replace("</body>", f"{_PROBE}</body>")
-    (folder / "page.html").write_text(text, encoding="utf-8")
+    (folder / "page.html").write_bytes(page.read_bytes())
     frame = folder / "frame.html"
     frame.write_text(_FRAME.replace("{width}", str(width)), encoding="utf-8")
     command = [find(), *_FLAGS, f"--user-data-dir={folder / 'profile'}", "--dump-dom", frame.as_uri()]

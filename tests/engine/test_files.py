@@ -1,8 +1,13 @@
-"""Files are whole or not there."""
+"""Files are whole or not there, and what killed writers leave behind goes."""
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from control_recipes.engine import files
@@ -16,15 +21,69 @@ def test_write_replaces_and_leaves_nothing_beside(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_what_was_there_survives_a_failure(tmp_path, monkeypatch):
+def test_the_file_before_is_kept_where_it_is_asked_for(tmp_path):
+    path, before = tmp_path / "a", tmp_path / "before"
+    for data in (b"one", b"two", b"three"):
+        files.write(path, data, keep=before)
+    assert (path.read_bytes(), before.read_bytes()) == (b"three", b"two")
+
+
+def test_what_was_there_survives_a_failure_that_names_the_file(tmp_path, monkeypatch):
     path = tmp_path / "a"
     files.write(path, b"one")
 
     def fail(handle: int) -> None:
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "disk full")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="disk full"):
-        files.write(path, b"two")
+    with pytest.raises(OSError, match="disk full") as caught:
+        files.write(path, b"two", keep=tmp_path / "before")
+    assert caught.value.filename == str(path)
     assert path.read_bytes() == b"one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from control_recipes.engine import files
+flush = os.fsync
+def die(handle):
+    os.fsync = flush
+    os.kill(os.getpid(), signal.{how})
+os.fsync = die
+files.write(Path(sys.argv[1]), b"half")
+"""
+
+
+def writer(path: Path, how: str) -> subprocess.Popen[bytes]:
+    """A process that is killed, or stopped, while it writes a file."""
+    return subprocess.Popen([sys.executable, "-c", KILLED.replace("{how}", how), str(path)])
+
+
+def test_what_a_killed_writer_left_is_swept_and_nothing_else(tmp_path):
+    path, other = tmp_path / "a", tmp_path / ".a.12345678.partially"
+    files.write(path, b"one")
+    other.write_bytes(b"a person's own")
+    assert writer(path, "SIGKILL").wait(timeout=60) == -signal.SIGKILL
+    left = list(tmp_path.glob(".a.*.partial"))
+    assert len(left) == 1
+    assert files.sweep(tmp_path, "b") == 0
+    assert files.sweep(tmp_path, "a") == 1
+    assert files.sweep(tmp_path) == 0
+    assert sorted(tmp_path.iterdir()) == [other, path]
+    assert path.read_bytes() == b"one"
+
+
+def test_what_is_being_written_is_not_swept(tmp_path):
+    path = tmp_path / "a"
+    writing = writer(path, "SIGSTOP")
+    try:
+        os.waitid(os.P_PID, writing.pid, os.WSTOPPED)
+        assert len(list(tmp_path.glob(".a.*.partial"))) == 1
+        assert files.sweep(tmp_path) == 0
+    finally:
+        writing.send_signal(signal.SIGCONT)
+        assert writing.wait(timeout=60) == 0
+    assert path.read_bytes() == b"half"
     assert list(tmp_path.iterdir()) == [path]

@@ -218,17 +218,6 @@ def test_other_dtypes_train_weights_of_at_least_float32(tmp_path, models, dtype)
     assert any(value.abs().max() > 0 for name, value in tensors.items() if "lora_B" in name)
 
 
-def test_lines_that_were_lost_are_missed(tmp_path, models):
-    def stop(told: run.Step) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run.train(planned(models), tmp_path, stop)
-    (tmp_path / run.METRICS).unlink()
-    with pytest.raises(WorkError, match="missing"):
-        run.train(planned(models), tmp_path)
-
-
 def test_every_row_comes_once_before_any_comes_again(models):
     chosen = planned(models, batch=2)
     drawn = [place for batch in range(6) for place in steps._places(chosen, batch)]
