@@ -32,7 +32,10 @@ def causes(recipe: Recipe, plan: Plan, old: Inputs) -> list[str]:
     told = [f"because {name}, which it includes, changed" for name in _changed(old.included, recipe.digests)]
     told += [f"because {name} changed" for name in _changed(old.files, _files(recipe, plan))]
     if old.sets != recipe.sets:
-        was, now = (" ".join(f"--set {one}" for one in sets) or "without --set" for sets in (old.sets, recipe.sets))
+        was, now = (
+            f"with {' '.join(f'--set {one}' for one in sets)}" if sets else "without --set"
+            for sets in (old.sets, recipe.sets)
+        )
         told.append(f"because it was locked {was}, and is now read {now}")
     return told
 

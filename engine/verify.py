@@ -7,6 +7,7 @@ something to paint.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -33,9 +34,7 @@ def verify(
     `adapter` is looked at instead of the one that the lock names; `retrain` trains again, in a folder of its own, with
     as many threads as the lock says. Raises `InputError` where there is no such file, or no lock of it.
     """
-    path, source = _placed(file)
-    if source is not None and source.gallery:
-        say(f"{file}: there is no such file here, so this is {source.path.name} of the gallery")
+    path, source = _placed(file, say)
     try:
         lock = locks.read(path)
     except InputError as error:
@@ -47,7 +46,7 @@ def verify(
     if lock.outcome is None:
         found.append(Finding("adapter", None, "the lock names none: nothing was trained since its inputs were written"))
         return Verification(path, None, tuple(found))
-    chosen = adapter or Path(path.parent, lock.outcome.adapter)
+    chosen = adapter or Path(os.path.relpath(path.absolute().parent / lock.outcome.adapter))
     found += _adapter(chosen, lock.outcome, lock)
     try:
         plan = frozen.plan(lock, path, folder, allow_outside)
@@ -57,12 +56,14 @@ def verify(
     return Verification(path, chosen, tuple(found))
 
 
-def _placed(file: Path) -> tuple[Path, Source | None]:
+def _placed(file: Path, say: jobs.Say) -> tuple[Path, Source | None]:
     """The lock, and the recipe where it was the recipe that was given."""
     if file.suffix == ".lock":
         path, source = file, None
     else:
         source = gallery.find(str(file))
+        if source.gallery:
+            say(f"{file}: there is no such file here, so this is {source.path.name} of the gallery")
         path = jobs.lock_path(source, Path("runs", source.path.stem))
         if not source.path.is_file():
             raise InputError([Problem(Place(str(file)), "", "there is no such file")])
@@ -114,6 +115,6 @@ def _work(lock: Lock, outcome: Outcome, plan: Plan, adapter: Path, retrain: bool
     if adapter.is_file() and digests.tensors_sha256(adapter) == outcome.tensors_sha256:
         yield from verify_work.probes(lock, outcome, plan, adapter, say)
     else:
-        yield Finding("probes", None, "not painted: the adapter is not the lock's")
+        yield Finding("probes", None, f"not painted: {'another' if adapter.is_file() else 'there is no'} adapter")
     if retrain:
         yield from verify_work.retrained(lock, outcome, plan, adapter, say)

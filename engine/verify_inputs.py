@@ -42,11 +42,12 @@ def _recipe(lock: Lock, source: Source | None, sets: Sequence[str], allow_outsid
         for problem in error.problems:
             yield Finding("recipe", False, problem.said + (f" ({problem.hint})" if problem.hint else ""))
         return
+    name = f"{source.path.name} of the gallery" if source.gallery else str(source.path)
     if plans.digest(plan) == lock.inputs.plan_sha256:
-        yield Finding("recipe", True, f"{source.path}: {'as locked' if _same_text(recipe, lock) else SAME_PLAN}")
+        yield Finding("recipe", True, f"{name}: {'as locked' if _same_text(recipe, lock) else SAME_PLAN}")
     else:
         for line in locks.stale(lock, plan):
-            yield Finding("recipe", False, f"{source.path}: another plan: {line}")
+            yield Finding("recipe", False, f"{name}: another plan: {line}")
 
 
 def _same_text(recipe: Recipe, lock: Lock) -> bool:

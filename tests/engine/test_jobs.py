@@ -160,7 +160,7 @@ def test_what_made_a_lock_stale_is_said(here: Path):
     assert told[-3:] == [
         "because base.yaml, which it includes, changed",
         "because assets/test.jsonl changed",
-        "because it was locked without --set, and is now read --set train.steps=1",
+        "because it was locked without --set, and is now read with --set train.steps=1",
     ]
     assert "training: steps was 2, is now 1" in told
 

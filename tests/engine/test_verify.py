@@ -207,7 +207,7 @@ def test_another_adapter_is_looked_at_instead(here: Path):
     adapter.save(Path("other.safetensors"), {**tensors, name: tensors[name] + 0.5}, metadata)
     found = verify(FILE, Path("other.safetensors"))
     assert [line.partition(": sha256")[0] for line in said(found)] == ["adapter: other.safetensors has other tensors"]
-    assert said(found, None) == ["probes: not painted: the adapter is not the lock's"]
+    assert said(found, None) == ["probes: not painted: another adapter"]
     assert verify(FILE, ADAPTER).verified
 
 
