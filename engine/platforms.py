@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FILE = "platform.json"  # of a run folder: one platform for each session of its training, the last one last
 PACKAGES = ("control-recipes", "diffusers", "numpy", "peft", "pillow", "tokenizers", "torch", "transformers")
+_UNSET = "unset"
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 _ENVIRONMENT = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
 _SESSIONS = TypeAdapter(tuple[Platform, ...])
@@ -66,7 +67,8 @@ def differences(was: Platform, now: Platform) -> tuple[str, ...]:
     ]
     for table in ("flags", "versions"):
         before, after = dict(getattr(was, table)), dict(getattr(now, table))
-        pairs += [(name, before.get(name, ""), after.get(name, "")) for name in sorted({*before, *after})]
+        if before and after:
+            pairs += [(name, before.get(name, _UNSET), after.get(name, _UNSET)) for name in sorted({*before, *after})]
     told = [f"{what} {old}, here {new}" for what, old, new in pairs if old != new and old != "" and new != ""]
     if was.deterministic != now.deterministic:
         told.append("made with --fast, here without" if now.deterministic else "made without --fast, here with it")
@@ -140,7 +142,7 @@ def _flags(cuda: bool) -> dict[str, str]:
     found = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     found["float32_matmul_precision"] = torch.get_float32_matmul_precision()
     if cuda:
-        found[_WORKSPACE] = os.environ.get(_WORKSPACE, "unset")
+        found[_WORKSPACE] = os.environ.get(_WORKSPACE, _UNSET)
         found["deterministic_algorithms"] = str(torch.are_deterministic_algorithms_enabled()).lower()
         found["cudnn_benchmark"] = str(torch.backends.cudnn.benchmark).lower()
         found["cuda"], found["cudnn"] = str(torch.version.cuda), str(torch.backends.cudnn.version())

@@ -112,7 +112,7 @@ def _run(
     inputs = gathered(recipe, plan, old)
     with platforms.deterministic(plan, fast):
         place = locking.begin(plan, folder, lock, old, fast, listener.say)
-        trained = train(plan, folder, listener.step, recipe.text, included, locks.text_of(inputs), fast)
+        trained = train(plan, folder, listener.step, recipe.text, included, inputs=locks.text_of(inputs), fast=fast)
         found = evaluate(plan, trained.adapter, folder, listener.looked)
     made = trained.tensors_sha256, trained.steps, trained.stopped
     outcome = outcomes.outcome(trained.adapter, made, found, folder, lock)

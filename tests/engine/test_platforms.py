@@ -12,7 +12,8 @@ import torch
 from control_recipes.engine import platforms
 from control_recipes.engine.lock import Platform
 
-PLACE = Platform("cpu", "AVX2", 2, "Linux-x86_64", "3.11.0", True, (("numpy", "2.4"), ("torch", "2.13.0")), "a mill")
+PLACE = Platform("cpu", "AVX2", 2, "Linux-x86_64", "3.11.0", True, (("numpy", "2.4"), ("torch", "2.13.0")), "a mill",
+                 (("precision", "high"),))  # fmt: skip
 
 
 def test_a_platform_says_what_the_same_bits_depend_on():
@@ -39,6 +40,7 @@ def test_settings_of_the_libraries_below_are_part_of_it(monkeypatch: pytest.Monk
         (replace(PLACE, device="NVIDIA H100"), "device cpu, here NVIDIA H100"),
         (replace(PLACE, processor="a watch"), "processor a mill, here a watch"),
         (replace(PLACE, versions=(("numpy", "2.4"), ("torch", "2.14.0"))), "torch 2.13.0, here 2.14.0"),
+        (replace(PLACE, flags=(("MKL_CBWR", "AVX2"), ("precision", "high"))), "MKL_CBWR unset, here AVX2"),
         (replace(PLACE, deterministic=False), "made without --fast, here with it"),
     ],
 )
@@ -48,7 +50,7 @@ def test_what_differs_is_said_in_words(other: Platform, said: str):
 
 
 def test_what_is_not_known_or_does_not_matter_is_no_difference():
-    assert platforms.differences(replace(PLACE, processor=""), PLACE) == ()
+    assert platforms.differences(replace(PLACE, processor="", flags=()), PLACE) == ()
     assert platforms.differences(PLACE, replace(PLACE, python="3.12.1")) == ()
     assert platforms.differences(replace(PLACE, deterministic=False), PLACE) == ("made with --fast, here without",)
 
