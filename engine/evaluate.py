@@ -74,7 +74,7 @@ def evaluate(
     strips: list[figures.Strip] = []
     with torch.inference_mode():
         for start, batch in painting.batches(pairs, plan):
-            painted = painting.painted(generator, lora, conditioning, batch, scales, plan.generator.steps)
+            painted = painting.painted(generator, lora, conditioning, batch, scales, plan)
             found = _measure(plan, batch, painted, tally)
             for after in (False, True):
                 _believe(panel, plan, batch, painted[scale if after else 0.0], after, tally)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import flow
+from . import flow, platforms
 from .adapter import Lora
 from .generators import Conditioning, Generator
 from .plan import Plan
@@ -53,7 +53,8 @@ def batches(found: Sequence[Pair], plan: Plan) -> Iterator[tuple[int, Sequence[P
 def conditioned(generator: Generator, plan: Plan) -> Conditioning:
     """The prompts of all test rows, encoded; the generator's encoders are let go."""
     prompts = [row.prompt for row in plan.test_rows]
-    conditioning = generator.condition(prompts, [plan.generator.negative] * len(prompts))
+    with platforms.deterministic(plan):
+        conditioning = generator.condition(prompts, [plan.generator.negative] * len(prompts))
     generator.release_encoders()
     return conditioning
 
@@ -64,9 +65,12 @@ def painted(
     conditioning: Conditioning,
     batch: Sequence[Pair],
     scales: Sequence[float],
-    steps: int,
+    plan: Plan,
 ) -> dict[float, Tensor]:
-    """The pictures [B, 3, H, W] in [0, 1] of a batch at each scale, all from the same noise."""
+    """The pictures [B, 3, H, W] in [0, 1] of a batch at each scale, all from the same noise: every time the same bits.
+
+    What looks at them need not be: some of its sums have no other way on CUDA.
+    """
     noise = generator.noise([pair.seed for pair in batch])
     given = conditioning.rows([pair.row for pair in batch])
     made: dict[float, Tensor] = {}
@@ -74,5 +78,6 @@ def painted(
         lora.scale(scale)
         # only a sampler that is set to be stochastic draws from it
         stream = torch.Generator("cpu").manual_seed(batch[0].seed)
-        made[scale] = generator.image(flow.sample(generator, given, noise, steps, stream)).float()
+        with platforms.deterministic(plan):
+            made[scale] = generator.image(flow.sample(generator, given, noise, plan.generator.steps, stream)).float()
     return made

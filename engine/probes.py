@@ -66,7 +66,7 @@ def _paint(plan: Plan, adapter: Path, wanted: set[str]) -> dict[str, Probe]:
             files = {(at, scale): pair.file(scale) for at, pair in enumerate(batch) for scale in scales}
             some = sorted({scale for (_, scale), file in files.items() if file in wanted})
             if some:
-                painted = painting.painted(generator, lora, conditioning, batch, some, plan.generator.steps)
+                painted = painting.painted(generator, lora, conditioning, batch, some, plan)
                 found |= {
                     file: outcomes.probe(file, _picture(painted[scale][at]))
                     for (at, scale), file in files.items()

@@ -112,8 +112,9 @@ def _run(
     inputs = gathered(recipe, plan, old)
     with platforms.deterministic(plan, fast):
         place = locking.begin(plan, folder, lock, old, fast, listener.say)
-        trained = train(plan, folder, listener.step, recipe.text, included, inputs=locks.text_of(inputs), fast=fast)
-        found = evaluate(plan, trained.adapter, folder, listener.looked)
+    carried = locks.text_of(inputs)
+    trained = train(plan, folder, listener.step, recipe.text, included, inputs=carried, fast=fast)
+    found = evaluate(plan, trained.adapter, folder, listener.looked)
     made = trained.tensors_sha256, trained.steps, trained.stopped
     outcome = outcomes.outcome(trained.adapter, made, found, folder, lock)
     locks.write(Lock(inputs, place, outcome, name), lock)
