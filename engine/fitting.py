@@ -43,7 +43,8 @@ def another(inputs: Inputs, model: Model) -> str:
         return f"was trained for another generator: {_named(trained)}, not {_named(model)}"
     names = sorted({name for name, _ in set(trained.files) ^ set(model.files)})
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    found = f": {', '.join(names[:_NAMED])}{more} differ" if names else f", {trained.revision}, not {model.revision}"
+    differ = "differs" if len(names) == 1 else "differ"
+    found = f": {', '.join(names[:_NAMED])}{more} {differ}" if names else f", {trained.revision}, not {model.revision}"
     return f"was trained for another {model.address}{found}"
 
 

@@ -26,7 +26,7 @@ def test_the_same_files_are_the_same_generator_wherever_they_lie():
 
 def test_words_for_another_generator():
     other = replace(MODEL, files=(("model.safetensors", "1" * 64),))
-    assert fitting.another(carried(), other) == "was trained for another builtin:generator: model.safetensors differ"
+    assert fitting.another(carried(), other) == "was trained for another builtin:generator: model.safetensors differs"
     assert fitting.another(carried(), replace(other, address="./mine")) == (
         "was trained for another generator: builtin:generator, not ./mine"
     )
@@ -60,7 +60,7 @@ def test_eval_and_generate_refuse_it(finished: Path, tmp_path: Path, monkeypatch
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1  # the same names and shapes
     weights.write_bytes(data)
-    said = f"was trained for another ./flux: transformer/{weights.name} differ"
+    said = f"was trained for another ./flux: transformer/{weights.name} differs"
     with pytest.raises(InputError, match=said):
         pictures.generate(path, ["a ball"], 0, 1.0, Path("out"))
     from control_recipes.engine.recipe import read

@@ -217,7 +217,7 @@ def test_an_adapter_of_another_generator_is_named_so(here: Path):
     tensors, metadata = adapter.load(ADAPTER)
     adapter.save(Path("other.safetensors"), tensors, {**metadata, "control_recipes.inputs": other})
     wrong = said(verify(FILE, Path("other.safetensors")))
-    assert "adapter: other.safetensors was trained for another ./flux: transformer/config.json differ" in wrong
+    assert "adapter: other.safetensors was trained for another ./flux: transformer/config.json differs" in wrong
 
 
 def test_without_an_outcome_inputs_alone_are_verified(here: Path):
