@@ -16,6 +16,7 @@ from . import lock as locks
 from . import plan as plans
 from .errors import InputError, Place, Problem
 from .lock import Inputs, Lock
+from .session import below
 from .values import NAME
 
 _TEXTS = TypeAdapter(dict[str, str])
@@ -65,7 +66,7 @@ def write(carried: Carried, folder: Path) -> list[Path]:
     """
     wanted = {PurePosixPath(f"{carried.name}.yaml"): carried.recipe.encode()} if carried.recipe else {}
     for name, text in carried.included.items():
-        wanted[_inside(name)] = text.encode()
+        wanted[below(name)] = text.encode()
     if len(wanted) < bool(carried.recipe) + len(carried.included):
         raise _refused(folder, "would get two files of one name")
     lock = folder / f"{carried.name}.lock"
@@ -79,18 +80,13 @@ def write(carried: Carried, folder: Path) -> list[Path]:
     return [*(folder / name for name in wanted), lock]
 
 
-def _inside(name: str) -> PurePosixPath:
-    """Where an included file goes: under its own path, `up` for each folder that it lies above the recipe."""
-    return PurePosixPath(*("up" if part == ".." else part for part in PurePosixPath(name).parts if part != "/"))
-
-
 def _included(adapter: Path, metadata: Mapping[str, str]) -> dict[str, str]:
     try:
         found = _TEXTS.validate_json(metadata.get("control_recipes.included", "{}"))
     except ValidationError as error:
         raise _refused(adapter, "does not say what its recipe includes") from error
     for name in found:
-        if not _inside(name).name or "\0" in name:
+        if not below(name).name or "\0" in name:
             raise _refused(adapter, f"names a file that cannot be: {name!r}")
     return found
 
