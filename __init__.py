@@ -5,6 +5,8 @@
     trained = train(plan, Path("runs/horizon_low"), listen=print)
     evaluation = evaluate(plan, trained.adapter, Path("runs/horizon_low"))
 
+    found = verify(Path("horizon_low.yaml"))    # against the lock that `recipe run` wrote
+
 Importing this package imports nothing else: each name is looked up when it is first used, and `read` and `resolve`
 never import torch.
 """
@@ -20,11 +22,12 @@ if TYPE_CHECKING:
     from .engine.recipe import read
     from .engine.resolve import resolve
     from .engine.run import train
+    from .engine.verify import verify
 
-__all__ = ["errors", "evaluate", "read", "resolve", "train"]
+__all__ = ["errors", "evaluate", "read", "resolve", "train", "verify"]
 __version__ = "0.1.0"
 
-_HOMES = {"read": "recipe", "resolve": "resolve", "train": "run", "evaluate": "evaluate"}
+_HOMES = {"read": "recipe", "resolve": "resolve", "train": "run", "evaluate": "evaluate", "verify": "verify"}
 
 
 def __getattr__(name: str) -> object:

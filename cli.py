@@ -20,6 +20,7 @@ from .engine.errors import ControlError, InputError, Problem, of_system
 
 if TYPE_CHECKING:
     from .engine.gallery import Source
+    from .engine.jobs import Mode, Read
     from .engine.recipe import Recipe
 
 # looking for pydantic's plugins means reading the metadata of every installed package
@@ -81,33 +82,40 @@ def run(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run folder; default: runs/NAME.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Train anew, even if this run is finished.")] = False,
     locked: Annotated[bool, typer.Option("--locked", help="Refuse to run unless the lock is up to date.")] = False,
+    frozen: Annotated[
+        bool, typer.Option("--frozen", help="Run the lock's plan, whatever the recipe says by now.")
+    ] = False,
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade", help="Take the newest revision of every model, not the lock's.")
+    ] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="On CUDA: do without the same bits every time.")] = False,
     allow_outside: Outside = False,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Train, evaluate, lock and report."""
-    from .engine import console, session, unbuilt
-    from .engine.resolve import resolve
+    from .engine import console, jobs, session, unbuilt
 
     if out is not None and len(files) > 1:
         raise typer.BadParameter("one folder holds one run: give one FILE with --out")
+    mode = _mode(locked, frozen, upgrade)
+    if frozen and sets:
+        raise typer.BadParameter("--frozen runs the lock's plan as it is: --set would change it")
     with console.Talk(quiet) as talk:
         sources = [_find(file, talk.say) for file in files]
-        recipes = [_read(source, sets or session.replayed(source, out, locked), allow_outside) for source in sources]
-        plans = [resolve(recipe) for recipe in recipes]
-        for recipe, plan in zip(recipes, plans, strict=True):
-            unbuilt.refuse(plan, recipe.document)
-        folders = [out or Path("runs", plan.name) for plan in plans]
+        reader = _reader(allow_outside)
+        todo = [jobs.job(source, out, sets or (), mode, reader, allow_outside, talk.say) for source in sources]
+        for job in todo:
+            unbuilt.refuse(job.plan, job.recipe.document)
         if locked:
-            session.refuse_stale(sources, plans, folders)
-        locks = [session.own_lock(*one, talk.say) for one in zip(sources, folders, recipes, strict=True)]
+            jobs.refuse_stale(todo)
         met = True
-        for recipe, plan, folder, lock in zip(recipes, plans, folders, locks, strict=True):
+        for job in todo:
             try:
-                result = session.run(recipe, plan, folder, lock, talk, again)
+                result = session.run(job.recipe, job.plan, job.folder, job.target, talk, again, fast, job.name)
             except KeyboardInterrupt:
-                talk.say(f"{plan.name}: stopped; the same command goes on from {folder}")
+                talk.say(f"{job.plan.name}: stopped; the same command goes on from {job.folder}")
                 raise
             met = met and result.met
             if as_json:
@@ -187,10 +195,11 @@ def plan(
     debug: Debug = False,
 ) -> None:
     """Say what would run, and what it needs."""
-    from .engine import planning
+    from .engine import jobs, planning
     from .engine.resolve import resolve
 
-    resolved = resolve(_read(_find(file, _talk(quiet)), sets, allow_outside))
+    source = _find(file, _talk(quiet))
+    resolved = resolve(_read(source, sets, allow_outside), jobs.revisions(source))
     seen = planning.outlook(resolved)
     measured = None
     if measure:
@@ -210,6 +219,9 @@ def plan(
 def lock(
     files: Files,
     check: Annotated[bool, typer.Option("--check", help="Only say what is stale; exit 1 if anything is.")] = False,
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade", help="Take the newest revision of every model, not the lock's.")
+    ] = False,
     sets: Sets = None,
     allow_outside: Outside = False,
     as_json: Json = False,
@@ -217,35 +229,65 @@ def lock(
     debug: Debug = False,
 ) -> None:
     """Write or check the lock's inputs."""
-    from .engine import lock as locks
-    from .engine import session
-    from .engine.resolve import resolve
+    from .engine import jobs
 
-    report: dict[str, list[str]] = {}
-    jobs: list[tuple[Path, locks.Inputs]] = []
-    for file in files:
-        source = _find(file, _talk(quiet))
-        path = session.lock_path(source, Path("runs", source.path.stem))
-        old = locks.read(path) if path.exists() else None
-        given = sets if sets or not check or old is None else list(old.inputs.sets)
-        if given and not sets:
-            _talk(quiet)(f"{path}: with {session.shown_sets(given)}, as it was locked")
-        recipe = _read(source, given, allow_outside)
-        resolved = resolve(recipe)
-        report[file] = locks.stale(old, resolved) if old is not None else ["there is no lock"]
-        jobs.append((path, locks.inputs(resolved, recipe.sha256, recipe.sets, recipe.digests)))
+    if check and upgrade:
+        raise typer.BadParameter("--check writes nothing: give one of --check and --upgrade")
+    reader, say = _reader(allow_outside), _talk(quiet)
+    todo = [jobs.to_lock(_find(file, say), sets or (), check, upgrade, reader, say) for file in files]
     if not check:
-        for path, inputs in jobs:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            locks.write(locks.renewed(locks.read(path) if path.exists() else None, inputs), path)
+        for one in todo:
+            jobs.write(one)
+            say("\n".join([*one.told, f"wrote {one.path}"]))
+    report = {file: one.stale for file, one in zip(files, todo, strict=True)}
     if as_json:
-        print(json.dumps({"stale": report} if check else {"locks": [str(path.absolute()) for path, _ in jobs]}))
+        print(json.dumps({"stale": report} if check else {"locks": [str(one.path.absolute()) for one in todo]}))
     elif check:
         print("\n".join(f"{file}: {line}" for file, lines in report.items() for line in lines or ["up to date"]))
-    else:
-        _talk(quiet)("\n".join(f"wrote {path}" for path, _ in jobs))
     if check and any(report.values()):
         raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A recipe, the name of one in the gallery, or a lock.")],
+    adapter: Annotated[Path | None, typer.Option(metavar="A", help="Default: the one the lock names.")] = None,
+    retrain: Annotated[bool, typer.Option("--retrain", help="Train again, and compare the tensors.")] = False,
+    sets: Sets = None,
+    allow_outside: Outside = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Say whether inputs, adapter and pictures are as locked."""
+    from .engine import console
+    from .engine.verify import verify
+
+    with console.Talk(quiet) as talk:
+        found = verify(Path(file), adapter, retrain, sets or (), allow_outside, talk.say)
+    print(found.json() if as_json else found.text())
+    if not found.verified:
+        raise typer.Exit(1)
+
+
+@app.command()
+def extract(
+    adapter: Annotated[Path, typer.Argument(metavar="ADAPTER", help="A .safetensors file that `recipe run` wrote.")],
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write it into this folder.")] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Give back the recipe and inputs an adapter carries."""
+    from .engine import extract
+
+    carried = extract.extract(adapter)
+    if out is not None:
+        paths = extract.write(carried, out)
+        print(
+            json.dumps({"files": [str(path.absolute()) for path in paths]}) if as_json else "\n".join(map(str, paths))
+        )
+    else:
+        print(carried.json() if as_json else carried.text())
 
 
 @app.command("eval")
@@ -439,6 +481,16 @@ def _find(file: str, say: Callable[[str], None]) -> "Source":
     if source.gallery:
         say(f"{file}: there is no such file here, so this is {source.path.name} of the gallery")
     return source
+
+
+def _reader(allow_outside: bool) -> "Read":
+    return lambda source, sets: _read(source, list(sets), allow_outside)
+
+
+def _mode(locked: bool, frozen: bool, upgrade: bool) -> "Mode":
+    if locked + frozen + upgrade > 1:
+        raise typer.BadParameter("give one of --locked, --frozen and --upgrade: each excludes the others")
+    return "locked" if locked else "frozen" if frozen else "upgrade" if upgrade else "keep"
 
 
 def _read(source: "Source", sets: list[str] | None, allow_outside: bool) -> "Recipe":

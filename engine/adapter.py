@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from . import devices, files, plan
+from . import described, devices, files, plan
 from .errors import InputError, Place, Problem
 from .generators import Generator
 
@@ -153,12 +153,13 @@ def metadata(
     recipe: str,
     tensors: Mapping[str, Tensor],
     included: Mapping[str, str] = MappingProxyType({}),
+    steps: int = 0,
 ) -> dict[str, str]:
     """The header of an adapter: our own entries, then what ModelSpec 1.0.1 and sd-scripts ask for. No times, no paths.
 
     `inputs` is the lock's inputs as text, `recipe` the recipe's text, `included` the texts of the files it includes, by
-    name (an entry only where there are any). The other tools' rank and alpha are the file's (folded: equal); the
-    trained ones are in our own.
+    name (an entry only where there are any), `steps` what was trained. The other tools' rank and alpha are the file's
+    (folded: equal); the trained ones are in our own.
     """
     rank = str(chosen.adapter.rank)
     body = hashlib.sha256(b"".join(_bytes(tensors[name]) for name in _order(tensors)))
@@ -178,6 +179,7 @@ def metadata(
         "ss_network_dim": rank,
         "ss_network_alpha": rank,
         "ss_network_args": "{}",
+        **described.training(chosen, steps, recipe),
         **generator.lora_metadata,
     }  # fmt: skip
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +17,12 @@ import torch
 from torch import Tensor
 
 from . import adapter as adapters
-from . import figures, finite, flow, generators, measures, memory, unbuilt, visuals
+from . import figures, finite, fitting, generators, measures, memory, painting, unbuilt, visuals
 from .errors import WorkError
+from .painting import Pair
 from .panel import Panel
 from .plan import Expectation, Plan, Row, digest
-from .workload import at_once
 
-_STRIPS = 12  # prompts in the fixed grid
 _MISSES = 4  # prompts shown because the goal is missed there
 
 _Key = tuple[str, str, bool]  # critic or judge, question, after
@@ -37,15 +36,6 @@ class Progress:
     done: int  # pairs of prompt and seed
     of: int
     seconds: float  # since it began
-
-
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """One held-out prompt with one seed, and whether it stands in the fixed grid."""
-
-    row: int
-    seed: int
-    fixed: bool
 
 
 @dataclass(slots=True)
@@ -79,25 +69,19 @@ def evaluate(
 
 def _evaluate(plan: Plan, adapter: Path, folder: Path | None, listen: Listen, scale: float) -> figures.Evaluation:
     started = time.monotonic()
-    tensors, _ = adapters.load(adapter)
+    tensors, header = adapters.load(adapter)
+    fitting.refuse_another(adapter, header, plan.generator.model)
     generator = generators.load(plan.generator)
-    prompts = [row.prompt for row in plan.test_rows]
-    conditioning = generator.condition(prompts, [plan.generator.negative] * len(prompts))
-    generator.release_encoders()
+    conditioning = painting.conditioned(generator, plan)
     lora = adapters.install(generator, tensors)
     panel = Panel(plan, [judge.name for judge in plan.judges])
     scales = tuple(sorted({0.0, scale, *plan.evaluate.scales}))
-    pairs = _pairs(plan)
+    pairs = painting.pairs(plan)
     tally = _Tally(defaultdict(list), defaultdict(list), Counter(), defaultdict(float), Counter())
     strips: list[figures.Strip] = []
     with torch.inference_mode():
-        for start, batch in _batches(pairs, plan):
-            noise = generator.noise([pair.seed for pair in batch])
-            given = conditioning.rows([pair.row for pair in batch])
-            painted: dict[float, Tensor] = {}
-            for each in scales:
-                lora.scale(each)
-                painted[each] = generator.image(flow.sample(generator, given, noise, plan.generator.steps)).float()
+        for start, batch in painting.batches(pairs, plan):
+            painted = painting.painted(generator, lora, conditioning, batch, scales, plan)
             _refuse_infinite(plan, batch, painted)
             found = _measure(plan, batch, painted, tally)
             for after in (False, True):
@@ -110,23 +94,7 @@ def _evaluate(plan: Plan, adapter: Path, folder: Path | None, listen: Listen, sc
     return evaluation
 
 
-def _pairs(plan: Plan) -> list[_Pair]:
-    """Every row with as many noises as there are seeds; the grid takes prompts evenly from the list, and walks through
-    the seeds. Row r adds r times their number to each: no two pictures share a noise, and each counts for itself.
-    """
-    rows, seeds = len(plan.test_rows), plan.evaluate.seeds
-    shown = min(_STRIPS, rows * len(seeds))
-    fixed = {(i * rows // shown, seeds[i % len(seeds)]) for i in range(shown)}
-    return [_Pair(row, seed + row * len(seeds), (row, seed) in fixed) for row in range(rows) for seed in seeds]
-
-
-def _batches(pairs: Sequence[_Pair], plan: Plan) -> Iterator[tuple[int, Sequence[_Pair]]]:
-    size = at_once(plan)
-    for start in range(0, len(pairs), size):
-        yield start, pairs[start : start + size]
-
-
-def _refuse_infinite(plan: Plan, batch: Sequence[_Pair], painted: Mapping[float, Tensor]) -> None:
+def _refuse_infinite(plan: Plan, batch: Sequence[Pair], painted: Mapping[float, Tensor]) -> None:
     """Raises `WorkError` where a picture is not finite, the bare generator's own first."""
     prompts = [plan.test_rows[pair.row].prompt for pair in batch]
     for scale, pictures in painted.items():
@@ -136,7 +104,7 @@ def _refuse_infinite(plan: Plan, batch: Sequence[_Pair], painted: Mapping[float,
 Findings = Mapping[tuple[str, float], measures.Found]
 
 
-def _measure(plan: Plan, batch: Sequence[_Pair], painted: Mapping[float, Tensor], tally: _Tally) -> Findings:
+def _measure(plan: Plan, batch: Sequence[Pair], painted: Mapping[float, Tensor], tally: _Tally) -> Findings:
     rows = [plan.test_rows[pair.row] for pair in batch]
     found: dict[tuple[str, float], measures.Found] = {}
     for scale, pictures in painted.items():
@@ -170,7 +138,7 @@ def _target(row: Row, measure: str) -> measures.Parameters | None:
     return next((dict(target.parameters) for target in row.targets if target.measure == measure), None)
 
 
-def _believe(panel: Panel, plan: Plan, batch: Sequence[_Pair], pictures: Tensor, after: bool, tally: _Tally) -> None:
+def _believe(panel: Panel, plan: Plan, batch: Sequence[Pair], pictures: Tensor, after: bool, tally: _Tally) -> None:
     try:
         heard = panel.look(pictures, [plan.test_rows[pair.row] for pair in batch])
     except WorkError as error:
@@ -184,7 +152,7 @@ def _believe(panel: Panel, plan: Plan, batch: Sequence[_Pair], pictures: Tensor,
 
 def _strips(
     plan: Plan,
-    batch: Sequence[_Pair],
+    batch: Sequence[Pair],
     painted: Mapping[float, Tensor],
     found: Findings,
     scale: float,
@@ -206,9 +174,9 @@ def _strips(
 
 
 def _shot(
-    plan: Plan, pair: _Pair, scale: float, picture: Tensor, found: Findings, index: int, folder: Path | None
+    plan: Plan, pair: Pair, scale: float, picture: Tensor, found: Findings, index: int, folder: Path | None
 ) -> figures.Shot:
-    file = f"images/row{pair.row:03d}_seed{pair.seed}_scale{scale:g}.png"
+    file = pair.file(scale)
     if folder is not None:
         visuals.save(picture.permute(1, 2, 0).cpu().numpy(), folder / file)
     row = plan.test_rows[pair.row]

@@ -1,31 +1,37 @@
 """The lock: beside the recipe, in git, what the plan resolved to, on what it ran, and what came out.
 
-    inputs    the canonical plan, its digest, the digests of the recipe and of what it includes, and the overrides
+    inputs    the canonical plan, its digest, the digests of all files and models, and the overrides
     platform  threads, device, instruction set, versions, determinism; null until something ran
     outcome   the adapter's digests, steps, stopping reason, figures and probe pictures; null until something ran
 
-A text of sorted JSON, one value a line, so that `git diff` shows what changed. No torch is imported here.
+Its text is made by `lockfile.py`. No torch is imported here.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from . import files
+from . import files, lockfile
 from . import plan as plans
 from .errors import InputError, Place, Problem
 
-VERSION = 1
+VERSION = lockfile.VERSION
+Digests = tuple[tuple[str, str], ...]  # (name, sha256), sorted by name
 
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A model's files. Those of a hub model are known once they are on some machine; its commit is always."""
+
+    address: str  # as the recipe writes it
+    family: str
+    revision: str  # a hub commit; empty for builtin models and folders
+    files: Digests
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +39,12 @@ class Inputs:
     """What a run depends on."""
 
     plan_sha256: str  # the plan's digest: staleness is decided by it alone
-    plan: str  # canonical JSON; written to the file as an object
+    plan: str  # canonical JSON
     recipe_sha256: str  # of the text; informational: a changed comment is not stale
     sets: tuple[str, ...]  # overrides, KEY=VALUE, in the order given
-    included: tuple[tuple[str, str], ...] = ()  # (file, sha256) of what the recipe includes; informational as well
+    included: Digests = ()  # what the recipe includes; informational as well
+    files: Digests = ()  # prompts, pictures and adapters that the recipe names, as it names them
+    models: tuple[Weights, ...] = ()  # sorted by address
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,18 @@ class Platform:
     python: str
     deterministic: bool  # the training computed the same bits every time: CUDA told to, or a CPU, which does
     versions: tuple[tuple[str, str], ...]  # (package, version), sorted
+    processor: str = ""  # the CPU's own name; empty where it is not known
+    flags: tuple[tuple[str, str], ...] = ()  # settings that decide about bits, sorted
+    mixed: tuple[str, ...] = ()  # what was otherwise in earlier sessions of the same training, in words
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One picture of the report that is painted again to verify the adapter."""
+
+    file: str  # below the run folder
+    sha256: str  # of its RGB bytes
+    means: str = ""  # of 8 × 8 fields, RGB, row by row, two hexadecimal digits each; empty in locks of version 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +82,7 @@ class Outcome:
     steps: int
     stopped: str  # steps | p | judge
     figures: tuple[tuple[str, float], ...]  # dotted name -> figure, sorted
-    probes: tuple[tuple[str, str], ...]  # (picture, sha256 of its RGB bytes), sorted
+    probes: tuple[Probe, ...]  # sorted by file
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,46 +92,74 @@ class Lock:
     inputs: Inputs
     platform: Platform | None = None
     outcome: Outcome | None = None
+    recipe: str = ""  # its path relative to the lock, or gallery:FILE; empty where it is not known
 
 
 def inputs(
-    plan: plans.Plan, recipe_sha256: str, sets: tuple[str, ...] = (), included: tuple[tuple[str, str], ...] = ()
+    plan: plans.Plan,
+    recipe_sha256: str = "",
+    sets: tuple[str, ...] = (),
+    included: Digests = (),
+    files: Digests = (),
+    hub: Sequence[Weights] = (),
 ) -> Inputs:
-    """The lock's inputs for a plan."""
-    return Inputs(plans.digest(plan), plans.canonical(plan), recipe_sha256, sets, included)
+    """The lock's inputs for a plan; `hub` are the hub models whose files are known."""
+    known = {(one.address, one.revision): one.files for one in hub}
+    weights = tuple(
+        Weights(address, one.family, one.revision, one.files or known.get((address, one.revision), ()))
+        for address, one in sorted({model.address: model for model in models_of(plan)}.items())
+    )
+    return Inputs(plans.digest(plan), plans.canonical(plan), recipe_sha256, sets, included, files, weights)
+
+
+def models_of(plan: plans.Plan) -> list[plans.Model]:
+    """Every model of a plan, the generator's first."""
+    return [plan.generator.model, *(member.model for member in (*plan.critics, *plan.judges))]
+
+
+def plan_of(lock: Lock) -> plans.Plan:
+    """The plan that a lock holds; where things lie on this machine it does not say."""
+    return plans.parse(lock.inputs.plan)
+
+
+def revisions(lock: Lock | None) -> dict[str, str]:
+    """The commits that a lock holds hub models at, by the address that the recipe writes."""
+    return {} if lock is None else {one.address: one.revision for one in lock.inputs.models if one.revision}
 
 
 def write(lock: Lock, path: Path) -> None:
-    """Write a lock as sorted JSON with a digest of its own, replacing the file as a whole."""
-    body = _body(lock)
-    text = json.dumps(body | {"digest": _digest(body)}, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    files.write(path, (text + "\n").encode())
+    """Write a lock, replacing the file as a whole."""
+    files.write(path, _text(lock).encode())
 
 
 def digest(lock: Lock) -> str:
     """The lock's own digest, as it stands in its file."""
-    return _digest(_body(lock))
+    return lockfile.digest(_text(lock))
 
 
 def read(path: Path) -> Lock:
     """Read a lock; `InputError` where it is none, was edited by hand, or is of a later version."""
     try:
-        data: Json = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise _refuse(path, "lock", f"is no lock: {error}") from error
-    if not isinstance(data, dict):
-        raise _refuse(path, "lock", "is no lock: an object is expected")
-    if data.get("lock") != VERSION:
-        raise _refuse(path, "lock", f"version {VERSION} is expected, found {data.get('lock')!r}")
-    body = {key: value for key, value in data.items() if key != "digest"}
-    if data.get("digest") != _digest(body):
-        raise _refuse(path, "digest", "does not match what the lock holds: it was edited or cut short")
+        return TypeAdapter(Lock).validate_python(lockfile.flat(*lockfile.parse(path.read_text(encoding="utf-8"))))
+    except ValidationError as error:
+        raise _refuse(path, f"lacks what a lock holds: {error.errors()[0]['msg']}") from error
+    except ValueError as error:
+        raise _refuse(path, str(error)) from error
+
+
+def text_of(inputs: Inputs) -> str:
+    """The inputs as an adapter carries them: JSON with sorted keys, no space in it."""
+    return lockfile.compact(lockfile.inputs(asdict(inputs)))
+
+
+def inputs_of(text: str, file: str) -> Inputs:
+    """The inputs that an adapter's `text` holds; of before there were any, its plan alone. `InputError` otherwise."""
     try:
-        entries = cast(dict[str, Json], body["inputs"])
-        flat = body | {"inputs": entries | {"plan": _canonical(entries["plan"])}}
-        return TypeAdapter(Lock).validate_python({key: flat[key] for key in ("inputs", "platform", "outcome")})
-    except (ValidationError, KeyError, TypeError) as error:
-        raise _refuse(path, "lock", f"lacks what a lock holds: {error}") from error
+        return TypeAdapter(Inputs).validate_python(lockfile.flat_inputs(text))
+    except ValidationError as error:
+        raise _carried(file, error.errors()[0]["msg"]) from error
+    except ValueError as error:
+        raise _carried(file, str(error)) from error
 
 
 def stale(lock: Lock, plan: plans.Plan) -> list[str]:
@@ -127,33 +175,11 @@ def stale(lock: Lock, plan: plans.Plan) -> list[str]:
     return lines(between(was, plan))
 
 
-def renewed(old: Lock | None, fresh: Inputs) -> Lock:
+def renewed(old: Lock | None, fresh: Inputs, recipe: str = "") -> Lock:
     """The lock for these inputs without training: an outcome that does not belong to them is dropped."""
     if old is not None and old.inputs.plan_sha256 == fresh.plan_sha256:
-        return Lock(fresh, old.platform, old.outcome)
-    return Lock(fresh)
-
-
-def platform_here(device: str) -> Platform:
-    """The platform that a training of this process runs on, torch loaded; `device` as a plan writes it."""
-    import platform as machine
-    from importlib import metadata
-
-    import torch
-
-    from .devices import device as chosen
-
-    place = chosen(device)
-    packages = ("control-recipes", "diffusers", "numpy", "peft", "pillow", "tokenizers", "torch", "transformers")
-    return Platform(
-        device=torch.cuda.get_device_name(place) if place.type == "cuda" else place.type,
-        instruction_set=torch.backends.cpu.get_cpu_capability(),
-        threads=torch.get_num_threads(),
-        system=f"{machine.system()}-{machine.machine()}",
-        python=machine.python_version(),
-        deterministic=True,  # `run.train` sees to it
-        versions=tuple((name, metadata.version(name)) for name in packages),
-    )
+        return Lock(fresh, old.platform, old.outcome, recipe or old.recipe)
+    return Lock(fresh, recipe=recipe)
 
 
 def relative(path: Path, lock: Path) -> str:
@@ -161,22 +187,14 @@ def relative(path: Path, lock: Path) -> str:
     return Path(os.path.relpath(path.resolve(), lock.resolve().parent)).as_posix()
 
 
-def _body(lock: Lock) -> dict[str, Json]:
-    entries: dict[str, Json] = json.loads(json.dumps(asdict(lock)))
-    written = cast(dict[str, Json], entries["inputs"])
-    written["plan"] = json.loads(lock.inputs.plan)
-    entries["lock"] = VERSION
-    return entries
+def _text(lock: Lock) -> str:
+    return lockfile.text(lockfile.body(asdict(lock)))
 
 
-def _canonical(data: Json) -> str:
-    return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-
-
-def _digest(body: Mapping[str, Json]) -> str:
-    return hashlib.sha256(_canonical(dict(body)).encode()).hexdigest()
-
-
-def _refuse(path: Path, key: str, message: str) -> InputError:
+def _refuse(path: Path, message: str) -> InputError:
     hint = "delete it, and `recipe lock` or `recipe run` writes it anew from the recipe"
-    return InputError([Problem(Place(str(path)), key, message, hint)])
+    return InputError([Problem(Place(str(path)), "lock", message, hint)])
+
+
+def _carried(file: str, message: str) -> InputError:
+    return InputError([Problem(Place(file), "control_recipes.inputs", f"holds no inputs of a lock: {message}")])

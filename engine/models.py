@@ -35,14 +35,15 @@ def builtin() -> list[str]:
     return sorted(entry.name for entry in CHECKPOINTS.iterdir() if _is_model(entry)) if CHECKPOINTS.is_dir() else []
 
 
-def locate(address: str, folder: Path, place: Place | None = None, key: str = "") -> Model:
+def locate(address: str, folder: Path, place: Place | None = None, key: str = "", revision: str = "") -> Model:
     """The model that `address` means in a recipe of `folder`: family, revision, files with digests, local folder.
 
+    `revision`, a commit, is taken for a hub model whatever its branch has come to since.
     Raises InputError, at `place` and `key`, where there is none, where nothing here knows its family, and where its
     weights are pickled.
     """
     try:
-        return _located(address, folder)
+        return _located(address, folder, revision)
     except OSError as error:
         message = f"{cut(address)} cannot be read: {error.strerror}"
         raise InputError([Problem(place or Place(address), key, message)]) from error
@@ -51,7 +52,7 @@ def locate(address: str, folder: Path, place: Place | None = None, key: str = ""
         raise InputError([Problem(place or Place(address), key, message, hint)]) from error
 
 
-def _located(address: str, folder: Path) -> Model:
+def _located(address: str, folder: Path, commit: str) -> Model:
     revision = ""
     if address.startswith("builtin:"):
         name = address.removeprefix("builtin:")
@@ -63,13 +64,16 @@ def _located(address: str, folder: Path) -> Model:
         if not at.is_dir():
             raise ValueError(f"there is no folder {address}")
     else:
-        at = hub.snapshot(address, _LIGHT, kept=True)
+        at = hub.snapshot(f"{address.partition('@')[0]}@{commit}" if commit else address, _LIGHT, kept=True)
         revision = at.name
     if not _is_model(at):
         raise ValueError(f"{address} holds no model: neither model_index.json nor config.json")
     # a hub commit names the content already, and check must not wait for gigabytes
     files = () if revision else _digests(at, address)
-    return Model(address, _family(at, address), revision, files, str(at))
+    model = Model(address, _family(at, address), revision, files, str(at))
+    if is_generator(model):
+        _ = picture_size(model), grid(model), text_length(model)  # what a plan asks of it can be read
+    return model
 
 
 def complete(model: Model) -> Model:
@@ -79,11 +83,29 @@ def complete(model: Model) -> Model:
     """
     if model.revision:
         try:
-            hub.snapshot(f"{model.address.partition('@')[0]}@{model.revision}", _PARTS, kept=False)
+            fetched(model.address, Path(), model.revision)
             _refuse_pickles(_files(Path(model.folder)), model.address)
         except ValueError as error:
             raise WorkError(str(error)) from error
     return model
+
+
+def fetched(address: str, folder: Path, revision: str) -> Path:
+    """The folder of a model at a hub commit, its weights included, or of one that is here anyway.
+
+    Raises ValueError, saying why, where it cannot be had.
+    """
+    if revision:
+        return hub.snapshot(f"{address.partition('@')[0]}@{revision}", _PARTS, kept=False)
+    at = CHECKPOINTS / address.removeprefix("builtin:") if address.startswith("builtin:") else folder / address
+    if not at.is_dir():
+        raise ValueError(f"there is no {address}")
+    return at
+
+
+def present(folder: Path) -> tuple[tuple[str, str], ...]:
+    """Name and digest of every file in a folder that a model is made of, sorted."""
+    return tuple((name, sha256(path)) for name, path in _parts(folder).items())
 
 
 def _is_model(folder: Path) -> bool:
@@ -130,12 +152,18 @@ def _refuse_pickles(files: Mapping[str, Path], address: str) -> None:
             raise ValueError(f"{address} holds pickled weights: {name}; only safetensors are read")
 
 
-def _digests(folder: Path, address: str) -> tuple[tuple[str, str], ...]:
-    files = _files(folder)
-    _refuse_pickles(files, address)
+def _parts(folder: Path) -> dict[str, Path]:
+    """What a model is made of, under its folder, by relative path, sorted."""
     parts = {pattern.removeprefix("*") for pattern in _PARTS}
-    visible = {name: path for name, path in files.items() if not any(part[0] == "." for part in name.split("/"))}
-    found = {name: path for name, path in visible.items() if path.suffix in parts and path.is_file()}
+    visible = {
+        name: path for name, path in _files(folder).items() if not any(part[0] == "." for part in name.split("/"))
+    }
+    return {name: path for name, path in visible.items() if path.suffix in parts and path.is_file()}
+
+
+def _digests(folder: Path, address: str) -> tuple[tuple[str, str], ...]:
+    _refuse_pickles(_files(folder), address)
+    found = _parts(folder)
     if not any(name.endswith(".safetensors") for name in found):
         raise ValueError(f"{address} holds no weights; safetensors are expected")
     return tuple((name, sha256(path)) for name, path in found.items())

@@ -9,9 +9,8 @@ from pathlib import Path
 import torch
 
 from . import adapter as adapters
-from . import flow, generators, models, visuals
+from . import fitting, flow, generators, models, visuals
 from . import plan as plans
-from .errors import InputError, Place, Problem
 
 
 def generate(adapter: Path, prompts: Sequence[str], seed: int, scale: float, out: Path) -> list[Path]:
@@ -20,12 +19,9 @@ def generate(adapter: Path, prompts: Sequence[str], seed: int, scale: float, out
     Raises `InputError` where the file is no adapter of ours, or its generator is not to be found or is another one.
     """
     tensors, header = adapters.load(adapter)
-    if "control_recipes.inputs" not in header:
-        raise _refuse(adapter, "does not say which generator it is for", "only adapters that `recipe run` wrote do")
-    chosen = plans.parse(header["control_recipes.inputs"]).generator
-    model = models.complete(models.locate(chosen.model.address, Path()))
-    if (model.revision, model.files) != (chosen.model.revision, chosen.model.files):
-        raise _refuse(adapter, f"was trained for another {chosen.model.address}", "its files have changed since")
+    chosen = plans.parse(fitting.carried(adapter, header).plan).generator
+    model = models.complete(models.locate(chosen.model.address, Path(), revision=chosen.model.revision))
+    fitting.refuse_another(adapter, header, model)
     generator = generators.load(replace(chosen, model=model))
     conditioning = generator.condition(prompts, [chosen.negative] * len(prompts))
     adapters.install(generator, tensors).scale(scale)
@@ -45,7 +41,3 @@ def _free(folder: Path, stem: str) -> Path:
     while path.exists():
         path, number = folder / f"{stem}.{number}.png", number + 1
     return path
-
-
-def _refuse(path: Path, message: str, hint: str) -> InputError:
-    return InputError([Problem(Place(str(path)), "", message, hint)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from . import document, plan, prompts, rendering, resolve_models, schema, schema_training
 from .kinds import MEASURES, OF_THE_WORLD, WORLD_SIZE
@@ -13,18 +14,21 @@ from .scopes import owner
 from .template import is_template
 
 
-def resolve(recipe: Recipe) -> plan.Plan:
-    """The plan of a recipe. Raises InputError with every mistake that shows only now."""
+def resolve(recipe: Recipe, revisions: Mapping[str, str] = MappingProxyType({})) -> plan.Plan:
+    """The plan of a recipe. Raises InputError with every mistake that shows only now.
+
+    A hub model stays at the commit that `revisions` has for its address, as a lock does; others are asked of the hub.
+    """
     problems = Problems(recipe.document)
-    made = gather(recipe, problems)
+    made = gather(recipe, problems, revisions)
     problems.raise_if_any()
     return made
 
 
-def gather(recipe: Recipe, problems: Problems) -> plan.Plan:
+def gather(recipe: Recipe, problems: Problems, revisions: Mapping[str, str] = MappingProxyType({})) -> plan.Plan:
     """The plan as far as it can be made; what is wrong goes to `problems`, and only without any is the plan good."""
     chosen = recipe.schema
-    located = resolve_models.locate(recipe, problems)
+    located = resolve_models.locate(recipe, problems, revisions)
     opened = resolve_models.Files(recipe, problems)
     generator = resolve_models.generator(chosen.generator, located.get(("generator",)), opened, problems)
     _no_templates(chosen, problems)

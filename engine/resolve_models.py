@@ -36,8 +36,11 @@ class Files:
 NOWHERE = plan.Model("", "", "", (), "")
 
 
-def locate(recipe: Recipe, problems: Problems) -> dict[document.Path, plan.Model]:
-    """Every model of the recipe, by the path of what names it; those that cannot be had are left out."""
+def locate(recipe: Recipe, problems: Problems, revisions: Mapping[str, str]) -> dict[document.Path, plan.Model]:
+    """Every model of the recipe, by the path of what names it; those that cannot be had are left out.
+
+    A hub model stays at the commit that `revisions` has for its address.
+    """
     chosen = recipe.schema
     wanted: dict[document.Path, str] = {("generator",): chosen.generator.model}
     wanted |= {("critics", name): critic.model for name, critic in chosen.critics.items()}
@@ -49,7 +52,7 @@ def locate(recipe: Recipe, problems: Problems) -> dict[document.Path, plan.Model
             continue
         try:
             if address not in digested:
-                digested[address] = models.locate(address, recipe.folder)
+                digested[address] = models.locate(address, recipe.folder, revision=revisions.get(address, ""))
         except InputError as error:
             for problem in error.problems:
                 problems.add((*path, "model"), problem.message, problem.hint)

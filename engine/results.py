@@ -82,7 +82,7 @@ def read(path: Path) -> Result:
 
 
 def result(
-    recipe: Recipe,
+    recipe: Recipe | None,
     plan: Plan,
     found: Evaluation,
     *,
@@ -93,10 +93,10 @@ def result(
     stopped: str | None,
     seconds: float,
 ) -> Result:
-    """Put an evaluation's figures into the recipe's order."""
+    """Put an evaluation's figures into the recipe's order; without a recipe, into the plan's."""
     measured = {measure.name: measure for measure in found.measures}
     verdicts = {verdict.name: verdict for verdict in found.expect}
-    written = recipe.schema
+    questions, listed, members, expected = _order(recipe, plan)
     return Result(
         name=plan.name,
         digest=plans.digest(plan),
@@ -111,19 +111,25 @@ def result(
         stopped=stopped,
         seconds=seconds,
         questions={
-            name: _question(
-                [belief for belief in found.beliefs if belief.question == name], [*written.critics, *written.judges]
-            )
-            for name in written.questions
+            name: _question([belief for belief in found.beliefs if belief.question == name], members)
+            for name in questions
         },
         measures={
             name: Measure(measured[name].before, measured[name].after, measured[name].pictures, measured[name].interval)
-            for name in written.measures
+            for name in listed
         },
-        expect={
-            name: Expected(verdicts[name].wanted, verdicts[name].got, verdicts[name].met) for name in written.expect
-        },
+        expect={name: Expected(verdicts[name].wanted, verdicts[name].got, verdicts[name].met) for name in expected},
     )
+
+
+def _order(recipe: Recipe | None, plan: Plan) -> tuple[list[str], list[str], list[str], list[str]]:
+    """Names of questions, measures, critics with judges, and expectations, as they are to be listed."""
+    if recipe is not None:
+        written = recipe.schema
+        return [*written.questions], [*written.measures], [*written.critics, *written.judges], [*written.expect]
+    parts = (plan.questions, plan.measures, (*plan.critics, *plan.judges), plan.expect)
+    questions, listed, members, expected = ([one.name for one in part] for part in parts)
+    return questions, listed, members, expected
 
 
 def _question(beliefs: Iterable[Belief], order: list[str]) -> Question:

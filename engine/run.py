@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -14,13 +12,15 @@ from types import MappingProxyType
 
 import torch
 
-from . import adapter, checkpoint, devices, interrupt, journal, looks, memory
+from . import adapter, checkpoint, interrupt, journal, looks, memory, platforms
+from . import lock as locks
 from . import step as steps
 from .checkpoint import Progress, State
 from .counting import counted
-from .plan import Plan, canonical, digest
+from .plan import Plan, digest
 
 METRICS = "metrics.jsonl"
+Listen = Callable[["Step"], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +51,23 @@ class Trained:
 def train(
     plan: Plan,
     folder: Path,
-    listen: Callable[[Step], None] = lambda step: None,
+    listen: Listen = lambda step: None,
     recipe_text: str = "",
     included: Mapping[str, str] = MappingProxyType({}),
     say: Callable[[str], None] = lambda text: None,
+    inputs: str = "",
+    fast: bool = False,
 ) -> Trained:
     """Train the plan's adapter in a run folder, from its checkpoint where there is one, and save NAME.safetensors.
 
-    The adapter carries `recipe_text` and the texts of the files `included`, by name; `say` is told where training goes
-    on, and which checkpoints it could not go on from. Same plan and platform, same tensors, interrupted or not. Writes
-    metrics.jsonl and checkpoint/. Ctrl-C stops after the current step with a checkpoint. Raises `InputError` for models
-    that cannot do what the plan asks, `WorkError` where a number stops being finite or the checkpoint is of another
-    plan, `OSError` where the folder cannot be written.
+    The adapter carries `recipe_text`, the texts of the files `included`, by name, and the lock's `inputs` as text;
+    `say` is told where training goes on, and which checkpoints it could not go on from. Same plan and platform, same
+    tensors, interrupted or not, unless it is to be `fast` on CUDA. Writes metrics.jsonl and checkpoint/. Ctrl-C stops
+    after the current step with a checkpoint. Raises `InputError` for models that cannot do what the plan asks,
+    `WorkError` where a number stops being finite or the checkpoint is of another plan, `OSError` where the folder
+    cannot be written.
     """
-    with _deterministic(devices.device(plan.generator.device)):
+    with platforms.deterministic(plan, fast):
         with memory.watched(plan, "encode", "loading the models"):
             desk = steps.prepare(plan)
         state = _state(desk)
@@ -72,7 +75,8 @@ def train(
         before = state.progress.seconds
         if not state.progress.stopped:
             _loop(desk, state, folder, listen)
-        return _finish(desk, state, folder, recipe_text, included, before)
+        inputs = inputs or locks.text_of(locks.inputs(plan))
+        return _finish(desk, state, folder, recipe_text, included, inputs, before)
 
 
 def _state(desk: steps.Desk) -> State:
@@ -138,14 +142,20 @@ def _loop(desk: steps.Desk, state: State, folder: Path, listen: Callable[[Step],
 
 
 def _finish(
-    desk: steps.Desk, state: State, folder: Path, recipe_text: str, included: Mapping[str, str], before: float
+    desk: steps.Desk,
+    state: State,
+    folder: Path,
+    recipe_text: str,
+    included: Mapping[str, str],
+    inputs: str,
+    before: float,
 ) -> Trained:
     plan, progress = desk.plan, state.progress
     for name, weight in (state.best or state.average).items():
         state.weights[name].data.copy_(weight)
     tensors = adapter.tensors(desk.lora)
     path = folder / f"{plan.name}.safetensors"
-    metadata = adapter.metadata(desk.generator, plan, canonical(plan), recipe_text, tensors, included)
+    metadata = adapter.metadata(desk.generator, plan, inputs, recipe_text, tensors, included, progress.step)
     adapter.save(path, tensors, metadata)
     kept = progress.kept if state.best else progress.step
     sha256 = adapter.tensors_sha256(tensors)
@@ -176,18 +186,3 @@ def _told(step: int, of: int, done: steps.Done, found: looks.Beliefs, pace: floa
     p = tuple((question, fmean(values)) for question, values in by_question.items())
     look = tuple((question, critic, belief.p) for (question, critic), belief in found.items())
     return Step(step, of, done.loss, p, look, pace * (of - step))
-
-
-@contextmanager
-def _deterministic(device: torch.device) -> Generator[None]:
-    """Inside, CUDA computes the same bits every time; on a CPU it does so anyway, with the same number of threads."""
-    if device.type != "cuda":
-        yield
-        return
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)

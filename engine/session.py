@@ -5,6 +5,7 @@
     DIR/plan.json         what was resolved     DIR/evaluation.json   what was found out
     DIR/metrics.jsonl     every step            DIR/images/           pictures of the report
     DIR/NAME.safetensors  the adapter           DIR/report.html       what a person looks at
+    DIR/platform.json     what trained it
     DIR/result.json       written last: its presence says that the run is finished
 
 Whether a run is finished is read from its folder alone. No torch is imported before there is something to train.
@@ -12,35 +13,36 @@ Whether a run is finished is read from its folder alone. No torch is imported be
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
-from . import files, headers, models, results, unbuilt
+from . import files, headers, jobs, locking, models, outcomes, platforms, results, unbuilt
 from . import lock as locks
 from . import plan as plans
 from .counting import counted
-from .errors import CheckFailed, InputError, Place, Problem, WorkError, of_system, words
+from .errors import InputError, Place, Problem, WorkError, of_system, words
+from .frozen import Thawed
 from .gallery import Source
+from .inputs import gathered
+from .lock import Lock
 from .plan import Plan
 from .recipe import Recipe
 from .results import Result
 
 if TYPE_CHECKING:
     from .evaluate import Progress
-    from .figures import Evaluation
-    from .run import Step, Trained
+    from .run import Step
 
 RESULT = "result.json"
 _BUSY = ".busy"
-_CHANGES = 12  # that are listed when a lock is out of date
-_MADE = ("metrics.jsonl", "evaluation.json", "report.html")
+_UNKNOWN = "# This was run from a lock, with --frozen, whose recipe has changed since.\n"
+_MADE = ("metrics.jsonl", "evaluation.json", "report.html", platforms.FILE)
 
 
 class Listener(Protocol):
@@ -53,43 +55,17 @@ class Listener(Protocol):
     def looked(self, progress: Progress) -> None: ...
 
 
-def lock_path(source: Source, folder: Path) -> Path:
-    """Where the lock of a recipe is: beside it, or in its run folder where that cannot be."""
-    name = f"{source.path.stem}.lock"
-    beside = source.path.parent
-    return folder / name if source.gallery or not os.access(beside, os.W_OK) else beside / name
-
-
-def own_lock(source: Source, folder: Path, recipe: Recipe, say: Callable[[str], None]) -> Path:
-    """Where a run writes its lock. A trial, with overrides, never replaces that of the recipe as it is written."""
-    path = lock_path(source, folder)
-    if not recipe.sets or not path.exists() or locks.read(path).inputs.sets:
-        return path
-    own = folder / path.name
-    if own.resolve() != path.resolve():
-        say(f"{path}: left as it is, the lock of the recipe as written; with --set, this run's own is {own}")
-    return own
-
-
-def replayed(source: Source, out: Path | None, locked: bool) -> list[str]:
-    """The overrides that a run repeats without being given any: with --locked, those that the lock recorded."""
-    path = lock_path(source, out or Path("runs", source.path.stem))
-    return list(locks.read(path).inputs.sets) if locked and path.exists() else []
-
-
-def refuse_stale(sources: Sequence[Source], plans: Sequence[Plan], folders: Sequence[Path]) -> None:
-    """Raises `CheckFailed` with everything that is stale of the recipes' locks."""
-    lines: list[str] = []
-    for source, plan, folder in zip(sources, plans, folders, strict=True):
-        path = lock_path(source, folder)
-        stale = locks.stale(locks.read(path), plan) if path.exists() else ["there is no lock"]
-        lines += [f"{path}: {line}" for line in stale]
-    if lines:
-        raise CheckFailed("\n".join(lines))
-
-
-def run(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listener, again: bool = False) -> Result:
-    """Bring a recipe's run to its end in `folder`, and write its lock.
+def run(
+    recipe: Recipe | Thawed,
+    plan: Plan,
+    folder: Path,
+    lock: Path,
+    listener: Listener,
+    again: bool = False,
+    fast: bool = False,
+    name: str = "",
+) -> Result:
+    """Bring a recipe's run to its end in `folder`, and write its lock, which says that the recipe is called `name`.
 
     A finished run of the same plan is not done again unless `again`; an unfinished one goes on from its checkpoint; a
     run of another plan is renamed out of the way. Raises `InputError` where another process holds the folder or it
@@ -102,24 +78,34 @@ def run(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listener
         there = _digest_in(folder, listener)
         if there == digest and not again and (found := _finished(folder, listener)):
             listener.say(f"{plan.name}: up to date in {folder}")
+            locking.restore(recipe, plan, folder, lock, name, listener.say)
             return found
-        _tell_changes(plan, lock, listener)
+        locking.tell_changes(plan, lock, listener.say)
         if there in ("", digest):
-            return _worked(recipe, plan, folder, lock, listener, again)
+            return _worked(recipe, plan, folder, lock, listener, again, fast, name)
         aside = _aside(folder)
         folder.rename(aside)
         listener.say(f"{folder} held a run of another plan: renamed {aside}")
         # the old folder stays held: who opened its file before it was renamed must not take it for the new one's
         with held(folder):
-            return _worked(recipe, plan, folder, lock, listener, again)
+            return _worked(recipe, plan, folder, lock, listener, again, fast, name)
 
 
-def _worked(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listener, again: bool) -> Result:
+def _worked(
+    recipe: Recipe | Thawed,
+    plan: Plan,
+    folder: Path,
+    lock: Path,
+    listener: Listener,
+    again: bool,
+    fast: bool,
+    name: str,
+) -> Result:
     """`_run` in a folder that is held: whatever fails there, work has begun, and what was done is kept."""
     kept = f"what was done is kept in {folder}"
     try:
         _sweep(folder, lock, listener)
-        return _run(recipe, plan, folder, lock, listener, again)
+        return _run(recipe, plan, folder, lock, listener, again, fast, name)
     except OSError as error:
         raise WorkError(words(error), f"{kept}; once that is mended, the same command goes on") from error
     except WorkError as error:
@@ -134,7 +120,16 @@ def _sweep(folder: Path, lock: Path, listener: Listener) -> None:
         listener.say(f"{folder}: deleted {counted(swept, 'file')} that a killed run left half written")
 
 
-def _run(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listener, again: bool) -> Result:
+def _run(
+    recipe: Recipe | Thawed,
+    plan: Plan,
+    folder: Path,
+    lock: Path,
+    listener: Listener,
+    again: bool,
+    fast: bool,
+    name: str,
+) -> Result:
     from .evaluate import evaluate
     from .report import report
     from .run import train
@@ -146,12 +141,20 @@ def _run(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listene
     _keep(recipe, folder)
     files.write(folder / "plan.json", (plans.dump(plan) + "\n").encode())
     included = {one.name: one.text for one in recipe.included}
-    trained = train(plan, folder, listener.step, recipe.text, included, listener.say)
+    old = locks.read(lock) if lock.exists() else None
+    inputs = gathered(recipe, plan, old)
+    with platforms.deterministic(plan, fast):
+        place = locking.begin(plan, folder, lock, old, fast, listener.say)
+    carried = locks.text_of(inputs)
+    trained = train(plan, folder, listener.step, recipe.text, included, say=listener.say, inputs=carried, fast=fast)
     found = evaluate(plan, trained.adapter, folder, listener.looked)
-    locks.write(_locked(recipe, plan, trained, found, folder, lock), lock)
+    made = trained.tensors_sha256, trained.steps, trained.stopped
+    outcome = outcomes.outcome(trained.adapter, made, found, folder, lock)
+    locks.write(Lock(inputs, place, outcome, name), lock)
+    locking.tell_outcome(Lock(inputs, place, outcome), lock, old, listener.say)
     page = report(folder, plan, lock)
     result = results.result(
-        recipe,
+        recipe if isinstance(recipe, Recipe) else None,
         plan,
         found,
         adapter=trained.adapter.resolve(),
@@ -165,14 +168,9 @@ def _run(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listene
     return result
 
 
-def shown_sets(sets: Iterable[str]) -> str:
-    """Overrides as they are given on the command line."""
-    return " ".join(f"--set {one}" for one in sets)
-
-
-def _keep(recipe: Recipe, folder: Path) -> None:
+def _keep(recipe: Recipe | Thawed, folder: Path) -> None:
     """Write the recipe and what it includes, word for word; an earlier run's may have included other files."""
-    files.write(folder / "recipe.yaml", recipe.text.encode())
+    files.write(folder / "recipe.yaml", (recipe.text or _UNKNOWN).encode())
     shutil.rmtree(folder / "included", ignore_errors=True)
     for one in recipe.included:
         files.write(folder / "included" / below(one.name), one.text.encode())
@@ -183,48 +181,10 @@ def below(name: str) -> PurePosixPath:
     return PurePosixPath(*("up" if part == ".." else part for part in PurePosixPath(name).parts if part != "/"))
 
 
-def _tell_changes(plan: Plan, lock: Path, listener: Listener) -> None:
-    """Say what differs from the lock that this run will rewrite; `InputError`, before any work, where it is none."""
-    changes = locks.stale(locks.read(lock), plan) if lock.exists() else []
-    for line in changes[:_CHANGES]:
-        listener.say(f"{lock}: {line}")
-    if len(changes) > _CHANGES:
-        listener.say(f"{lock}: and {len(changes) - _CHANGES} changes more")
-
-
 def _complete(plan: Plan) -> None:
     """Fetch the weights of hub models that are not on this machine yet: resolving needed their configuration only."""
     for model in {plan.generator.model, *(member.model for member in (*plan.critics, *plan.judges))}:
         models.complete(model)
-
-
-def _locked(recipe: Recipe, plan: Plan, trained: Trained, found: Evaluation, folder: Path, lock: Path) -> locks.Lock:
-    shares = {
-        f"measures.{m.name}.{when}": share
-        for m in found.measures
-        for when, share in (("before", m.before), ("after", m.after))
-    }
-    right = {f"questions.{b.question}.{b.critic}.right": b.after.right for b in found.beliefs}
-    probes = [strip.shots[-1].file for strip in found.strips if not strip.missed][:4]
-    outcome = locks.Outcome(
-        adapter=locks.relative(trained.adapter, lock),
-        adapter_sha256=models.sha256(trained.adapter),
-        tensors_sha256=trained.tensors_sha256,
-        steps=trained.steps,
-        stopped=trained.stopped,
-        figures=tuple(sorted((shares | right).items())),
-        probes=tuple(sorted((file, _pixels_sha256(folder / file)) for file in probes)),
-    )
-    inputs = locks.inputs(plan, recipe.sha256, recipe.sets, recipe.digests)
-    return locks.Lock(inputs, locks.platform_here(plan.generator.device), outcome)
-
-
-def _pixels_sha256(path: Path) -> str:
-    """Of the picture's RGB bytes: another PNG encoder changes nothing."""
-    from PIL import Image
-
-    with Image.open(path) as picture:
-        return hashlib.sha256(picture.convert("RGB").tobytes()).hexdigest()
 
 
 @contextmanager
@@ -351,12 +311,12 @@ def evaluate(
     from .resolve import resolve
 
     started = time.monotonic()
-    path = lock_path(source, Path("runs", source.path.stem))
+    path = jobs.lock_path(source, Path("runs", source.path.stem))
     locked = locks.read(path) if path.exists() else None
     if locked is not None and locked.inputs.sets and not sets:
-        listener.say(f"{path}: with {shown_sets(locked.inputs.sets)}, as it was run")
+        listener.say(f"{path}: with {jobs.shown_sets(locked.inputs.sets)}, as it was run")
     recipe = read(sets or ([] if locked is None else list(locked.inputs.sets)))
-    plan = resolve(recipe)
+    plan = resolve(recipe, locks.revisions(locked))
     unbuilt.refuse(plan, recipe.document)
     outcome = locked.outcome if locked is not None else None
     chosen = adapter is not None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from . import headers
+from . import fitting, headers
 from . import lock as locks
 from .errors import InputError, Place, Problem
 from .plan import Plan, parse
@@ -58,11 +58,10 @@ def of_lock(path: Path) -> Side:
 def of_adapter(path: Path) -> Side:
     """What an adapter carries inside; `InputError` where the file is none of ours."""
     metadata = headers.read(path).metadata
-    if "control_recipes.inputs" not in metadata:
-        raise InputError([Problem(Place(str(path)), "", "carries no recipe: `recipe run` did not write it")])
+    inputs = fitting.carried(path, metadata)
     texts = {metadata.get("control_recipes.recipe", ""), *_included(metadata)}
     sha256s = frozenset(hashlib.sha256(text.encode()).hexdigest() for text in texts)
-    return Side(parse(metadata["control_recipes.inputs"], str(path)), sha256s)
+    return Side(parse(inputs.plan, str(path)), sha256s | {*inputs.sets})
 
 
 def _included(metadata: Mapping[str, str]) -> list[str]:

@@ -229,5 +229,10 @@ _PAINTERS: dict[str, Callable[[Parameters, _Canvas], Pixels]] = {
 def save(picture: Pixels, path: Path) -> None:
     """Write an RGB or RGBA picture in [0, 1] as PNG, without times or names inside. Raises `OSError`."""
     drawn = io.BytesIO()
-    Image.fromarray(np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)).save(drawn, "PNG")
+    Image.fromarray(eight_bits(picture)).save(drawn, "PNG")
     files.write(path, drawn.getvalue())
+
+
+def eight_bits(picture: Pixels) -> NDArray[np.uint8]:
+    """A picture in [0, 1] as it is written to a file, of 8 bits a channel."""
+    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)

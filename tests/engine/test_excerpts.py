@@ -78,3 +78,11 @@ def test_where_there_is_no_line_there_is_no_excerpt(file: str, tmp_path: Path) -
     (tmp_path / "r.yaml").write_text("one\n\n")
     for line in (0, 2, 9):
         assert Excerpts().of(Place(str(tmp_path / "r.yaml"), line)) is None
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a.lock"])
+def test_what_nobody_writes_is_not_shown(name: str, tmp_path: Path) -> None:
+    for path in (tmp_path / name, tmp_path / "a.yaml"):
+        path.write_text("{\n", "utf-8")
+    assert Excerpts().of(Place(str(tmp_path / "a.yaml"))) is not None
+    assert Excerpts().of(Place(str(tmp_path / name))) is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import made
 import pytest
-from control_recipes.engine import lock
+from control_recipes.engine import lock, lockfile
 from control_recipes.engine.errors import InputError
 
 
@@ -83,16 +83,8 @@ def test_paths_are_relative_to_the_lock(tmp_path: Path):
     assert lock.relative(tmp_path / "runs" / "a" / "a.safetensors", tmp_path / "a.lock") == "runs/a/a.safetensors"
 
 
-def test_platform_says_what_same_bits_depend_on():
-    here = lock.platform_here("cpu")
-    assert here.device == "cpu"
-    assert here.threads > 0
-    assert dict(here.versions)["torch"]
-
-
 def test_a_lock_without_inputs_is_refused(tmp_path: Path):
     path = tmp_path / "a.lock"
-    body = {"lock": lock.VERSION}
-    path.write_text(json.dumps({**body, "digest": lock._digest(body)}), "utf-8")
+    path.write_text(lockfile.text({"lock": lock.VERSION}), "utf-8")
     with pytest.raises(InputError, match="lacks what a lock holds"):
         lock.read(path)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pico
 import pytest
 import torch
-from control_recipes.engine import adapter, checkpoint, plan, run
+from control_recipes.engine import adapter, checkpoint, lock, plan, run
 from control_recipes.engine import step as steps
 from control_recipes.engine.errors import WorkError
 
@@ -46,7 +46,8 @@ def test_training_writes_an_adapter_that_carries_its_recipe(tmp_path, models):
     tensors, metadata = adapter.load(trained.adapter)
     assert adapter.tensors_sha256(tensors) == trained.tensors_sha256 == metadata["control_recipes.tensors_sha256"]
     assert metadata["control_recipes.recipe"] == "recipe: 1\n"
-    assert metadata["control_recipes.inputs"] == plan.canonical(chosen)
+    inputs = lock.inputs_of(metadata["control_recipes.inputs"], "x")
+    assert (inputs.plan, inputs.plan_sha256) == (plan.canonical(chosen), plan.digest(chosen))
     assert (metadata["control_recipes.rank"], metadata["control_recipes.alpha"]) == ("2", "4.0")
     assert str(tmp_path) not in json.dumps(metadata)
     assert any(value.abs().max() > 0 for name, value in tensors.items() if "lora_B" in name)

@@ -1,0 +1,95 @@
+"""Extracting: the recipe, what it includes and the lock's inputs that an adapter carries, given back byte for byte."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pydantic import TypeAdapter, ValidationError
+
+from . import files, fitting, headers
+from . import lock as locks
+from . import plan as plans
+from .errors import InputError, Place, Problem
+from .lock import Inputs, Lock
+from .session import below
+from .values import NAME
+
+_TEXTS = TypeAdapter(dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What an adapter says it was made from."""
+
+    name: str  # of the recipe, and so of its file
+    recipe: str  # its text; empty where it was run from a lock whose recipe had changed
+    included: dict[str, str]  # texts of the files it includes, by their paths from the recipe
+    inputs: Inputs
+
+    def text(self) -> str:
+        """All of it as one stream of YAML: the recipe word for word, then what it includes, then the inputs."""
+        parts = [self.recipe.removesuffix("\n")] if self.recipe else []
+        parts += [f"--- # {name}\n{text.removesuffix(chr(10))}" for name, text in self.included.items()]
+        return "\n".join([*parts, f"--- # inputs\n{locks.text_of(self.inputs)}"])
+
+    def json(self) -> str:
+        """All of it as one line of JSON."""
+        told = {"name": self.name, "recipe": self.recipe, "included": self.included}
+        return json.dumps({**told, "inputs": json.loads(locks.text_of(self.inputs))}, ensure_ascii=False)
+
+
+def extract(adapter: Path) -> Carried:
+    """What an adapter carries; `InputError` where it is none of ours, or its texts are not those of its digests."""
+    metadata = headers.read(adapter).metadata
+    inputs = fitting.carried(adapter, metadata)
+    name = plans.parse(inputs.plan, str(adapter)).name
+    if not re.fullmatch(NAME, name):
+        raise _refused(adapter, "is called in a way that no recipe can be called")
+    recipe, included = metadata.get("control_recipes.recipe", ""), _included(adapter, metadata)
+    wanted = dict(inputs.included) | ({"": inputs.recipe_sha256} if recipe and inputs.recipe_sha256 else {})
+    for file, sha256 in wanted.items():
+        text = included.get(file, "") if file else recipe
+        if recipe and hashlib.sha256(text.encode()).hexdigest() != sha256:
+            raise _refused(adapter, f"carries a text that is not what its digest says: {file or 'the recipe'}")
+    return Carried(name, recipe, included, inputs)
+
+
+def write(carried: Carried, folder: Path) -> list[Path]:
+    """Write NAME.yaml, what it includes and NAME.lock into a folder; `InputError` where one would take a file's place.
+
+    The lock holds the inputs alone: `recipe run --frozen` runs them, `recipe lock --check` says what differs here.
+    """
+    wanted = {PurePosixPath(f"{carried.name}.yaml"): carried.recipe.encode()} if carried.recipe else {}
+    for name, text in carried.included.items():
+        wanted[below(name)] = text.encode()
+    if len(wanted) < bool(carried.recipe) + len(carried.included):
+        raise _refused(folder, "would get two files of one name")
+    lock = folder / f"{carried.name}.lock"
+    for path in (lock, *(folder / name for name in wanted)):
+        if path.exists():
+            hint = "give another folder with --out, or move it away"
+            raise InputError([Problem(Place(str(path)), "", "is there already", hint)])
+    for name, data in wanted.items():
+        files.write(folder / name, data)
+    locks.write(Lock(carried.inputs, recipe=f"{carried.name}.yaml" if carried.recipe else ""), lock)
+    return [*(folder / name for name in wanted), lock]
+
+
+def _included(adapter: Path, metadata: Mapping[str, str]) -> dict[str, str]:
+    try:
+        found = _TEXTS.validate_json(metadata.get("control_recipes.included", "{}"))
+    except ValidationError as error:
+        raise _refused(adapter, "does not say what its recipe includes") from error
+    for name in found:
+        if not below(name).name or "\0" in name:
+            raise _refused(adapter, f"names a file that cannot be: {name!r}")
+    return found
+
+
+def _refused(path: Path, message: str) -> InputError:
+    return InputError([Problem(Place(str(path)), "", message)])

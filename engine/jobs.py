@@ -1,0 +1,194 @@
+"""Jobs: what `recipe run` is to do with one recipe, of which its lock has a say.
+
+keep     the lock's revisions stay; what the recipe changed is resolved afresh, and the lock is written anew
+upgrade  every revision is resolved afresh, and the lock is written anew
+locked   as keep, but nothing is done unless the lock is up to date
+frozen   the lock's plan, whatever the recipe says by now
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from . import frozen, gallery
+from . import lock as locks
+from . import plan as plans
+from .errors import CheckFailed, InputError, Place, Problem
+from .gallery import Source
+from .inputs import causes, gathered
+from .lock import Lock
+from .plan import Plan
+from .recipe import Recipe
+from .resolve import resolve
+
+Mode = Literal["keep", "upgrade", "locked", "frozen"]
+Read = Callable[[Source, Sequence[str]], Recipe]  # reads a recipe, with overrides
+Say = Callable[[str], None]
+
+_GALLERY = "gallery:"  # before the file of a gallery recipe, in a lock that does not lie beside it
+NO_LOCK = "there is no lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run to be done."""
+
+    recipe: Recipe | frozen.Thawed
+    plan: Plan
+    folder: Path
+    path: Path  # of the recipe's lock
+    old: Lock | None  # what that lock holds so far
+    name: str  # of the recipe, as the lock it writes says it
+    target: Path  # the lock it writes: its own, where a trial leaves the recipe's alone
+
+
+def job(
+    source: Source,
+    out: Path | None,
+    sets: Sequence[str],
+    mode: Mode,
+    read: Read,
+    outside: bool,
+    say: Say,
+) -> Job:
+    """What a run of this recipe is to do. Raises `InputError` for what is wrong with the recipe or its lock."""
+    path = lock_path(source, out or Path("runs", source.path.stem))
+    old = locks.read(path) if path.exists() else None
+    if mode == "frozen":
+        return _frozen(source, out, path, old, read, outside, say)
+    given = sets or (old.inputs.sets if mode == "locked" and old is not None else ())
+    recipe = read(source, given)
+    plan = resolve(recipe, {} if mode == "upgrade" else locks.revisions(old))
+    folder = out or Path("runs", plan.name)
+    target = _own_lock(path, old, folder, recipe, say)
+    return Job(recipe, plan, folder, path, old, named(source, target), target)
+
+
+def _frozen(
+    source: Source,
+    out: Path | None,
+    path: Path,
+    old: Lock | None,
+    read: Read,
+    outside: bool,
+    say: Say,
+) -> Job:
+    if old is None:
+        hint = "`recipe lock` writes one from the recipe as it is now"
+        raise InputError([Problem(Place(str(path)), "", f"{NO_LOCK} to run from", hint)])
+    folder = out or Path("runs", plans.parse(old.inputs.plan, str(path)).name)
+    if (recipe := _unchanged(source, old, read)) is not None:
+        return Job(recipe, resolve(recipe, locks.revisions(old)), folder, path, old, named(source, path), path)
+    say(f"{path}: the recipe says something else by now; this is the plan of the lock")
+    plan = frozen.plan(old, path, source.path.absolute().parent, outside)
+    return Job(frozen.thawed(old, source.path, folder), plan, folder, path, old, named(source, path), path)
+
+
+def _unchanged(source: Source, old: Lock, read: Read) -> Recipe | None:
+    """The recipe, where it still means what its lock has."""
+    try:
+        recipe = read(source, old.inputs.sets)
+        return recipe if plans.digest(resolve(recipe, locks.revisions(old))) == old.inputs.plan_sha256 else None
+    except InputError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ToLock:
+    """One lock to be written, or looked at."""
+
+    recipe: Recipe
+    plan: Plan
+    path: Path
+    old: Lock | None
+    name: str
+    stale: list[str]
+
+    @property
+    def told(self) -> list[str]:
+        """What is to be said where a lock that there was is written anew."""
+        if self.old is None:
+            return []
+        dropped = ["its outcome belonged to the plan before, and is dropped"] if self.stale and self.old.outcome else []
+        return [f"{self.path}: {line}" for line in (*self.stale, *dropped)]
+
+
+def to_lock(source: Source, sets: Sequence[str], check: bool, upgrade: bool, read: Read, say: Say) -> ToLock:
+    """What `recipe lock` is to do with one recipe; to `check` it is read with the overrides that were locked."""
+    path = lock_path(source, Path("runs", source.path.stem))
+    old = locks.read(path) if path.exists() else None
+    given = sets if sets or not check or old is None else old.inputs.sets
+    if given and not sets:
+        say(f"{path}: with {shown_sets(given)}, as it was locked")
+    recipe = read(source, given)
+    plan = resolve(recipe, {} if upgrade else locks.revisions(old))
+    return ToLock(recipe, plan, path, old, named(source, path), stale(old, recipe, plan))
+
+
+def shown_sets(sets: Sequence[str]) -> str:
+    """Overrides as they are given on the command line."""
+    return " ".join(f"--set {one}" for one in sets)
+
+
+def write(one: ToLock) -> None:
+    """Write the inputs of a lock; an outcome that belongs to them stays."""
+    locks.write(locks.renewed(one.old, gathered(one.recipe, one.plan, one.old), one.name), one.path)
+
+
+def revisions(source: Source) -> dict[str, str]:
+    """The commits that a recipe's lock holds hub models at; none where there is no lock that can be read."""
+    path = lock_path(source, Path("runs", source.path.stem))
+    try:
+        return locks.revisions(locks.read(path)) if path.exists() else {}
+    except InputError:
+        return {}
+
+
+def refuse_stale(jobs: Sequence[Job]) -> None:
+    """Raises `CheckFailed` with everything that is stale of the recipes' locks."""
+    lines = [f"{one.path}: {line}" for one in jobs for line in stale(one.old, one.recipe, one.plan)]
+    if lines:
+        raise CheckFailed("\n".join([*lines, "nothing was run: with --locked a lock has to be up to date"]))
+
+
+def stale(old: Lock | None, recipe: Recipe | frozen.Thawed, plan: Plan) -> list[str]:
+    """What is stale of a lock, and because of what; that there is none is stale as well."""
+    if old is None:
+        return [NO_LOCK]
+    told = locks.stale(old, plan)
+    return told + causes(recipe, plan, old.inputs) if told and isinstance(recipe, Recipe) else told
+
+
+def lock_path(source: Source, folder: Path) -> Path:
+    """Where the lock of a recipe is: beside it, or in its run folder where that cannot be."""
+    name = f"{source.path.stem}.lock"
+    beside = source.path.parent
+    return folder / name if source.gallery or not os.access(beside, os.W_OK) else beside / name
+
+
+def named(source: Source, lock: Path) -> str:
+    """A recipe as its lock names it."""
+    return f"{_GALLERY}{source.path.name}" if source.gallery else locks.relative(source.path, lock)
+
+
+def of_lock(lock: Lock, path: Path) -> Source | None:
+    """The recipe that a lock says it is of, or that lies beside it; None where there is none."""
+    if lock.recipe.startswith(_GALLERY):
+        found = gallery.FOLDER / lock.recipe.removeprefix(_GALLERY)
+        return Source(found, True) if found in gallery.recipes() else None
+    beside = [path.parent / lock.recipe] if lock.recipe else [path.with_suffix(end) for end in (".yaml", ".yml")]
+    return next((Source(Path(os.path.relpath(one)), False) for one in beside if one.is_file()), None)
+
+
+def _own_lock(path: Path, old: Lock | None, folder: Path, recipe: Recipe, say: Say) -> Path:
+    """Where a run writes its lock. A trial, with overrides, never replaces that of the recipe as it is written."""
+    if not recipe.sets or old is None or old.inputs.sets:
+        return path
+    own = folder / path.name
+    if own.resolve() != path.resolve():
+        say(f"{path}: left as it is, the lock of the recipe as written; with --set, this run's own is {own}")
+    return own

@@ -1,0 +1,74 @@
+"""Locking: what a run says of the lock that it will write, and how the lock of a finished run is written again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from . import lock as locks
+from . import outcomes, platforms
+from . import plan as plans
+from .frozen import Thawed
+from .inputs import gathered
+from .lock import Lock, Platform
+from .plan import Plan
+from .recipe import Recipe
+
+_CHANGES = 12  # that are listed when a lock is out of date
+_RESULT = "result.json"
+
+Say = Callable[[str], None]
+
+
+def tell_changes(plan: Plan, lock: Path, say: Say) -> None:
+    """Say what differs from the lock that this run will rewrite; `InputError`, before any work, where it is none."""
+    changes = locks.stale(locks.read(lock), plan) if lock.exists() else []
+    for line in changes[:_CHANGES]:
+        say(f"{lock}: {line}")
+    if len(changes) > _CHANGES:
+        say(f"{lock}: and {len(changes) - _CHANGES} changes more")
+
+
+def begin(plan: Plan, folder: Path, lock: Path, old: Lock | None, fast: bool, say: Say) -> Platform:
+    """Note what trains; say what of it would change the tensors, against the lock and against earlier sessions."""
+    place = platforms.begun(folder, platforms.here(plan, fast), any((folder / "checkpoint").glob("*")))
+    if fast and place.deterministic:
+        say("--fast: changes nothing here, a CPU computes the same bits every time anyway")
+    if place.mixed:
+        what = "this training began on another platform"
+        say(f"{folder}: {what} ({'; '.join(place.mixed)}): its tensors may be those of neither")
+    told = platforms.differences(old.platform, place) if old is not None and old.platform else ()
+    if told and _same(old, plan):
+        say(f"{lock}: was made on another platform ({'; '.join(told)}): the tensors may differ in their last bits")
+    return place
+
+
+def tell_outcome(now: Lock, lock: Path, old: Lock | None, say: Say) -> None:
+    """Say whether the tensors are those that the lock had for the same plan."""
+    if old is None or old.outcome is None or now.outcome is None or now.platform is None:
+        return
+    if old.inputs.plan_sha256 != now.inputs.plan_sha256:
+        return
+    elsewhere = old.platform is None or bool(platforms.differences(old.platform, now.platform))
+    if old.outcome.tensors_sha256 == now.outcome.tensors_sha256:
+        say(f"{lock}: the same tensors as before, bit for bit")
+    elif elsewhere or now.platform.mixed or not now.platform.deterministic:
+        say(f"{lock}: other tensors than before, from another platform")
+    else:
+        say(f"{lock}: OTHER tensors than before, though plan and platform are the same")
+
+
+def restore(recipe: Recipe | Thawed, plan: Plan, folder: Path, lock: Path, name: str, say: Say) -> None:
+    """Write the lock of a finished run again where it is gone, is of another plan, or says nothing of an outcome."""
+    old = locks.read(lock) if lock.exists() else None
+    if _same(old, plan):
+        return
+    tell_changes(plan, lock, say)
+    outcome = outcomes.of_finished(folder, folder / _RESULT, plan, lock)
+    locks.write(Lock(gathered(recipe, plan, old), platforms.of_run(folder), outcome, name), lock)
+    say(f"{lock}: written again, from {folder}")
+
+
+def _same(old: Lock | None, plan: Plan) -> bool:
+    """Whether a lock says what came of this plan."""
+    return old is not None and old.outcome is not None and old.inputs.plan_sha256 == plans.digest(plan)

@@ -1,0 +1,158 @@
+"""Platforms: what of a machine and its packages decides about the last bits, what differs, and settings that pin them.
+
+No torch is imported before one of the functions needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from . import files
+from .lock import Platform
+from .plan import Plan
+
+if TYPE_CHECKING:
+    import torch
+
+FILE = "platform.json"  # of a run folder: one platform for each session of its training, the last one last
+PACKAGES = ("control-recipes", "diffusers", "numpy", "peft", "pillow", "tokenizers", "torch", "transformers")
+_UNSET = "unset"
+_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+_ENVIRONMENT = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
+_SESSIONS = TypeAdapter(tuple[Platform, ...])
+
+
+def here(plan: Plan, fast: bool = False) -> Platform:
+    """The platform that a training of `plan` in this process runs on."""
+    import platform as machine
+    from importlib import metadata
+
+    import torch
+
+    places = _places(plan)
+    names = [torch.cuda.get_device_name(one) if one.type == "cuda" else one.type for one in places]
+    cuda = any(one.type == "cuda" for one in places)
+    return Platform(
+        device=", ".join(dict.fromkeys(names)),
+        instruction_set=torch.backends.cpu.get_cpu_capability(),
+        threads=torch.get_num_threads(),
+        system=f"{machine.system()}-{machine.machine()}",
+        python=machine.python_version(),
+        deterministic=not (cuda and fast),
+        versions=tuple((name, metadata.version(name)) for name in PACKAGES),
+        processor=_processor(),
+        flags=tuple(sorted(_flags(cuda).items())),
+    )
+
+
+def differences(was: Platform, now: Platform) -> tuple[str, ...]:
+    """What differs and may change the last bits, in words; what one of them does not know does not count."""
+    pairs: list[tuple[str, object, object]] = [
+        (words, getattr(was, name), getattr(now, name))
+        for name, words in (
+            ("device", "device"),
+            ("processor", "processor"),
+            ("instruction_set", "instruction set"),
+            ("threads", "threads"),
+            ("system", "system"),
+        )
+    ]
+    for table in ("flags", "versions"):
+        before, after = dict(getattr(was, table)), dict(getattr(now, table))
+        if before and after:
+            pairs += [(name, before.get(name, _UNSET), after.get(name, _UNSET)) for name in sorted({*before, *after})]
+    told = [f"{what} {old}, here {new}" for what, old, new in pairs if old != new and old != "" and new != ""]
+    if was.deterministic != now.deterministic:
+        told.append("made with --fast, here without" if now.deterministic else "made without --fast, here with it")
+    return tuple(told)
+
+
+def begun(folder: Path, now: Platform, resumed: bool) -> Platform:
+    """Note in a run folder that a session of its training begins; the platform, and what was otherwise before."""
+    path = folder / FILE
+    earlier = _SESSIONS.validate_json(path.read_bytes()) if resumed and path.exists() else ()
+    files.write(path, f"{json.dumps([asdict(one) for one in (*earlier, now)])}\n".encode())
+    return _together((*earlier, now))
+
+
+def of_run(folder: Path) -> Platform | None:
+    """The platform that a run folder's training ran on, as its sessions noted it; None where none did."""
+    path = folder / FILE
+    return _together(_SESSIONS.validate_json(path.read_bytes())) if path.exists() else None
+
+
+def _together(sessions: Sequence[Platform]) -> Platform:
+    last = sessions[-1]
+    told = [line for one in sessions[:-1] for line in differences(one, last)]
+    return replace(last, mixed=tuple(dict.fromkeys(told)), deterministic=all(one.deterministic for one in sessions))
+
+
+def _places(plan: Plan) -> list[torch.device]:
+    """Where a plan computes, the generator's device first."""
+    from .devices import device
+
+    return list(dict.fromkeys(device(one.device) for one in (plan.generator, *plan.critics, *plan.judges)))
+
+
+@contextmanager
+def deterministic(plan: Plan, fast: bool = False) -> Generator[None]:
+    """Inside, CUDA computes the same bits every time, unless `fast`.
+
+    A CPU does so anyway, with the same number of threads: there it changes nothing and costs nothing.
+    """
+    import torch
+
+    if fast or all(one.type != "cuda" for one in _places(plan)):
+        yield
+        return
+    os.environ.setdefault(_WORKSPACE, ":4096:8")  # read when CUDA starts
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+@contextmanager
+def threads(number: int) -> Generator[None]:
+    """Inside, torch computes with so many threads; 0 leaves them as they are."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _flags(cuda: bool) -> dict[str, str]:
+    """Settings of torch, and of the libraries below it, as they stand now; those that are not set are left out."""
+    import torch
+
+    found = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    found["float32_matmul_precision"] = torch.get_float32_matmul_precision()
+    if cuda:
+        found[_WORKSPACE] = os.environ.get(_WORKSPACE, _UNSET)
+        found["deterministic_algorithms"] = str(torch.are_deterministic_algorithms_enabled()).lower()
+        found["cudnn_benchmark"] = str(torch.backends.cudnn.benchmark).lower()
+        found["cuda"], found["cudnn"] = str(torch.version.cuda), str(torch.backends.cudnn.version())
+    return found
+
+
+def _processor() -> str:
+    """The CPU's own name, where the system says it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")

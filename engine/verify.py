@@ -1,0 +1,120 @@
+"""Verifying: whether a lock, its inputs and the adapter that came of them are what they were, to the bit.
+
+The lock's own digest; the recipe, every file it names and every file of its models; the adapter's file and tensors;
+probe pictures, painted again; and, where it is asked for, the training itself. No torch is imported before there is
+something to paint.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from . import digests, fitting, frozen, gallery, headers, jobs, models
+from . import lock as locks
+from .errors import InputError, Place, Problem
+from .findings import Finding, Verification, became
+from .gallery import Source
+from .lock import Lock, Outcome
+from .plan import Plan
+from .verify_inputs import inputs
+
+
+def verify(
+    file: Path,
+    adapter: Path | None = None,
+    retrain: bool = False,
+    sets: Sequence[str] = (),
+    allow_outside: bool = False,
+    say: jobs.Say = lambda text: None,
+) -> Verification:
+    """Verify a recipe against its lock, or a `.lock` with the recipe that it names, and say what was found.
+
+    `adapter` is looked at instead of the one that the lock names; `retrain` trains again, in a folder of its own, with
+    as many threads as the lock says. Raises `InputError` where there is no such file, or no lock of it.
+    """
+    path, source = _placed(file, say)
+    try:
+        lock = locks.read(path)
+    except InputError as error:
+        return Verification(path, adapter, (Finding("lock", False, f"{path} {error.problems[0].message}"),))
+    source = jobs.of_lock(lock, path) if source is None else source
+    folder = path.absolute().parent if source is None else source.path.absolute().parent
+    found = [Finding("lock", True, f"{path} is what was written ({locks.digest(lock)[:12]}…)")]
+    found += inputs(lock, source, folder, sets, allow_outside)
+    if lock.outcome is None:
+        found.append(Finding("adapter", None, "the lock names none: nothing was trained since its inputs were written"))
+        return Verification(path, None, tuple(found))
+    chosen = adapter or Path(os.path.relpath(path.absolute().parent / lock.outcome.adapter))
+    found += _adapter(chosen, lock.outcome, lock)
+    try:
+        plan = frozen.plan(lock, path, folder, allow_outside)
+        found += _work(lock, lock.outcome, plan, chosen, retrain, say)
+    except InputError as error:
+        found.append(Finding("probes", None, f"not painted: {error.problems[0].message}"))
+    return Verification(path, chosen, tuple(found))
+
+
+def _placed(file: Path, say: jobs.Say) -> tuple[Path, Source | None]:
+    """The lock, and the recipe where it was the recipe that was given."""
+    if file.suffix == ".lock":
+        path, source = file, None
+    else:
+        source = gallery.find(str(file))
+        if source.gallery:
+            say(f"{file}: there is no such file here, so this is {source.path.name} of the gallery")
+        path = jobs.lock_path(source, Path("runs", source.path.stem))
+        if not source.path.is_file():
+            raise InputError([Problem(Place(str(file)), "", "there is no such file")])
+    if not path.is_file():
+        hint = "`recipe run` trains and writes one, `recipe lock` writes one without training"
+        raise InputError([Problem(Place(str(path)), "", f"{jobs.NO_LOCK} to verify against", hint)])
+    return path, source
+
+
+def _adapter(path: Path, outcome: Outcome, lock: Lock) -> Iterator[Finding]:
+    if not path.is_file():
+        yield Finding("adapter", False, f"{path} is gone")
+        return
+    try:
+        tensors = digests.tensors_sha256(path)
+        metadata = headers.read(path).metadata
+    except InputError as error:
+        yield Finding("adapter", False, f"{path} {error.problems[0].message}")
+        return
+    file = models.sha256(path)
+    if (file, tensors) == (outcome.adapter_sha256, outcome.tensors_sha256):
+        yield Finding("adapter", True, f"{path} is as locked, file and tensors ({tensors[:12]}…)")
+        return
+    if tensors != outcome.tensors_sha256:
+        yield Finding("adapter", False, f"{path} has other tensors: {became(outcome.tensors_sha256, tensors)}")
+    else:
+        what = f"{path} has the tensors of the lock, but another header"
+        yield Finding("adapter", False, f"{what}: {became(outcome.adapter_sha256, file)}")
+    yield from _of_another(path, metadata, lock)
+
+
+def _of_another(path: Path, metadata: dict[str, str], lock: Lock) -> Iterator[Finding]:
+    """What an adapter that is not the lock's says of itself."""
+    try:
+        carried = fitting.carried(path, metadata)
+        model = locks.plan_of(lock).generator.model
+        if why := fitting.another(carried, model):
+            yield Finding("adapter", False, f"{path} {why}")
+        elif carried.plan_sha256 != lock.inputs.plan_sha256:
+            yield Finding("adapter", None, f"{path} was made from another plan: `recipe diff` says what differs")
+    except InputError as error:
+        yield Finding("adapter", None, f"{path} {error.problems[0].message}")
+
+
+def _work(lock: Lock, outcome: Outcome, plan: Plan, adapter: Path, retrain: bool, say: jobs.Say) -> Iterator[Finding]:
+    """What takes the models themselves: pictures, and the training."""
+    from . import verify_work
+
+    if adapter.is_file() and digests.tensors_sha256(adapter) == outcome.tensors_sha256:
+        yield from verify_work.probes(lock, outcome, plan, adapter, say)
+    else:
+        yield Finding("probes", None, f"not painted: {'another' if adapter.is_file() else 'there is no'} adapter")
+    if retrain:
+        yield from verify_work.retrained(lock, outcome, plan, adapter, say)

@@ -1,0 +1,107 @@
+"""Verifying what was computed: probe pictures painted again, and the training done again, on the lock's own terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from . import adapter as adapters
+from . import platforms, run
+from .errors import InputError
+from .findings import Finding, became
+from .jobs import Say
+from .lock import Lock, Outcome
+from .plan import Plan
+from .probes import TOLERANCE, Compared, compare
+
+_UNKNOWN = ("the lock does not say on what it was made",)
+
+
+def probes(lock: Lock, outcome: Outcome, plan: Plan, adapter: Path, say: Say) -> Iterator[Finding]:
+    """Paint the lock's probes again: bit for bit the same, or, on another platform, within a tolerance."""
+    say(f"painting {len(outcome.probes)} held-out pictures again")
+    with ExitStack() as stack:
+        elsewhere = _entered(stack, lock, plan)
+        found = compare(plan, adapter, outcome.probes)
+    yield from _judged(found, elsewhere)
+
+
+def _entered(stack: ExitStack, lock: Lock, plan: Plan) -> tuple[str, ...]:
+    """Compute as the lock's platform did, as far as it can be told to; what differs nevertheless, in words."""
+    locked = lock.platform
+    stack.enter_context(platforms.threads(locked.threads if locked else 0))
+    fast = locked is not None and not locked.deterministic
+    stack.enter_context(platforms.deterministic(plan, fast))
+    return platforms.differences(locked, platforms.here(plan, fast)) if locked else _UNKNOWN
+
+
+def _judged(found: list[Compared], elsewhere: tuple[str, ...]) -> Iterator[Finding]:
+    same = sum(one.same for one in found)
+    if same == len(found):
+        yield Finding("probes", True, f"{len(found)} pictures painted again, bit for bit the same")
+        return
+    if not elsewhere:
+        for one in found:
+            if not one.same:
+                yield Finding("probes", False, f"{one.file} is painted otherwise, on the same platform{_far(one)}")
+        return
+    where = f"on another platform ({'; '.join(elsewhere)})"
+    if unknown := [one for one in found if not one.same and one.distance is None]:
+        said = "of version 1, knows them by their bits alone"
+        yield Finding("probes", None, f"{len(unknown)} pictures cannot be compared {where}: the lock, {said}")
+    for one in found:
+        if not one.near and one.distance is not None:
+            yield Finding("probes", False, f"{one.file} is painted otherwise{_far(one)}, {where}")
+    if all(one.near for one in found):
+        far = max(one.distance or 0 for one in found)
+        bits = f"{same} of {len(found)} pictures painted again bit for bit"
+        tolerance = f"the others within {TOLERANCE} of 255 in the mean of each 8 × 8 field, by at most {far}"
+        yield Finding("probes", True, f"{bits}, {tolerance}, {where}")
+
+
+def _far(one: Compared) -> str:
+    return "" if one.distance is None else f", means off by up to {one.distance} of 255 where {TOLERANCE} are tolerated"
+
+
+def retrained(lock: Lock, outcome: Outcome, plan: Plan, adapter: Path, say: Say) -> Iterator[Finding]:
+    """Train again in a folder of its own, with the lock's number of threads, and compare the tensors."""
+    fast = lock.platform is not None and not lock.platform.deterministic
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        elsewhere = _entered(stack, lock, plan)
+        say(f"training again: {plan.train.steps} steps at most, in {folder}")
+        made = run.train(plan, Path(folder), _telling(say), fast=fast)
+        if made.tensors_sha256 == outcome.tensors_sha256:
+            yield Finding("retrained", True, f"{made.steps} steps, the same tensors, bit for bit")
+            return
+        said = f"other tensors: {became(outcome.tensors_sha256, made.tensors_sha256)}{_distance(made.adapter, adapter)}"
+    if fast:
+        said += "; the lock's were made with --fast, which promises nothing about bits"
+    if lock.platform is not None and lock.platform.mixed:
+        said += f"; the lock's were made on several platforms ({'; '.join(lock.platform.mixed)})"
+    said += f"; this is another platform: {'; '.join(elsewhere)}" if elsewhere else "; on the same platform"
+    yield Finding("retrained", False, said)
+
+
+def _telling(say: Say) -> run.Listen:
+    """Says now and then how far a training has come."""
+
+    def listen(step: run.Step) -> None:
+        if step.step == step.steps or step.step % max(1, step.steps // 10) == 0:
+            say(f"training again {step.step}/{step.steps}  loss {step.loss:.3f}  {step.seconds_left:.0f} s left")
+
+    return listen
+
+
+def _distance(made: Path, locked: Path) -> str:
+    """The largest difference of a weight, in words; nothing where the two cannot be compared."""
+    try:
+        (new, _), (old, _) = adapters.load(made), adapters.load(locked)
+    except InputError:
+        return ""
+    if {name: value.shape for name, value in new.items()} != {name: value.shape for name, value in old.items()}:
+        return ""
+    far = max(float((new[name] - old[name]).abs().max()) for name in new)
+    largest = max(float(value.abs().max()) for value in old.values())
+    return f", weights off by up to {far:.2g} where the largest is {largest:.2g}"

@@ -1,0 +1,126 @@
+"""Extracting: what went into an adapter comes out byte for byte, and nothing is written where it should not be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import ran
+from control_recipes.engine import adapter, extract, lock
+from control_recipes.engine.errors import InputError
+from control_recipes.engine.plan import digest
+from control_recipes.engine.recipe import read
+from control_recipes.engine.resolve import resolve
+
+ADAPTER = Path("runs/tiny/tiny.safetensors")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return ran.finished(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture
+def here(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(ran.copied(finished, tmp_path))
+    return tmp_path
+
+
+def changed(**entries: str) -> Path:
+    """The adapter with other entries in its header."""
+    tensors, metadata = adapter.load(ADAPTER)
+    adapter.save(ADAPTER, tensors, {**metadata, **{f"control_recipes.{key}": text for key, text in entries.items()}})
+    return ADAPTER
+
+
+def test_every_text_comes_back_byte_for_byte(here: Path):
+    paths = extract.write(extract.extract(ADAPTER), Path("out"))
+    assert paths == [Path("out/tiny.yaml"), Path("out/base.yaml"), Path("out/tiny.lock")]
+    for name in ("tiny.yaml", "base.yaml"):
+        assert Path("out", name).read_bytes() == Path(name).read_bytes()
+    assert lock.read(Path("out/tiny.lock")) == lock.Lock(lock.read(Path("tiny.lock")).inputs, recipe="tiny.yaml")
+
+
+def test_what_is_extracted_runs_again_where_its_models_are(here: Path):
+    wanted = lock.read(Path("tiny.lock")).inputs.plan_sha256
+    for name in ("tiny.yaml", "base.yaml", "tiny.lock"):
+        Path(name).unlink()
+    extract.write(extract.extract(ADAPTER), Path())
+    assert digest(resolve(read(Path("tiny.yaml")))) == wanted
+
+
+def test_line_ends_and_a_byte_order_mark_are_kept(here: Path):
+    text = Path("tiny.yaml").read_text("utf-8").replace("\n", "\r\n")
+    for recipe in (text, "\ufeff" + text):
+        sha256 = hashlib.sha256(recipe.encode()).hexdigest()
+        inputs = json.loads(adapter.load(ADAPTER)[1]["control_recipes.inputs"])
+        changed(recipe=recipe, inputs=json.dumps({**inputs, "recipe_sha256": sha256}))
+        out = here / sha256
+        extract.write(extract.extract(ADAPTER), out)
+        assert (out / "tiny.yaml").read_bytes() == recipe.encode()
+
+
+def test_as_one_stream_the_recipe_stands_first_word_for_word(here: Path):
+    import yaml
+
+    text = extract.extract(ADAPTER).text()
+    assert text.startswith(Path("tiny.yaml").read_text("utf-8"))
+    recipe, base, inputs = yaml.safe_load_all(text)
+    assert (recipe["name"], base) == ("tiny", {"stay": {"weight": 0.05}})
+    assert inputs["plan_sha256"] == lock.read(Path("tiny.lock")).inputs.plan_sha256
+    told = json.loads(extract.extract(ADAPTER).json())
+    assert told["recipe"] == Path("tiny.yaml").read_text("utf-8")
+    assert told["inputs"] == inputs
+
+
+def test_nothing_is_replaced(here: Path):
+    before = sorted(here.rglob("*"))
+    with pytest.raises(InputError, match=r"tiny\.lock:1:1: is there already"):
+        extract.write(extract.extract(ADAPTER), Path())
+    assert sorted(here.rglob("*")) == before
+
+
+def test_a_text_that_is_not_what_its_digest_says_is_refused(here: Path):
+    extract.extract(ADAPTER)
+    with pytest.raises(InputError, match="not what its digest says: the recipe"):
+        extract.extract(changed(recipe="recipe: 1\n"))
+
+
+def test_an_included_text_is_held_to_its_digest_too(here: Path):
+    with pytest.raises(InputError, match=r"not what its digest says: base\.yaml"):
+        extract.extract(changed(included='{"base.yaml": "stay: {weight: 9.0}"}'))
+
+
+@pytest.mark.parametrize("included", ["[]", "no json", '{"base.yaml": 3}', '{"": "a"}', '{"..": "a"}', "[" * 100_000])
+def test_what_names_no_files_is_refused(here: Path, included: str):
+    with pytest.raises(InputError):
+        extract.extract(changed(included=included))
+
+
+def test_files_stay_below_the_folder(here: Path):
+    carried = extract.extract(ADAPTER)
+    hostile = {"../../up.yaml": "a", "/etc/passwd": "b", "base.yaml": "c"}
+    extract.write(extract.Carried(carried.name, carried.recipe, hostile, carried.inputs), here / "out")
+    written = {path.relative_to(here / "out").as_posix() for path in (here / "out").rglob("*") if path.is_file()}
+    assert written == {"up/up/up.yaml", "etc/passwd", "base.yaml", "tiny.yaml", "tiny.lock"}
+    with pytest.raises(InputError, match="two files of one name"):
+        extract.write(extract.Carried("a", "r", {"a.yaml": "x"}, carried.inputs), here / "other")
+    assert not (here / "other").exists()
+
+
+def test_a_name_that_leads_elsewhere_is_refused(here: Path):
+    metadata = adapter.load(ADAPTER)[1]
+    plan = lock.inputs_of(metadata["control_recipes.inputs"], "x").plan
+    extract.extract(changed(inputs=plan))  # of before there were inputs: the plan alone
+    with pytest.raises(InputError, match="no recipe can be called"):
+        extract.extract(changed(inputs=plan.replace('"name":"tiny"', '"name":"../tiny"')))
+
+
+def test_what_carries_nothing_is_refused(tmp_path: Path):
+    import torch
+
+    adapter.save(tmp_path / "a.safetensors", {"a": torch.zeros(1)}, {})
+    with pytest.raises(InputError, match="carries no recipe"):
+        extract.extract(tmp_path / "a.safetensors")

@@ -1,0 +1,105 @@
+"""An adapter made for another generator is refused with words, wherever one is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import made
+import pytest
+import ran
+from control_recipes.engine import adapter, evaluate, fitting, lock, pictures, plan
+from control_recipes.engine.errors import InputError
+
+MODEL = made.plan().generator.model
+
+
+def carried(model: plan.Model = MODEL, hub: tuple[lock.Weights, ...] = ()) -> lock.Inputs:
+    whole = made.plan()
+    return lock.inputs(replace(whole, generator=replace(whole.generator, model=model)), hub=hub)
+
+
+def test_the_same_files_are_the_same_generator_wherever_they_lie():
+    assert fitting.another(carried(), MODEL) == ""
+    assert fitting.another(carried(), replace(MODEL, address="./copy", folder="/elsewhere")) == ""
+
+
+def test_words_for_another_generator():
+    other = replace(MODEL, files=(("model.safetensors", "1" * 64),))
+    assert fitting.another(carried(), other) == "was trained for another builtin:generator: model.safetensors differs"
+    assert fitting.another(carried(), replace(other, address="./mine")) == (
+        "was trained for another generator: builtin:generator, not ./mine"
+    )
+    hub = replace(MODEL, address="org/one@main", revision="a" * 40, files=())
+    assert fitting.another(carried(hub), replace(hub, revision="b" * 40)) == (
+        f"was trained for another org/one@main, {'a' * 40}, not {'b' * 40}"
+    )
+
+
+def test_a_copy_of_a_hub_model_is_known_by_its_weights():
+    hub = replace(MODEL, address="org/one@main", revision="a" * 40, files=())
+    known = lock.Weights("org/one@main", "flux", "a" * 40, (("model.safetensors", "0" * 64), ("x.json", "2" * 64)))
+    assert fitting.another(carried(hub, (known,)), MODEL) == ""
+    assert fitting.another(carried(hub), MODEL) != ""
+    other = replace(MODEL, files=(("model.safetensors", "1" * 64),))
+    assert fitting.another(carried(hub, (known,)), other) != ""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return ran.finished(tmp_path_factory.mktemp("finished"))
+
+
+def test_eval_and_generate_refuse_it(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(ran.copied(finished, tmp_path))
+    path = Path("runs/tiny/tiny.safetensors")
+    whole = plan.parse(Path("runs/tiny/plan.json").read_text("utf-8"))
+    evaluate.evaluate(whole, path)
+    pictures.generate(path, ["a ball"], 0, 1.0, Path("out"))
+    weights = Path("flux/transformer/diffusion_pytorch_model.safetensors")
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1  # the same names and shapes
+    weights.write_bytes(data)
+    said = f"was trained for another ./flux: transformer/{weights.name} differs"
+    with pytest.raises(InputError, match=said):
+        pictures.generate(path, ["a ball"], 0, 1.0, Path("out"))
+    from control_recipes.engine.recipe import read
+    from control_recipes.engine.resolve import resolve
+
+    with pytest.raises(InputError, match=said):
+        evaluate.evaluate(resolve(read(Path("tiny.yaml"))), path)
+
+
+def test_an_adapter_of_another_tool_is_told_by_its_tensors_alone(tmp_path: Path):
+    fitting.refuse_another(tmp_path, {}, MODEL)
+    with pytest.raises(InputError, match="carries no recipe"):
+        fitting.carried(tmp_path, {})
+    with pytest.raises(InputError, match="holds no inputs of a lock"):
+        fitting.refuse_another(tmp_path, {"control_recipes.inputs": "[]"}, MODEL)
+
+
+def test_what_an_adapter_says_of_itself_is_in_order(finished: Path):
+    """Keys sorted, no times, no paths: what other tools read, and what ours does."""
+    import json
+
+    data = (finished / "runs/tiny/tiny.safetensors").read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    told = header["__metadata__"]
+    assert list(header) == sorted(header)
+    assert list(told) == sorted(told)
+    assert str(finished) not in data[8 : 8 + length].decode()
+    assert not [key for key in told if "time" in key or "date" in key or "_at" in key]
+    assert told["ss_steps"] == told["ss_max_train_steps"] == "2"
+    assert told["ss_seed"] == "100"
+    assert told["ss_learning_rate"] == "0.001"
+    assert told["ss_resolution"] == "(64, 64)"
+    assert told["modelspec.resolution"] == "64x64"
+    assert told["modelspec.description"] == "a line lies on the horizon"
+    assert told["ss_sd_model_name"] == "flux"
+    # what sd-scripts always writes, and what ModelSpec 1.0.1 asks for
+    assert {"ss_v2", "ss_base_model_version", "ss_network_module", "ss_network_dim", "ss_network_alpha"} <= set(told)
+    assert {f"modelspec.{key}" for key in ("sai_model_spec", "architecture", "implementation", "title")} <= set(told)
+    inputs = lock.inputs_of(told["control_recipes.inputs"], "x")
+    assert inputs == lock.read(finished / "tiny.lock").inputs
+    assert adapter.load(finished / "runs/tiny/tiny.safetensors")[1] == told

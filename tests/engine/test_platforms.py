@@ -1,0 +1,95 @@
+"""Platforms: what decides about bits, what differs, and what a training that moved says of itself."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import made
+import pytest
+import torch
+from control_recipes.engine import platforms
+from control_recipes.engine.lock import Platform
+
+PLACE = Platform("cpu", "AVX2", 2, "Linux-x86_64", "3.11.0", True, (("numpy", "2.4"), ("torch", "2.13.0")), "a mill",
+                 (("precision", "high"),))  # fmt: skip
+
+
+def test_a_platform_says_what_the_same_bits_depend_on():
+    here = platforms.here(made.plan())
+    assert (here.device, here.deterministic, here.mixed) == ("cpu", True, ())
+    assert here.threads == torch.get_num_threads()
+    assert {"torch", "diffusers", "transformers", "peft", "tokenizers", "numpy", "control-recipes"} <= dict(
+        here.versions
+    ).keys()
+    assert here.flags == tuple(sorted(here.flags))
+    assert dict(here.flags)["float32_matmul_precision"] == torch.get_float32_matmul_precision()
+
+
+def test_settings_of_the_libraries_below_are_part_of_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
+    assert dict(platforms.here(made.plan()).flags)["MKL_CBWR"] == "COMPATIBLE"
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (replace(PLACE, threads=4), "threads 2, here 4"),
+        (replace(PLACE, instruction_set="AVX512"), "instruction set AVX2, here AVX512"),
+        (replace(PLACE, device="NVIDIA H100"), "device cpu, here NVIDIA H100"),
+        (replace(PLACE, processor="a watch"), "processor a mill, here a watch"),
+        (replace(PLACE, versions=(("numpy", "2.4"), ("torch", "2.14.0"))), "torch 2.13.0, here 2.14.0"),
+        (replace(PLACE, flags=(("MKL_CBWR", "AVX2"), ("precision", "high"))), "MKL_CBWR unset, here AVX2"),
+        (replace(PLACE, deterministic=False), "made without --fast, here with it"),
+    ],
+)
+def test_what_differs_is_said_in_words(other: Platform, said: str):
+    assert platforms.differences(PLACE, other) == (said,)
+    assert platforms.differences(PLACE, PLACE) == ()
+
+
+def test_what_is_not_known_or_does_not_matter_is_no_difference():
+    assert platforms.differences(replace(PLACE, processor="", flags=()), PLACE) == ()
+    assert platforms.differences(PLACE, replace(PLACE, python="3.12.1")) == ()
+    assert platforms.differences(replace(PLACE, deterministic=False), PLACE) == ("made with --fast, here without",)
+
+
+def test_sessions_of_one_training_are_kept_apart(tmp_path: Path):
+    assert platforms.of_run(tmp_path) is None
+    assert platforms.begun(tmp_path, PLACE, False) == PLACE
+    again = platforms.begun(tmp_path, PLACE, True)
+    assert again == PLACE
+    moved = platforms.begun(tmp_path, replace(PLACE, threads=8), True)
+    assert moved == replace(PLACE, threads=8, mixed=("threads 2, here 8",))
+    assert platforms.of_run(tmp_path) == moved
+    assert platforms.begun(tmp_path, PLACE, False) == PLACE  # anew, and nothing of before counts
+
+
+def test_a_training_that_was_fast_once_promises_nothing(tmp_path: Path):
+    platforms.begun(tmp_path, replace(PLACE, deterministic=False), False)
+    assert platforms.begun(tmp_path, PLACE, True).deterministic is False
+
+
+def test_threads_are_given_back():
+    before = torch.get_num_threads()
+    with platforms.threads(before + 2):
+        assert torch.get_num_threads() == before + 2
+    with platforms.threads(0):
+        assert torch.get_num_threads() == before
+    assert torch.get_num_threads() == before
+
+
+def test_cuda_is_told_to_compute_the_same_bits_unless_it_is_to_be_fast(monkeypatch: pytest.MonkeyPatch):
+    plan = made.plan()
+    on_cuda = replace(plan, generator=replace(plan.generator, device="cuda"))
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    with platforms.deterministic(plan):
+        assert not torch.are_deterministic_algorithms_enabled()  # a CPU needs no telling
+    with platforms.deterministic(on_cuda, fast=True):
+        assert not torch.are_deterministic_algorithms_enabled()
+        assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
+    with platforms.deterministic(on_cuda):
+        assert torch.are_deterministic_algorithms_enabled()
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert not torch.are_deterministic_algorithms_enabled()

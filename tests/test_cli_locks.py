@@ -1,0 +1,198 @@
+"""Locks on the command line: statuses, streams, what is written and what is not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import ran
+from test_cli import printed, recipe
+
+LOCK, ADAPTER = Path("tiny.lock"), Path("runs/tiny/tiny.safetensors")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return ran.finished(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture
+def here(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(ran.copied(finished, tmp_path))
+    return tmp_path
+
+
+def state(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".busy"}
+
+
+def change(old: str, new: str) -> None:
+    text = Path("tiny.yaml").read_text("utf-8")
+    assert old in text
+    Path("tiny.yaml").write_text(text.replace(old, new), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "tiny.yaml", "--locked", "--frozen"], "give one of --locked, --frozen and --upgrade"),
+        (["run", "tiny.yaml", "--frozen", "--upgrade"], "give one of --locked, --frozen and --upgrade"),
+        (["run", "tiny.yaml", "--locked", "--upgrade"], "give one of --locked, --frozen and --upgrade"),
+        (["run", "tiny.yaml", "--frozen", "--set", "train.steps=1"], "--set would change it"),
+        (["lock", "tiny.yaml", "--check", "--upgrade"], "give one of --check and --upgrade"),
+    ],
+)
+def test_options_exclude_each_other(here: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]):
+    before = state(here)
+    assert recipe(*words) == 2
+    assert said in capsys.readouterr().err
+    assert state(here) == before
+
+
+def test_locked_writes_nothing_unless_the_lock_is_up_to_date(here: Path, capsys: pytest.CaptureFixture[str]):
+    change("lr: 1e-3", "lr: 2e-3")
+    before = state(here)
+    assert recipe("run", "tiny.yaml", "--locked") == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "tiny.lock: training: lr was 0.001, is now 0.002" in told.err
+    assert state(here) == before
+    LOCK.unlink()
+    assert recipe("run", "tiny.yaml", "--locked", "--json") == 1
+    assert "there is no lock" in printed(capsys)["problems"][0]["message"]
+    assert not LOCK.exists()
+
+
+def test_frozen_runs_the_locks_plan_and_keeps_its_inputs(here: Path, capsys: pytest.CaptureFixture[str]):
+    before = json.loads(LOCK.read_text("utf-8"))
+    change("lr: 1e-3", "lr: oops")
+    assert recipe("run", "tiny.yaml", "--frozen", "--out", "out", "--json") == 0
+    told = capsys.readouterr()
+    assert "the recipe says something else by now; this is the plan of the lock" in told.err
+    assert "tiny.lock: the same tensors as before, bit for bit" in told.err
+    assert json.loads(told.out)["digest"] == before["inputs"]["plan_sha256"]
+    after = json.loads(LOCK.read_text("utf-8"))
+    assert after["inputs"] == before["inputs"]
+    assert after["outcome"]["adapter"] == "out/tiny.safetensors"
+    assert after["outcome"]["tensors_sha256"] == before["outcome"]["tensors_sha256"]
+    assert recipe("extract", "out/tiny.safetensors", "--json") == 0
+    assert printed(capsys)["recipe"] == ""  # the text that is there now did not make it
+    assert "with --frozen, whose recipe has changed since" in Path("out/recipe.yaml").read_text("utf-8")
+    LOCK.unlink()
+    assert recipe("run", "tiny.yaml", "--frozen") == 2
+    assert "there is no lock to run from" in capsys.readouterr().err
+
+
+def test_a_finished_run_writes_its_lock_again(here: Path, capsys: pytest.CaptureFixture[str]):
+    before = LOCK.read_text("utf-8")
+    LOCK.unlink()
+    assert recipe("run", "tiny.yaml") == 0
+    told = capsys.readouterr().err
+    assert "up to date" in told
+    assert f"tiny.lock: written again, from {Path('runs/tiny')}" in told
+    assert LOCK.read_text("utf-8") == before
+    assert recipe("run", "tiny.yaml") == 0  # the twin: there it is left alone
+    assert "written again" not in capsys.readouterr().err
+    change("lr: 1e-3", "lr: 2e-3")
+    assert recipe("lock", "tiny.yaml") == 0
+    change("lr: 2e-3", "lr: 1e-3")
+    capsys.readouterr()
+    assert recipe("run", "tiny.yaml") == 0
+    assert "tiny.lock: training: lr was 0.002, is now 0.001" in capsys.readouterr().err
+    assert LOCK.read_text("utf-8") == before
+
+
+def test_a_lock_is_not_written_again_for_an_adapter_that_is_another_one(here: Path, capsys: pytest.CaptureFixture[str]):
+    LOCK.unlink()
+    data = bytearray(ADAPTER.read_bytes())
+    data[-1] ^= 1
+    ADAPTER.write_bytes(data)
+    assert recipe("run", "tiny.yaml") == 2
+    assert f"{ADAPTER}:1:1: is not what this run trained" in capsys.readouterr().err
+    assert not LOCK.exists()
+
+
+def test_a_lock_says_what_it_changes_and_drops(here: Path, capsys: pytest.CaptureFixture[str]):
+    change("lr: 1e-3", "lr: 2e-3")
+    assert recipe("lock", "tiny.yaml") == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "tiny.lock: training: lr was 0.001, is now 0.002",
+        "tiny.lock: its outcome belonged to the plan before, and is dropped",
+        "wrote tiny.lock",
+    ]
+    assert json.loads(LOCK.read_text("utf-8"))["outcome"] is None
+
+
+def test_another_platform_is_announced(here: Path, capsys: pytest.CaptureFixture[str]):
+    from dataclasses import replace
+
+    from control_recipes.engine import lock
+
+    found = lock.read(LOCK)
+    assert found.platform is not None
+    lock.write(replace(found, platform=replace(found.platform, threads=64, processor="an abacus")), LOCK)
+    assert recipe("run", "tiny.yaml", "--again", "--fast") == 0
+    told = capsys.readouterr().err
+    assert "tiny.lock: was made on another platform (processor an abacus, here " in told
+    assert "; threads 64, here " in told
+    assert "the tensors may differ in their last bits" in told
+    assert "--fast: changes nothing here" in told
+    assert "the same tensors as before, bit for bit" in told
+    assert recipe("run", "tiny.yaml", "--again") == 0  # the twin: the same platform is not worth a word
+    assert "another platform" not in capsys.readouterr().err
+
+
+def test_a_training_that_moved_to_another_platform_says_so(here: Path, capsys: pytest.CaptureFixture[str]):
+    from control_recipes.engine import platforms
+
+    folder = Path("runs/tiny")
+    for name in ("result.json", "evaluation.json"):  # as if it had been stopped after its last step
+        (folder / name).unlink()
+    text = (folder / platforms.FILE).read_text("utf-8")
+    (folder / platforms.FILE).write_text(text.replace('"threads": ', '"threads": 9'), "utf-8")
+    assert recipe("run", "tiny.yaml") == 0
+    assert "this training began on another platform (threads 9" in capsys.readouterr().err
+    mixed = json.loads(LOCK.read_text("utf-8"))["platform"]["mixed"]
+    assert len(mixed) == 1
+    assert mixed[0].startswith("threads 9")
+
+
+def test_verify_says_what_is_as_locked_and_exits_1_where_something_is_not(
+    here: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert recipe("verify", "tiny.yaml") == 0
+    told = capsys.readouterr()
+    assert [line[0] for line in told.out.splitlines()] == ["✓"] * 6
+    assert told.err == "painting 4 held-out pictures again\n"
+    assert recipe("verify", "tiny.lock", "--json", "--quiet") == 0
+    assert printed(capsys)["verified"] is True
+    with Path("assets/test.jsonl").open("a", encoding="utf-8") as file:
+        file.write("\n")
+    assert recipe("verify", "tiny.yaml", "--json", "--quiet") == 1
+    found = printed(capsys)
+    assert found["verified"] is False
+    assert [one["part"] for one in found["findings"] if one["ok"] is False] == ["files"]
+    assert recipe("verify", "nowhere.yaml") == 2
+    assert recipe("verify", "nowhere.lock") == 2
+    assert "there is no" in capsys.readouterr().err
+
+
+def test_extract_gives_back_what_went_in(here: Path, capsys: pytest.CaptureFixture[str]):
+    assert recipe("extract", str(ADAPTER)) == 0
+    assert capsys.readouterr().out.startswith(Path("tiny.yaml").read_text("utf-8"))
+    assert recipe("extract", str(ADAPTER), "--out", "out") == 0
+    assert capsys.readouterr().out.splitlines() == ["out/tiny.yaml", "out/base.yaml", "out/tiny.lock"]
+    assert Path("out/tiny.yaml").read_bytes() == Path("tiny.yaml").read_bytes()
+    assert recipe("extract", str(ADAPTER), "--out", "out") == 2
+    assert "is there already" in capsys.readouterr().err
+    assert recipe("extract", "nowhere.safetensors") == 2
+
+
+def test_the_lock_is_what_the_adapter_carries(here: Path):
+    from control_recipes.engine import headers, lock
+
+    carried = lock.inputs_of(headers.read(ADAPTER).metadata["control_recipes.inputs"], "x")
+    assert carried == lock.read(LOCK).inputs
+    assert dict(carried.files).keys() == {"assets/card.png", "assets/test.jsonl"}
+    assert dict(carried.included).keys() == {"base.yaml"}
