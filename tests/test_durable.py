@@ -116,7 +116,7 @@ def recipe(*words):
     except SystemExit as left:
         return left.code
     return 0
-subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48k", "none", "small"], check=True)
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", "small"], check=True)
 print(recipe("run", "tiny.yaml", "--out", "small/run", "--quiet"))
 subprocess.run(["mount", "-o", "remount,size=8m", "small"], check=True)
 print(recipe("run", "tiny.yaml", "--out", "small/run"))
