@@ -84,14 +84,14 @@ def _encoded(vae: AutoencoderKL, scenes: painter.Scenes, seed: int) -> dict[str,
     return {"latents": torch.cat(latents), "weights": torch.cat(weights)}
 
 
-def _name(taught: Pool, index: Tensor, rng: torch.Generator) -> list[dict[str, str]]:
+def _name(known: Pool, index: Tensor, rng: torch.Generator) -> list[dict[str, str]]:
     """Which factors each caption names, and with which word.
 
     A continuous factor has a word only where it has exactly the value that the word stands for.
     """
-    some = taught.scenes[index]
+    some = known.scenes[index]
     words = {factor: some.words(factor) for factor in NAMED}
-    exact = {factor: taught.even[factor][index].tolist() for factor in NAMED}
+    exact = {factor: known.even[factor][index].tolist() for factor in NAMED}
     draws = torch.rand(len(index), len(NAMED), generator=rng).tolist()
     found: list[dict[str, str]] = []
     for row in range(len(index)):
@@ -102,17 +102,21 @@ def _name(taught: Pool, index: Tensor, rng: torch.Generator) -> list[dict[str, s
         }
         sayable = captions.relevant({factor: each[row] for factor, each in words.items()})
         drawn = dict(zip(NAMED, draws[row], strict=True))
-        found.append(coherent({f: true[f] for f in NAMED if f in true and f in sayable and drawn[f] < NAMED[f]}))
+        found.append(allowed({f: true[f] for f in NAMED if f in true and f in sayable and drawn[f] < NAMED[f]}))
     return found
 
 
 def coherent(named: dict[str, str]) -> dict[str, str]:
-    """Without what needs something else to be named, and without the colour of a combination that is held out."""
+    """Without what needs something else to be named."""
     while strange := set(named) - captions.relevant(named):
         named = {factor: word for factor, word in named.items() if factor not in strange}
-    if captions.held_out(named):
-        del named["color"]
     return named
+
+
+def allowed(named: dict[str, str]) -> dict[str, str]:
+    """What a caption of the training names of what it could: no combination that is held out."""
+    said = coherent(named)
+    return {factor: word for factor, word in said.items() if factor != "color"} if captions.held_out(said) else said
 
 
 def strangers(text: str, rng: random.Random) -> str:

@@ -1,0 +1,199 @@
+"""`python -m control_recipes.engine.world.whole.train NAME --out DIR`: the world's checkpoints again, with their cards.
+
+vae         AutoencoderKL                               needs nothing
+generator   FluxPipeline around that VAE, two courses   needs vae
+critic      Qwen2.5-VL, two courses                     needs generator
+critic2     another one, of another patch size          needs generator
+judge       Llava                                       needs generator
+
+From nothing, or (`--from DIR`, for vae and generator) from the weights of an earlier one, as far as they fit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
+
+from .... import critics
+from ... import generators, models, plan
+from ...quiet import quiet
+from .. import codec
+from ..training import Course, Report
+from . import audit, cards, collect, facts, pictures, train_critic, train_generator, train_judge, train_vae
+from .audit import Accuracy
+from .pico_generator import TEXT_LENGTH
+
+SHIPPED = Path(__file__).with_name("checkpoints")
+ROUNDS = 18  # control trainings whose pictures a critic's second course sees: two of each kind
+
+
+def vae(out: Path, report: Report, start: Path | None = None) -> Path:
+    """Train the VAE in `out/vae`, from the weights in `start` if there is one; its folder."""
+    folder = out / "vae"
+    minutes = train_vae.train(folder, report, start)
+    scenes, shown = audit.rendered(400, seed=90)
+    seen = audit.reconstructed(codec.load(folder), shown)
+    notes = [f"{audit.decibels(shown, seen):.1f} dB on pictures it never saw"]
+    tables = {
+        "reader on painted pictures": audit.reading(scenes, shown),
+        "reader on its reconstructions": audit.reading(scenes, seen),
+    }
+    cards.write(folder, "VAE", train_vae.courses(start), minutes, notes, tables, start is not None)
+    return folder
+
+
+def generator(out: Path, report: Report, start: Path | None = None) -> Path:
+    """Train the generator in `out/generator`, around the VAE in `out/vae` or, without one, the shipped one.
+
+    It begins with the weights of the pipeline in `start`, if there is one.
+    """
+    folder = out / "generator"
+    source = out / "vae" if (out / "vae" / "config.json").exists() else SHIPPED / "generator" / "vae"
+    minutes = train_generator.train(folder, report, source, start)
+    if (source / cards.FILE).exists():
+        shutil.copyfile(source / cards.FILE, folder / "vae" / cards.FILE)
+    plans = train_generator.courses(start)
+    cards.write(folder, "generator", [plans.first, plans.second], minutes, [], examined(folder), start is not None)
+    return folder
+
+
+def examined(folder: Path, count: int = 300) -> dict[str, Accuracy]:
+    """How well the generator in a folder follows captions, and how little it knows of the world."""
+    with quiet():
+        pipeline = FluxPipeline.from_pretrained(folder)
+    pipeline.set_progress_bar_config(disable=True)
+    asked = audit.held_out_captions(count, seed=91)
+    tables: dict[str, Accuracy] = {}
+    for steps in (1, 4):
+        shown = audit.generated(pipeline, [text for text, _ in asked], range(len(asked)), steps, TEXT_LENGTH)
+        tables[f"named factors right on held-out captions, {steps} step{'s' * (steps > 1)}"] = audit.obeyed(
+            shown, [named for _, named in asked]
+        )
+    tables["common sense, 1 step"] = audit.commonsense(pipeline, facts.PAIRS, range(0, 4000, 1000), 1, TEXT_LENGTH)
+    return tables
+
+
+def _home(out: Path) -> Path:
+    """The generator that critics learn from: the one just trained, or the shipped one."""
+    return out / "generator" if (out / "generator" / "model_index.json").exists() else SHIPPED / "generator"
+
+
+def _pool(path: Path, make: Callable[[], pictures.Pool], report: Report) -> pictures.Pool:
+    """A pool from its file, or made and written there."""
+    if not path.exists():
+        report(f"collecting {path.stem}")
+        pictures.save_pool(make(), path)
+    return pictures.load_pool(path)
+
+
+def _common_pools(out: Path, report: Report) -> tuple[pictures.Pool, pictures.Pool]:
+    """Reconstructions, and pictures of the generator: what all critics learn from."""
+    home, pools = _home(out), out / "pools"
+
+    def reconstructed() -> pictures.Pool:
+        return collect.reconstructions(codec.load(home / "vae"), 5000, seed=21)
+
+    def generated() -> pictures.Pool:
+        return collect.generated(_load(home), 5120, seed=22)
+
+    images = _pool(pools / "reconstructed.safetensors", reconstructed, report)
+    return images, _pool(pools / "generated.safetensors", generated, report)
+
+
+def _load(folder: Path) -> generators.Generator:
+    return generators.load(
+        plan.Generator(
+            model=models.locate(str(folder.absolute()), folder), steps=1, width=64, height=64, guidance=0.0,
+            negative="", dtype="float32", device="cpu", text_length=TEXT_LENGTH,
+        )
+    )  # fmt: skip
+
+
+def critic(out: Path, report: Report, start: Path | None = None) -> Path:
+    """Train the critic in `out/critic`: first course, pools, an adversarial round, second course; its folder."""
+    return _critic(out, report, train_critic.CRITIC, seed=23)
+
+
+def critic2(out: Path, report: Report, start: Path | None = None) -> Path:
+    """Train the second critic in `out/critic2`, by the same courses; its folder."""
+    return _critic(out, report, train_critic.CRITIC2, seed=24)
+
+
+def _critic(out: Path, report: Report, student: train_critic.Student, seed: int) -> Path:
+    folder = out / student.name
+    minutes = train_critic.first(folder, report, student=student)
+    images, made = _common_pools(out, report)
+
+    def trainings() -> pictures.Pool:
+        return collect.trainings(_home(out), folder, ROUNDS, count=60, every=6, seed=seed, report=report)
+
+    hard = _pool(out / "pools" / f"trainings_{student.name}.safetensors", trainings, report)
+    minutes += train_critic.second(folder, report, {images: 0.12, made: 0.2, hard: 0.4}, student=student)
+    _examine(out, folder, student.name, "qwen2_5_vl", [train_critic.FIRST, train_critic.SECOND], minutes)
+    return folder
+
+
+def judge(out: Path, report: Report, start: Path | None = None) -> Path:
+    """Train the judge in `out/judge`: painted, reconstructed and generated pictures, none of control trainings.
+
+    Its folder.
+    """
+    folder = out / "judge"
+    images, made = _common_pools(out, report)
+    minutes = train_judge.train(folder, report, {images: 0.15, made: 0.25})
+    _examine(out, folder, "judge", "llava", [train_judge.COURSE], minutes)
+    return folder
+
+
+def _examine(out: Path, folder: Path, name: str, family: str, courses: Sequence[Course], minutes: float) -> None:
+    eyes = critics.load(str(folder), family, "float32", "cpu")
+    scenes, shown = audit.rendered(400, seed=92)
+    fresh = collect.generated(_load(_home(out)), 384, seed=93)
+    tables = {
+        "on held-out painted pictures": audit.examined(eyes, shown, scenes, seed=94).by_kind(),
+        "on generated pictures, truth by the reader": audit.examined(
+            eyes, fresh.pictures.float() / 255, fresh.scenes, seed=95
+        ).by_kind(),
+    }
+    cards.write(folder, name, courses, minutes, [], tables)
+
+
+NAMES = {"vae": vae, "generator": generator, "critic": critic, "critic2": critic2, "judge": judge}
+WARM = ("vae", "generator")  # what can begin with the weights of another
+
+
+def train(name: str, out: Path, report: Report, start: Path | None = None) -> Path:
+    """Train one of `NAMES`; its folder. What was begun in `out` before goes on.
+
+    Work files, not needed afterwards, are `work/` in the model's folder and the critics' pictures, `out/pools`.
+    """
+    torch.use_deterministic_algorithms(True)  # pyright: ignore[reportUnknownMemberType]
+    return NAMES[name](out, report, start)
+
+
+def ship(out: Path, name: str) -> None:
+    """Put a trained model where `builtin:` addresses find it, without its work files."""
+    left_out = shutil.ignore_patterns("work")
+    # contents alone: safetensors files are written for their owner's eyes only
+    shutil.copytree(out / name, SHIPPED / name, ignore=left_out, copy_function=shutil.copyfile, dirs_exist_ok=True)
+
+
+def main() -> None:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description="Train one of the world's models.")
+    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("--out", type=Path, required=True, help="where models and work files go")
+    parser.add_argument("--from", dest="start", type=Path, help="a folder of weights to begin with: vae, generator")
+    said = parser.parse_args()
+    if said.start is not None and said.name not in WARM:
+        parser.error(f"--from is for {' and '.join(WARM)}")
+    train(said.name, said.out, lambda text: print(text, flush=True), said.start)
+
+
+if __name__ == "__main__":
+    main()
