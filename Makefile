@@ -6,7 +6,7 @@ READY := .venv/.ready
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: run test check format gallery bench docs wheel clean
+.PHONY: run test check format gallery bench bench-long docs wheel clean
 .DEFAULT_GOAL := run
 
 run: $(READY)
@@ -30,6 +30,9 @@ gallery: $(READY)
 
 bench: $(READY)
 	$(BIN)/python tests/bench/bench.py
+
+bench-long: $(READY)
+	$(BIN)/python tests/bench/kills.py
 
 docs: $(READY)
 	$(BIN)/python docs/build.py
