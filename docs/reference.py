@@ -48,7 +48,8 @@ _OWN = {
     "PromptSets": "prompts", "Prompt": "prompts: list", "HeldBack": "prompts: sample", "Together": "prompts: combined",
 }  # fmt: skip
 _PATTERNS = {
-    values.NAME: "name", values.PART: "name", values.VARIABLE: "variable's name", values.ADDRESS: "model",
+    values.NAME: "name", values.PART: "name", values.LABEL: "label", values.VARIABLE: "variable's name",
+    values.ADDRESS: "model",
     r"\S": "text", r"\{\{|\{%": "template", "^([A-Za-z]+|#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?)$": "colour",
     "^(auto|cpu|cuda(:[0-9]+)?)$": "`auto`, `cpu`, `cuda` or `cuda:N`",
 }  # fmt: skip

@@ -13,7 +13,7 @@ from .values import (
     Factor,
     Fraction,
     Keys,
-    Name,
+    Label,
     NotNegative,
     Size,
     Text,
@@ -67,7 +67,7 @@ class LineVisual(Keys):
 
 
 class PointsVisual(Keys):
-    points: dict[Name, Pair] = Field(
+    points: dict[Label, Pair] = Field(
         min_length=1,
         max_length=MOST_NAMED,
         description="{label: [x, y]}: dots with a label each; fractions of the picture, from the top left",

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from . import values
-from .document import Document, Path, dotted
+from .document import Document, Path, dotted, scalar
 from .errors import InputError, Place, Problem, cut
 from .kinds import MEASURES, VISUALS
 from .schema import Schema
@@ -34,6 +34,7 @@ _TYPES = {
 _PATTERNS = {
     values.NAME: "must be a name: letters, digits, `_` and `-`, no digit first",
     values.PART: "must be a name, or a recipe's name and a name of its: letters, digits, `_` and `-`, no digit first",
+    values.LABEL: "must be a label: letters, digits, `_` and `-`",
     values.VARIABLE: "must be a variable's name: letters, digits and `_`, no digit first",
     values.ADDRESS: "must name a model: builtin:NAME, org/name@revision, ./folder or /folder",
     r"\S": "is empty",
@@ -45,6 +46,7 @@ MOST_PROBLEMS = 100  # problems that are listed; the others are counted
 LISTED_NAMES = 40  # names that a hint lists
 LONGEST_NAME = 64  # characters of a name that are compared with others
 _QUOTE = "text that looks like a number or a word of YAML needs quotes"
+_UNQUOTE = "text in quotes stays text: leave them away"
 
 
 def meant(name: str, known: Iterable[str]) -> str:
@@ -141,7 +143,7 @@ class Problems:
         if kind == "missing":
             if path[:-1] not in self.document.unreadable:
                 place = Place(self.document.file) if len(path) == 1 else self.document.place(path[:-1])
-                self.at(place, dotted(path), "is missing")
+                self.at(place, dotted(path), "is missing", self._slip(path))
             return path[:-1]
         while not self.document.has(path):  # a text that stands for a list of one has no place 0
             path = path[:-1]
@@ -159,6 +161,12 @@ class Problems:
             hint = hint or self._mixed(path) or (self._not_inherited(path) if detail["input"] is None else "")
             self.add(path, message, hint, at_key=is_key)
         return path
+
+    def _slip(self, path: Path) -> str:
+        """A hint for a key that is missing where every other one is allowed: the one that may have been meant by it."""
+        beside = self.document.names(path[:-1]) if path[-1:] == ("prompt",) else []
+        close = get_close_matches("prompt", [name[:LONGEST_NAME] for name in beside], 1)
+        return f"`{close[0]}` is a variable there: did you mean `prompt`?" if close else ""
 
     def _mixed(self, path: Path) -> str:
         """A hint for a mapping that an included file and another wrote together; empty where one file wrote it."""
@@ -221,9 +229,19 @@ def _said(detail: ErrorDetails) -> tuple[str, str]:
     if kind == "string_too_long":
         return f"is longer than {context['max_length']} characters" + found, ""
     if kind in _TYPES:
-        hint = _QUOTE if kind == "string_type" and isinstance(value, (int, float)) else ""
-        return _TYPES[kind] + found, hint
+        return _TYPES[kind] + found, _of_quotes(kind, value)
     return detail["msg"].replace("Input should be", "must be").replace("String should", "text must") + found, ""
+
+
+def _of_quotes(kind: str, value: object) -> str:
+    """A hint where quotes are all that is wrong."""
+    if kind == "string_type":
+        return _QUOTE if isinstance(value, (int, float)) else ""
+    wanted = {"int_type": int, "float_type": (int, float), "bool_type": bool}.get(kind)
+    if wanted is None or not isinstance(value, str) or len(value) > LONGEST_NAME:
+        return ""
+    meant = scalar(value)
+    return _UNQUOTE if isinstance(meant, wanted) and isinstance(meant, bool) == (wanted is bool) else ""
 
 
 def _keys(loc: tuple[str | int, ...]) -> list[str]:

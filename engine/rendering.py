@@ -255,7 +255,7 @@ def _flat(model: schema.Keys) -> tuple[str, dict[str, Any]]:
     kind = next(kind for kind in (*VISUALS, *MEASURES) if kind in parameters)
     if kind == "points":
         points = cast(dict[str, list[float]], parameters["points"])
-        parameters["points"] = [item for label, at in points.items() for item in (label, *at)]
+        parameters["points"] = [item for label, at in sorted(points.items()) for item in (label, *at)]
     elif isinstance(parameters[kind], dict):
         parameters |= parameters.pop(kind)
     if "is" in parameters:

@@ -17,7 +17,9 @@ class Prompt(Keys):
 
 
 def _prompt(value: object) -> object:
-    return {"prompt": value} if isinstance(value, str) else value
+    if not isinstance(value, (str, dict)):
+        raise ValueError("must be text, or a mapping with `prompt`")
+    return {"prompt": value} if isinstance(value, str) else cast(object, value)
 
 
 Prompts = Annotated[

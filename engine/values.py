@@ -27,6 +27,7 @@ Scalar = str | int | float | bool
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 PART = r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)?$"  # with the name of the recipe it was combined from
+LABEL = r"^[A-Za-z0-9_-]+$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 ADDRESS = r"^(builtin:[a-z0-9_]+|[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(@[A-Za-z0-9._/-]+)?|\.{0,2}/.*)$"
 FACTORS = ("time", "place", "thing", "color", "size", "position", "outline")
@@ -143,6 +144,7 @@ Factor = Annotated[_FACTOR, WrapValidator(_or_template, json_schema_input_type=_
 _BASE = Literal["base"]
 Base = Annotated[_BASE, WrapValidator(_or_template, json_schema_input_type=_BASE | Rendered)]
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
+Label = Annotated[str, StringConstraints(pattern=LABEL, max_length=64)]
 Variable = Annotated[str, StringConstraints(pattern=VARIABLE, max_length=64)]
 PartName = Annotated[str, StringConstraints(pattern=PART, max_length=129)]
 _PART_NAMES = Annotated[list[PartName], Field(max_length=MOST_NAMED), AfterValidator(_once)]

@@ -7,119 +7,21 @@ from pathlib import Path
 
 import hollow
 import pytest
+import whole
 from control_recipes.engine import kinds, plan, schema, showing, unbuilt, values
 from control_recipes.engine.document import parse
 from control_recipes.engine.recipe import json_schema, read
 from control_recipes.engine.resolve import resolve
 from jsonschema import Draft202012Validator
 
-WHOLE = """\
-recipe: 1
-name: horizon_low
-vars: {height: 0.80}
-generator:
-  model: ./generator
-  steps: 4
-  size: {width: 64, height: 64}
-  guidance: 0.0
-  negative: ""
-  dtype: float32
-  device: cuda:0
-  with: [other.safetensors]
-  offload: false
-  slicing: true
-  tiling: false
-  checkpointing: {backbone: true, decoder: true}
-critics:
-  eyes: {model: ./critic, weight: 1.0, dtype: float32, device: cuda:1, checkpointing: true, quantize: 8bit}
-judges:
-  second: {model: ./judge}
-  third: {model: ./third}
-visuals:
-  ruler: {line: {y: "{{ height }}", thickness: 0.02, color: red}}
-  card: {image: assets/card.png, at: bottom, height: 0.15, opacity: 1.0}
-  swatch: {palette: ["#d9822b", "#c23030", "#f5e8c7"], at: bottom, height: 0.15}
-  dots: {points: {A: [0.3, 0.8], B: [0.7, 0.4]}, color: red}
-  mood: {reference: assets/card.png}
-  box: {region: {x: [0.1, 0.4], y: [0.5, 0.9]}, color: "#c23030"}
-  tag: {text: "A", at: [0.3, 0.8]}
-prompts:
-  train:
-    template: "a {{ color }} {{ thing }} {{ place }}"
-    for: {color: [red, blue], thing: [ball, house, tree], place: [in the grass, on the sand]}
-    sample: 10
-  test: {file: assets/heldout.jsonl}
-  validate: {sample: 3}
-questions:
-  aligned:
-    ask:
-      - "Is the overlaid red line aligned with the horizon of the scene?"
-      - "Does the red line lie on the horizon?"
-    suffix: "Answer with Yes or No."
-    see: ruler
-    answer: "Yes"
-    against: "No"
-    weight: 1.0
-    flips: true
-  still_there:
-    ask: "Is there a {{ color }} {{ thing }} in the image?"
-    see: [ruler, mood, dots, box, tag, card, swatch]
-    answer: "Yes"
-    hold: 0.75
-    weight: 0.5
-  what:
-    ask: "What is in the image?"
-    answer: ["a {{ color }} {{ thing }}", "{{ color }} {{ thing }}"]
-    critics: [eyes]
-    watch: true
-measures:
-  horizon: {horizon_row: {near: "{{ height }}", within: 0.06}}
-  sharp: {sharpness: {at_least: 0.9, relative_to: base}}
-  named: {factors: {keep: [thing, color, place]}}
-goal: {measure: horizon, question: aligned}
-stay: {weight: 0.05}
-adapter: {rank: 16, alpha: 80, targets: attention, start: other.safetensors}
-train:
-  steps: 100
-  batch: 4
-  accumulate: 1
-  lr: 5e-5
-  warmup: 0
-  optimizer: adamw
-  clip: 1.0
-  seed: 100
-  estimate: noisy
-  backprop: {replay: {buffer: 32, refresh: 8, sigma: [0.2, 0.9]}}
-  augment: {blur: 0.5, noise: 0.02, shift: 2, flip: true}
-  weights: balanced
-  conflict: {every: 25}
-  stop: {p: {aligned: 0.9}, judge: {third: {aligned: 0.9}}, patience: 3}
-  ema: null
-  save_every: 25
-  optimize: latents
-evaluate: {seeds: 16, scales: [0, 0.5, 1], every: 25}
-expect:
-  horizon: {at_least: 0.9}
-  still_there: {judge: second, at_least: 0.95}
-"""
-
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    path = hollow.workplace(tmp_path)
-    hollow.critic(tmp_path / "third", positions=1024, seed=3)
-    (tmp_path / "other.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
-    held = '{"prompt": "a red ball in the grass", "color": "red", "thing": "ball", "place": "in the grass"}\n'
-    (tmp_path / "assets" / "heldout.jsonl").write_text(held, encoding="utf-8")
-    (tmp_path / "critic" / "config.json").write_text(
-        (tmp_path / "judge" / "config.json").read_text("utf-8"), encoding="utf-8"
-    )
-    path.write_text(WHOLE, encoding="utf-8")
-    return path
+    return whole.workplace(tmp_path)
 
 
 def test_the_whole_language_is_taken_and_stands_in_the_plan(file: Path) -> None:
-    Draft202012Validator(json_schema()).validate(parse(WHOLE, "r").data)
+    Draft202012Validator(json_schema()).validate(parse(whole.RECIPE, "r").data)
     made = resolve(read(file))
     assert plan.parse(plan.dump(made)) == made
     other = plan.Asset("other.safetensors", made.adapter.start[0].sha256, str(file.parent / "other.safetensors"))
@@ -147,7 +49,7 @@ def test_what_is_shown_is_a_recipe_again(file: Path) -> None:
 
 def test_every_key_of_the_schema_stands_in_the_recipe_above() -> None:
     """So that no key is added without its place here; the twin of the test above."""
-    written = set(WHOLE.replace("{", " ").replace(",", " ").replace("[", " ").split())
+    written = set(whole.RECIPE.replace("{", " ").replace(",", " ").replace("[", " ").split())
     elsewhere = {
         "schedule", "validation", "source", "x", "radius", "drift", "at_most", "is", "file", "template", "prompt",
         "include", "combine", "recipes", "union", "cross",
@@ -170,7 +72,7 @@ def test_every_key_of_the_schema_stands_in_the_recipe_above() -> None:
     ],
 )
 def test_checkpointing_is_a_word_or_says_what(file: Path, written: str, meant: tuple[bool, bool]) -> None:
-    file.write_text(WHOLE.replace("checkpointing: {backbone: true, decoder: true}", written), encoding="utf-8")
+    file.write_text(whole.RECIPE.replace("checkpointing: {backbone: true, decoder: true}", written), encoding="utf-8")
     generator = resolve(read(file)).generator
     assert (generator.checkpoint_backbone, generator.checkpoint_decoder) == meant
 
@@ -184,7 +86,7 @@ def test_checkpointing_is_a_word_or_says_what(file: Path, written: str, meant: t
     ],
 )
 def test_a_replay_has_defaults_which_the_plan_spells_out(file: Path, written: str, meant: plan.Replay) -> None:
-    text = WHOLE.replace("{replay: {buffer: 32, refresh: 8, sigma: [0.2, 0.9]}}", written)
+    text = whole.RECIPE.replace("{replay: {buffer: 32, refresh: 8, sigma: [0.2, 0.9]}}", written)
     Draft202012Validator(json_schema()).validate(parse(text, "r").data)
     file.write_text(text, encoding="utf-8")
     assert resolve(read(file)).train.replay == meant

@@ -249,6 +249,29 @@ def test_a_name_that_is_none_is_told_once(file: Path) -> None:
     assert found.startswith("3:22: vars.<<: must be a variable's name")
 
 
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        ('hold: "0.75"', "hold: must be a number, found '0.75'\n  hint: text in quotes stays text: leave them away"),
+        ('flips: "true"', "flips: must be true or false, found 'true'\n  hint: text in quotes stays text"),
+        ('hold: "high"', "hold: must be a number, found 'high'"),
+        ('hold: "true"', "hold: must be a number, found 'true'"),
+    ],
+)
+def test_quotes_are_named_where_they_are_all_that_is_wrong(file: Path, new: str, said: str) -> None:
+    (found,) = hollow.problems(file, ("hold: 0.75", new))
+    assert found.partition("still_there.")[2].startswith(said)
+    assert ("hint" in found) == ("hint" in said)
+
+
+def test_a_prompt_of_a_list_is_text_or_a_mapping(file: Path) -> None:
+    found = hollow.problems(file, ("[{prompt: a white ball,", "[3, {promt: a white ball,"))
+    assert [one.split(": ", 1)[1] for one in found] == [
+        "prompts.test.0: must be text, or a mapping with `prompt`, found 3",
+        "prompts.test.1.prompt: is missing\n  hint: `promt` is a variable there: did you mean `prompt`?",
+    ]
+
+
 def test_prompts_that_cannot_be_had_hide_nothing_but_what_hangs_on_their_variables(file: Path) -> None:
     train = hollow.RECIPE.partition("train:\n")[2].partition("  test:")[0]
     gone = (f"train:\n{train}", "train: {file: gone.txt}\n")

@@ -80,9 +80,9 @@ def test_an_asset_is_named_by_its_digest(file: Path) -> None:
     [
         ("{line: {x: 0.5, thickness: 0.1}}", "line", {"x": 0.5, "thickness": 0.1, "color": "#ff0000ff"}),
         (
-            "{points: {A: [0.3, 0.8], B: [0.7, 0.4]}, color: navy}",
+            "{points: {B: [0.3, 0.8], 1: [0.7, 0.4]}, color: navy}",
             "points",
-            {"points": ("A", 0.3, 0.8, "B", 0.7, 0.4), "radius": 0.03, "color": "#000080ff"},
+            {"points": ("1", 0.7, 0.4, "B", 0.3, 0.8), "radius": 0.03, "color": "#000080ff"},
         ),
         (
             '{region: {x: [0.1, 0.4], y: [0.5, 0.9]}, color: "#C2303080"}',
