@@ -52,11 +52,13 @@ def check_many(folder: Path) -> None:
 
 
 def plan_product(folder: Path) -> None:
-    """A product of 100,000 rows, planned and digested."""
-    (folder / "product.yaml").write_text(big.recipe(), encoding="utf-8")
-    seconds, peak = min(_cpu([RECIPE, "plan", "product.yaml"], folder) for _ in range(2))
-    tell("recipe plan, 100,000 rows", seconds, "s of CPU", at_most=5)
-    tell("recipe plan, 100,000 rows, peak memory", peak / 2**20, "MiB", at_most=300)
+    """A product of 100,000 rows, planned and digested, whether rows share their questions or not."""
+    own = "Is this {{ prompt }}, with the line on the horizon?"
+    for said, text in (("", big.recipe()), (", a question each", big.recipe(ask=own))):
+        (folder / "product.yaml").write_text(text, encoding="utf-8")
+        seconds, peak = min(_cpu([RECIPE, "plan", "product.yaml"], folder) for _ in range(2))
+        tell(f"recipe plan, 100,000 rows{said}", seconds, "s of CPU", at_most=5)
+        tell(f"recipe plan, 100,000 rows{said}, peak memory", peak / 2**20, "MiB", at_most=300)
 
 
 def _cpu(words: list[str | Path], folder: Path) -> tuple[float, float]:
