@@ -58,7 +58,7 @@ class Platform:
     python: str
     deterministic: bool  # the training computed the same bits every time: CUDA told to, or a CPU, which does
     versions: tuple[tuple[str, str], ...]  # (package, version), sorted
-    processor: str = ""  # the CPU's own name; empty where it is not known
+    processor: str = ""  # the CPU's own name and numbers; empty where they are not known
     flags: tuple[tuple[str, str], ...] = ()  # settings that decide about bits, sorted
     mixed: tuple[str, ...] = ()  # what was otherwise in earlier sessions of the same training, in words
 

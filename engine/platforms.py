@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 
 FILE = "platform.json"  # of a run folder: one platform for each session of its training, the last one last
 PACKAGES = ("control-recipes", "diffusers", "numpy", "peft", "pillow", "tokenizers", "torch", "transformers")
-_UNSET = "unset"
+_UNSET, _UNKNOWN = "unset", "not known"
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 _ENVIRONMENT = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
+_NUMBERS = {"cpu family": "family", "model": "model"}
 _SESSIONS = TypeAdapter(tuple[Platform, ...])
 
 
@@ -54,7 +56,7 @@ def here(plan: Plan, fast: bool = False) -> Platform:
 
 
 def differences(was: Platform, now: Platform) -> tuple[str, ...]:
-    """What differs and may change the last bits, in words; what one of them does not know does not count."""
+    """What differs and may change the last bits, in words; a processor that one of them does not know is another."""
     pairs: list[tuple[str, object, object]] = [
         (words, getattr(was, name), getattr(now, name))
         for name, words in (
@@ -69,7 +71,7 @@ def differences(was: Platform, now: Platform) -> tuple[str, ...]:
         before, after = dict(getattr(was, table)), dict(getattr(now, table))
         if before and after:
             pairs += [(name, before.get(name, _UNSET), after.get(name, _UNSET)) for name in sorted({*before, *after})]
-    told = [f"{what} {old}, here {new}" for what, old, new in pairs if old != new and old != "" and new != ""]
+    told = [f"{what} {old or _UNKNOWN}, here {new or _UNKNOWN}" for what, old, new in pairs if old != new]
     if was.deterministic != now.deterministic:
         told.append("made with --fast, here without" if now.deterministic else "made without --fast, here with it")
     return tuple(told)
@@ -150,9 +152,14 @@ def _flags(cuda: bool) -> dict[str, str]:
 
 
 def _processor() -> str:
-    """The CPU's own name, where the system says it."""
+    """The CPU's own name, and its numbers, since some machines give all their names alike; empty where none is said.
+
+    With the same instructions another one sums in another order: libraries go by its caches and its maker.
+    """
     try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+        text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
     except OSError:
         return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    found = dict(re.findall(r"^(model name|cpu family|model)\s*: (.+)$", text.partition("\n\n")[0], re.MULTILINE))
+    numbers = " ".join(f"{what} {found[key]}" for key, what in _NUMBERS.items() if key in found)
+    return ", ".join(part for part in (found.get("model name", ""), numbers) if part)

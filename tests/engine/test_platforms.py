@@ -49,8 +49,13 @@ def test_what_differs_is_said_in_words(other: Platform, said: str):
     assert platforms.differences(PLACE, PLACE) == ()
 
 
-def test_what_is_not_known_or_does_not_matter_is_no_difference():
-    assert platforms.differences(replace(PLACE, processor="", flags=()), PLACE) == ()
+def test_an_unknown_processor_is_another_one():
+    first_version = replace(PLACE, processor="", flags=())
+    assert platforms.differences(first_version, PLACE) == ("processor not known, here a mill",)
+    assert platforms.differences(first_version, replace(first_version, flags=PLACE.flags)) == ()
+
+
+def test_what_does_not_matter_is_no_difference():
     assert platforms.differences(PLACE, replace(PLACE, python="3.12.1")) == ()
     assert platforms.differences(replace(PLACE, deterministic=False), PLACE) == ("made with --fast, here without",)
 
