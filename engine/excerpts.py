@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import final
 
 from .errors import SETS, InputError, Place, visible
+from .headers import PICKLES
 from .texts import LARGEST, beginning
 
 WIDEST = 100  # cells of a line where there is no terminal to say how many it shows
 _MARGIN = 12  # cells of a line that are shown behind a caret at its end
 _TAB = "    "
+_NO_TEXT = (".safetensors", *sorted(PICKLES))  # files without lines
 # libyaml breaks lines at all of these; what else reads lines breaks them at the first alone
 _YAML_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
@@ -44,6 +46,8 @@ class Excerpts:
 
 
 def _lines(file: str) -> list[str]:
+    if file.endswith(_NO_TEXT):
+        return []
     if file.startswith(SETS):
         return _YAML_BREAK.split(file.removeprefix(SETS))
     try:
