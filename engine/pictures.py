@@ -6,30 +6,35 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
+from pydantic import ValidationError
 
-from . import adapter as adapters
-from . import flow, generators, models, visuals
+from . import files, headers, models
 from . import plan as plans
 from .errors import InputError, Place, Problem
+from .parts import Generator
+from .schema_models import Generator as Allowed
 
 
 def generate(adapter: Path, prompts: Sequence[str], seed: int, scale: float, out: Path) -> list[Path]:
     """Paint every prompt from one seed and write PNGs to `out`; files that are there are not replaced but numbered on.
 
-    Raises `InputError` where the file is no adapter of ours, or its generator is not to be found or is another one.
+    Raises `InputError` where the file is no adapter of ours, or its generator is not to be found or is another one;
+    before torch is loaded, where its header says so.
     """
-    tensors, header = adapters.load(adapter)
-    if "control_recipes.inputs" not in header:
-        raise _refuse(adapter, "does not say which generator it is for", "only adapters that `recipe run` wrote do")
-    chosen = plans.parse(header["control_recipes.inputs"]).generator
+    chosen = _generator(adapter)
     model = models.complete(models.locate(chosen.model.address, Path()))
     if (model.revision, model.files) != (chosen.model.revision, chosen.model.files):
         raise _refuse(adapter, f"was trained for another {chosen.model.address}", "its files have changed since")
+    files.make(out)
+    import torch
+
+    from . import adapter as adapters
+    from . import flow, generators, visuals
+
+    tensors, _ = adapters.load(adapter)
     generator = generators.load(replace(chosen, model=model))
     conditioning = generator.condition(prompts, [chosen.negative] * len(prompts))
     adapters.install(generator, tensors).scale(scale)
-    out.mkdir(parents=True, exist_ok=True)
     with torch.inference_mode():
         noise = generator.noise([seed] * len(prompts))
         painted = generator.image(flow.sample(generator, conditioning, noise, chosen.steps)).float()
@@ -38,6 +43,27 @@ def generate(adapter: Path, prompts: Sequence[str], seed: int, scale: float, out
         paths.append(_free(out, f"seed{seed}_scale{scale:g}_{index}"))
         visuals.save(picture.permute(1, 2, 0).cpu().numpy(), paths[-1])
     return paths
+
+
+def _generator(adapter: Path) -> Generator:
+    """The generator that an adapter says it is for; `InputError` where no recipe could have asked for it."""
+    header = headers.of_adapter(adapter).metadata
+    if "control_recipes.inputs" not in header:
+        left_out = "control_recipes.left_out" in header
+        hint = "its plan was too long to carry" if left_out else "only adapters that `recipe run` wrote do"
+        raise _refuse(adapter, "does not say which generator it is for", hint)
+    chosen = plans.parse(header["control_recipes.inputs"], str(adapter)).generator
+    named = ("steps", "guidance", "negative", "dtype", "device", "offload", "slicing", "tiling")
+    size = {"width": chosen.width, "height": chosen.height}
+    try:
+        Allowed.model_validate(
+            {name: getattr(chosen, name) for name in named} | {"model": chosen.model.address, "size": size}
+        )
+    except ValidationError as error:
+        found = error.errors()[0]
+        where = ".".join(str(part) for part in found["loc"])
+        raise _refuse(adapter, f"asks for a generator that no recipe can: {where}: {found['msg']}", "") from error
+    return chosen
 
 
 def _free(folder: Path, stem: str) -> Path:
