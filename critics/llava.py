@@ -116,7 +116,7 @@ def load(folder: Path, dtype: str, device: str) -> Llava:
 
     path = folder / "preprocessor_config.json"
     model = LlavaForConditionalGeneration.from_pretrained(  # pyright: ignore[reportUnknownMemberType]
-        folder, dtype=getattr(torch, dtype), attn_implementation="sdpa", local_files_only=True
+        folder, dtype=getattr(torch, dtype), attn_implementation="sdpa", use_safetensors=True, local_files_only=True
     )
     model.requires_grad_(False).eval()
     torch.nn.Module.to(model, device)  # the stock class decorates its own, and loses the type

@@ -127,7 +127,7 @@ def load(folder: Path, dtype: str, device: str) -> Qwen:
 
     path = folder / "preprocessor_config.json"
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(  # pyright: ignore[reportUnknownMemberType]
-        folder, dtype=getattr(torch, dtype), attn_implementation="sdpa", local_files_only=True
+        folder, dtype=getattr(torch, dtype), attn_implementation="sdpa", use_safetensors=True, local_files_only=True
     )
     model.requires_grad_(False).eval()
     torch.nn.Module.to(model, device)  # the stock class decorates its own, and loses the type

@@ -20,8 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from . import described, devices, files, plan
-from .errors import InputError, Place, Problem
+from . import described, devices, files, headers, plan
+from .errors import InputError, Place, Problem, cut
 from .generators import Generator
 
 NAME = "default"  # peft's name for the one adapter of a model
@@ -83,9 +83,13 @@ def install(generator: Generator, tensors: Mapping[str, Tensor]) -> Lora:
     linear = {name: part for name, part in generator.backbone.named_modules() if isinstance(part, nn.Linear)}
     downs = {key.removesuffix(".lora_A"): value for key, value in factors.items() if key.endswith(".lora_A")}
     expected = {f"{head}{name}.lora_{side}.weight" for name in downs for side in "AB"}
+    for key, value in tensors.items():
+        if value.dtype not in DTYPE_WORDS or value.ndim != 2 or not value.numel():
+            found = f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
+            raise InputError([Problem(Place("adapter"), cut(key), f"is no factor of a LoRA, found {found}")])
     strange = sorted((expected ^ set(tensors)) | {f"{head}{name}" for name in downs if name not in linear})
     if strange:
-        raise InputError([Problem(Place("adapter"), strange[0], "fits no linear layer of this generator")])
+        raise InputError([Problem(Place("adapter"), cut(strange[0]), "fits no linear layer of this generator")])
     for name, down in downs.items():
         up, part = factors[f"{name}.lora_B"], linear[name]
         if down.shape != (up.shape[1], part.in_features) or up.shape[0] != part.out_features:
@@ -184,6 +188,21 @@ def metadata(
     }  # fmt: skip
 
 
+def fitted(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The entries without those of ours that are too long for a header that is read again, the longest left out first.
+
+    `control_recipes.left_out` names them: a plan of tens of thousands of prompts is longer than any header may be.
+    """
+    kept, left_out = dict(metadata), list[str]()
+    room = headers.LARGEST_HEADER - 2**20  # beside it stand the tensors' own entries
+    while len(json.dumps(kept)) > room:
+        longest = max((name for name in kept if name.startswith("control_recipes.")), key=lambda name: len(kept[name]))
+        del kept[longest]
+        left_out.append(longest)
+        kept["control_recipes.left_out"] = " ".join(left_out)
+    return kept
+
+
 def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], keep: Path | None = None) -> None:
     """Write a safetensors file whose bytes depend on its arguments alone: keys sorted, 8-byte aligned, in one step.
 
@@ -207,6 +226,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the metadata of a safetensors file, on the CPU; raises `InputError` for anything else."""
     from safetensors import SafetensorError, safe_open
 
+    headers.read(path)  # bounded, where the library would parse whatever there is
     try:
         with safe_open(path, framework="pt", device="cpu") as file:  # pyright: ignore[reportUnknownVariableType]
             opened: Any = file

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import final
 
 from .errors import SETS, InputError, Place, visible
+from .headers import PICKLES
 from .texts import LARGEST_FILE, beginning
 
 WIDEST = 100  # cells of a line where there is no terminal to say how many it shows
 _MARGIN = 12  # cells of a line that are shown behind a caret at its end
 _TAB = "    "
-_WRITTEN_BY_NOBODY = (".safetensors", ".lock")  # a line of theirs tells a person nothing
+_NO_TEXT = (".safetensors", ".lock", *sorted(PICKLES))  # files whose lines tell a person nothing
 # libyaml breaks lines at all of these; what else reads lines breaks them at the first alone
 _YAML_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
@@ -45,10 +46,10 @@ class Excerpts:
 
 
 def _lines(file: str) -> list[str]:
+    if file.endswith(_NO_TEXT):
+        return []
     if file.startswith(SETS):
         return _YAML_BREAK.split(file.removeprefix(SETS))
-    if file.endswith(_WRITTEN_BY_NOBODY):
-        return []
     try:
         text = beginning(file, LARGEST_FILE).decode(errors="replace")
     except InputError:

@@ -10,13 +10,13 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
 from .. import critics
-from . import generators, hub
+from . import generators, headers, hub
 from .errors import InputError, Place, Problem, WorkError, cut
 from .plan import Model
 from .problems import meant
@@ -26,7 +26,7 @@ CHECKPOINTS = Path(__file__).parent / "world" / "checkpoints"
 # what a model is made of; cards, pictures and other frameworks' weights are not part of it
 _PARTS = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 _LIGHT = ("*.json", "*.jinja", "*.txt", "*.model")  # what `check` and `plan` need
-_PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
+_OWN = {"diffusers", "transformers"}  # whose classes a pipeline is put together from; another's would be code
 _RESTED_NANOSECONDS = 2 * 10**9
 
 
@@ -61,6 +61,8 @@ def _located(address: str, folder: Path, commit: str) -> Model:
             raise ValueError(f"there is no builtin model `{name}`; {meant(name, builtin())}")
     elif address.startswith((".", "/")):
         at = (folder / address).resolve()
+        if at.is_file() and at.suffix.lower() in headers.PICKLES:
+            raise ValueError(f"{address} is a pickle; {headers.WHY}")
         if not at.is_dir():
             raise ValueError(f"there is no folder {address}")
     else:
@@ -68,6 +70,7 @@ def _located(address: str, folder: Path, commit: str) -> Model:
         revision = at.name
     if not _is_model(at):
         raise ValueError(f"{address} holds no model: neither model_index.json nor config.json")
+    _refuse_code(at, address)
     # a hub commit names the content already, and check must not wait for gigabytes
     files = () if revision else _digests(at, address)
     model = Model(address, _family(at, address), revision, files, str(at))
@@ -79,7 +82,7 @@ def _located(address: str, folder: Path, commit: str) -> Model:
 def complete(model: Model) -> Model:
     """The same model with its weights on this machine: downloads those of a hub model that are not there yet.
 
-    Raises WorkError where they cannot be had or are pickles.
+    Raises WorkError where they cannot be had or are pickles, `InputError` where they are damaged.
     """
     if model.revision:
         try:
@@ -87,6 +90,8 @@ def complete(model: Model) -> Model:
             _refuse_pickles(_files(Path(model.folder)), model.address)
         except ValueError as error:
             raise WorkError(str(error)) from error
+    for path in sorted(Path(model.folder).rglob("*.safetensors")):
+        headers.read(path)
     return model
 
 
@@ -134,6 +139,34 @@ def _json(path: Path) -> Mapping[str, Any]:
     return cast(Mapping[str, Any], data)
 
 
+def _refuse_code(folder: Path, address: str) -> None:
+    """Raises ValueError for a folder whose own files name code that is not the libraries': it is never run."""
+    index = folder / "model_index.json"
+    for path in [folder / "None.py", *(path for own in sorted(_OWN) for path in folder.glob(f"*/{own}.py"))]:
+        if index.is_file() and path.exists():
+            said = f"{address}: {path.relative_to(folder)} is code in the place of a library's"
+            raise ValueError(f"{said}; code of a model's folder is never run")
+    for name, part in _json(index).items() if index.is_file() else ():
+        if isinstance(part, list) and part[:1] not in ([None], *([one] for one in _OWN)):
+            named = cut(str(cast(list[object], part)))
+            raise ValueError(f"{address}: {name} is of {named}; only classes of {' and '.join(sorted(_OWN))} are used")
+    for path in sorted(folder.glob("**/config.json")):
+        for kernel in _kernels(_json(path)):
+            said = f"{address}: {path.relative_to(folder)} names {cut(kernel)}, code from the hub"
+            raise ValueError(f"{said}; a model's attention is one of the libraries'")
+
+
+def _kernels(config: object) -> Iterator[str]:
+    """Ways to compute attention that a configuration names and the libraries do not have: they would be downloaded."""
+    left = [config]
+    while left:
+        value = left.pop()
+        for key, inner in cast(dict[object, object], value).items() if isinstance(value, dict) else ():
+            left.append(inner)
+            if str(key).lstrip("_").startswith("attn_implementation") and "/" in str(inner):
+                yield str(inner)
+
+
 def _files(folder: Path) -> dict[str, Path]:
     """Every file under a folder by its relative path, sorted."""
     found = {
@@ -148,8 +181,8 @@ def _refuse_pickles(files: Mapping[str, Path], address: str) -> None:
     """Raises ValueError for a folder whose weights are there as pickles alone: loading those runs their code."""
     safe = {path.parent for path in files.values() if path.suffix == ".safetensors"}
     for name, path in files.items():
-        if path.suffix in _PICKLES and path.parent not in safe:
-            raise ValueError(f"{address} holds pickled weights: {name}; only safetensors are read")
+        if path.suffix in headers.PICKLES and path.parent not in safe:
+            raise ValueError(f"{address} holds pickled weights: {name}; {headers.WHY}")
 
 
 def _parts(folder: Path) -> dict[str, Path]:

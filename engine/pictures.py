@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
+from pydantic import ValidationError
 
-from . import adapter as adapters
-from . import fitting, flow, generators, models, visuals
+from . import files, fitting, headers, models
 from . import plan as plans
+from .errors import InputError, Place, Problem
+from .parts import Generator
+from .schema_models import Generator as Allowed
 
 
 def generate(adapter: Path, prompts: Sequence[str], seed: int, scale: float, out: Path) -> list[Path]:
     """Paint every prompt from one seed and write PNGs to `out`; files that are there are not replaced but numbered on.
 
-    Raises `InputError` where the file is no adapter of ours, or its generator is not to be found or is another one.
+    Raises `InputError` where the file is no adapter of ours, or its generator is not to be found or is another one;
+    before torch is loaded, where its header says so.
     """
-    tensors, header = adapters.load(adapter)
-    chosen = plans.parse(fitting.carried(adapter, header).plan).generator
+    header = headers.of_adapter(adapter).metadata
+    chosen = _generator(adapter, header)
     model = models.complete(models.locate(chosen.model.address, Path(), revision=chosen.model.revision))
     fitting.refuse_another(adapter, header, model)
+    files.make(out)
+    import torch
+
+    from . import adapter as adapters
+    from . import flow, generators, visuals
+
+    tensors, _ = adapters.load(adapter)
     generator = generators.load(replace(chosen, model=model))
     conditioning = generator.condition(prompts, [chosen.negative] * len(prompts))
     adapters.install(generator, tensors).scale(scale)
-    out.mkdir(parents=True, exist_ok=True)
     with torch.inference_mode():
         noise = generator.noise([seed] * len(prompts))
         painted = generator.image(flow.sample(generator, conditioning, noise, chosen.steps)).float()
@@ -36,8 +45,32 @@ def generate(adapter: Path, prompts: Sequence[str], seed: int, scale: float, out
     return paths
 
 
+def _generator(adapter: Path, header: Mapping[str, str]) -> Generator:
+    """The generator that an adapter says it is for; `InputError` where no recipe could have asked for it."""
+    if "control_recipes.inputs" not in header:
+        left_out = "control_recipes.left_out" in header
+        hint = "its plan was too long to carry" if left_out else "only adapters that `recipe run` wrote do"
+        raise _refuse(adapter, "does not say which generator it is for", hint)
+    chosen = plans.parse(fitting.carried(adapter, header).plan, str(adapter)).generator
+    named = ("steps", "guidance", "negative", "dtype", "device", "offload", "slicing", "tiling")
+    size = {"width": chosen.width, "height": chosen.height}
+    try:
+        Allowed.model_validate(
+            {name: getattr(chosen, name) for name in named} | {"model": chosen.model.address, "size": size}
+        )
+    except ValidationError as error:
+        found = error.errors()[0]
+        where = ".".join(str(part) for part in found["loc"])
+        raise _refuse(adapter, f"asks for a generator that no recipe can: {where}: {found['msg']}", "") from error
+    return chosen
+
+
 def _free(folder: Path, stem: str) -> Path:
     path, number = folder / f"{stem}.png", 1
     while path.exists():
         path, number = folder / f"{stem}.{number}.png", number + 1
     return path
+
+
+def _refuse(adapter: Path, message: str, hint: str) -> InputError:
+    return InputError([Problem(Place(str(adapter)), "", message, hint)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import answers, document, models, paths, plan, schema, schema_models
+from . import answers, document, headers, models, paths, plan, schema, schema_models
 from .errors import InputError
 from .problems import Problems, shown
 from .recipe import Recipe
@@ -27,6 +27,9 @@ class Files:
     def adapter(self, path: document.Path, name: str) -> plan.Asset | None:
         """An adapter's file, named by its digest."""
         found = self(path if self.problems.document.has(path) else path[:-1], name)
+        if found is not None and found.suffix.lower() in headers.PICKLES:
+            self.problems.add(path, f"is a pickle, found {shown(name)}", headers.WHY)
+            return None
         if found is not None and found.suffix != ".safetensors":
             self.problems.add(path, f"is no adapter, found {shown(name)}", "only .safetensors files are read")
             return None

@@ -156,7 +156,7 @@ def _finish(
     tensors = adapter.tensors(desk.lora)
     path = folder / f"{plan.name}.safetensors"
     metadata = adapter.metadata(desk.generator, plan, inputs, recipe_text, tensors, included, progress.step)
-    adapter.save(path, tensors, metadata)
+    adapter.save(path, tensors, adapter.fitted(metadata))
     kept = progress.kept if state.best else progress.step
     sha256 = adapter.tensors_sha256(tensors)
     return Trained(path, sha256, progress.step, kept, progress.stopped, progress.seconds, before)

@@ -329,6 +329,7 @@ def evaluate(
     if outcome is not None and not chosen and models.sha256(adapter) != outcome.adapter_sha256:
         hint = "another run took its place: give the one you mean with --adapter, or train it anew with `recipe run`"
         raise InputError([Problem(Place(str(adapter)), "", f"is not the adapter that {path} names", hint)])
+    headers.of_adapter(adapter)  # which is torch-free: what is none is refused soon
     listener.say(f"evaluating {adapter}")
     from .evaluate import evaluate as measure
 

@@ -135,6 +135,34 @@ def test_header_is_sorted_and_aligned(tmp_path, generator):
     assert max(value["data_offsets"][1] for key, value in header.items() if key[0] != "_") == len(data) - 8 - length
 
 
+def test_what_is_too_long_for_a_header_is_left_out_and_named(tmp_path):
+    said = {"control_recipes.inputs": "é" * 2**22, "control_recipes.recipe": "recipe: 1\n", "format": "pt"}
+    assert adapter.fitted(said | {"control_recipes.inputs": "short"}) == said | {"control_recipes.inputs": "short"}
+    kept = adapter.fitted(said)
+    assert kept == {
+        "control_recipes.recipe": "recipe: 1\n",
+        "format": "pt",
+        "control_recipes.left_out": "control_recipes.inputs",
+    }
+    tensors = {"a": torch.zeros(1, 2)}
+    adapter.save(tmp_path / "a.safetensors", tensors, said)
+    with pytest.raises(InputError, match="its header is longer than"):
+        adapter.load(tmp_path / "a.safetensors")
+    adapter.save(tmp_path / "a.safetensors", tensors, kept)
+    assert adapter.load(tmp_path / "a.safetensors")[1] == kept
+
+
+@pytest.mark.parametrize(
+    "value",
+    [torch.ones(2, 2).long(), torch.ones(2), torch.ones(()), torch.ones(0, 32), torch.ones(1, 1, 32)],
+    ids=["whole numbers", "a row", "a number", "nothing", "a block"],
+)
+def test_tensors_that_are_no_factors_are_refused(generator, value):
+    key = "transformer.transformer_blocks.0.attn.to_q"
+    with pytest.raises(InputError, match="is no factor of a LoRA, found"):
+        adapter.install(generator, {f"{key}.lora_A.weight": value, f"{key}.lora_B.weight": torch.ones(32, 1)})
+
+
 def test_digest_of_tensors_sees_names_shapes_and_bytes():
     digest = adapter.tensors_sha256({"a": torch.zeros(2, 3)})
     assert digest == adapter.tensors_sha256({"a": torch.zeros(2, 3)})
