@@ -17,6 +17,7 @@ from typing import Any, cast, final
 from jinja2 import Environment, Template, TemplateError, nodes, pass_context
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension
+from jinja2.filters import do_indent
 from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -26,6 +27,8 @@ MOST = 20_000  # steps of one rendering: some milliseconds; a question of 8192 c
 LONGEST = 2**16  # characters of a template, and of any text in it
 LARGEST_NUMBER = 2**63
 MOST_COUNTED = 1000  # of a range; of a width or a number of spaces
+MOST_PARTS = 10_000  # nodes of a template's tree: compiling these takes about a second
+LONGEST_BETWEEN = 64  # characters of a text that is written over and over: an indentation, what separates JSON
 
 # how a template that cannot be read or rendered ends: Python itself refuses what is nested too deep, and what a
 # template computes may divide by zero or ask too much of a text
@@ -134,11 +137,22 @@ def _joined(separator: str, parts: Iterable[object]) -> str:
 def _as_json(
     value: object,
     ensure_ascii: bool = False,
-    indent: int | None = None,
+    indent: int | str | None = None,
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+    for text in (indent, *(separators or ())):
+        if isinstance(text, str) and len(text) > LONGEST_BETWEEN:
+            raise SecurityError(f"it puts a text of more than {LONGEST_BETWEEN} characters between others")
+    encoder = json.JSONEncoder(ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+    return _joined("", encoder.iterencode(value))  # part by part: levels multiply what indents them
+
+
+def _indented(s: str, width: int | str = 4, first: bool = False, blank: bool = False) -> str:
+    space = len(width) if isinstance(width, str) else width
+    if len(s) + space * (1 + len(s.splitlines())) > LONGEST:
+        raise SecurityError(f"it makes a text of more than {LONGEST} characters")
+    return do_indent(s, width, first, blank)
 
 
 def _range(*bounds: int) -> range:
@@ -206,7 +220,10 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return _paid(super().call(context, obj, *args, **kwargs))
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        return cast(nodes.Template, _Meter().visit(super()._parse(source, name, filename)).set_environment(self))
+        tree = super()._parse(source, name, filename)
+        if sum(1 for _ in tree.find_all(nodes.Node)) > MOST_PARTS:
+            raise SecurityError(f"it has more than {MOST_PARTS} parts")
+        return cast(nodes.Template, _Meter().visit(tree).set_environment(self))
 
 
 @final
@@ -235,7 +252,19 @@ class _Meter(NodeTransformer):
             return node
         return nodes.Filter(node, "_paid", [], [], None, None, lineno=node.lineno)
 
-    visit_Concat = visit_List = visit_Tuple = visit_Dict = _weighed  # noqa: N815
+    visit_List = visit_Tuple = visit_Dict = _weighed  # noqa: N815
+
+    def visit_Concat(self, node: nodes.Concat) -> Any:  # noqa: N802
+        made = self._weighed(node)
+        # each before they are joined, which takes all of them at once
+        node.nodes = [nodes.Filter(one, "_paid", [], [], None, None, lineno=node.lineno) for one in node.nodes]
+        return made
+
+    def visit_Getitem(self, node: nodes.Getitem) -> Any:  # noqa: N802
+        if isinstance(node.arg, nodes.Slice):  # a copy
+            return self._weighed(node)
+        self.generic_visit(node)
+        return node
 
     def visit_Operand(self, node: nodes.Operand) -> nodes.Operand:  # noqa: N802
         self.generic_visit(node)
@@ -260,6 +289,7 @@ def environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, "jinja2.ext.loopcontrols"], finalize=_paid
     )
     own: dict[str, Callable[..., Any]] = {**made.filters, "tojson": _as_json, "replace": _replaced}
+    own["indent"] = _indented
     own["join"] = lambda value, d="": _joined(d, value)
     filters: Any = {name: _bounded(own[name]) for name in (*FILTERS, "tojson")}
     tests: Any = {name: _bounded(test) for name, test in made.tests.items()}

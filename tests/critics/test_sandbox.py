@@ -26,7 +26,8 @@ HONEST = [
     "{{ ns.seen }}{{ ns.text }}",
     "{%- macro said(m, mark='>') -%}{{ mark }}{{ m.content | selectattr('type', 'equalto', 'text') | map(attribute='text')"
     " | join('/') }}{%- endmacro -%}{{ said(messages[0]) }}{{ said(messages[1], mark='=') }}",
-    "{{ messages | tojson }}{{ messages[0] | tojson(indent=4) | indent(2) }}",
+    "{{ messages | tojson }}{{ messages[0] | tojson(indent=4) | indent(2) }}{{ messages[0].role[1:] ~ 1 }}",
+    "{{ messages | tojson(separators=(',', ': '), indent='>') | indent('- ', true) }}{{ '' | indent }}",
     "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no') }}{% endif %}{{ bos_token }}{{ messages | length }}",
     "{% for i in range(3) %}{% if i == 1 %}{% continue %}{% endif %}{{ i * 7 % 4 }}{% endfor %}{{ 'a' in 'cat' }}",
     "{% for key, value in messages[0].items() %}{{ key }}={{ value | string | replace('image', 'picture') }};{% endfor %}",
@@ -48,7 +49,16 @@ def test_an_honest_template_says_what_it_says_in_transformers(template: str):
 LOOP = "{% for a in range(1000) %}"
 END = "{% endfor %}"
 DOUBLED = "{% set ns.x = ns.x ~ ns.x %}"
+BIG = "{% set a = '" + "x" * 30000 + "' %}{% set a = a ~ a %}"
+NUMBERS = "[" + "1, " * 3000 + "]"
 HOSTILE = {
+    "a long text joined often": BIG + "{{ " + "a ~ " * 4000 + "a }}",
+    "more parts than are compiled": BIG + "{{ " + "a ~ " * 8500 + "a }}",
+    "many slices of a long text": BIG + "{% set b = [" + "a[1:], " * 1500 + "] %}",
+    "an indent that is a text": "{% set a %}" + "\nx" * 10000 + "{% endset %}{{ a | indent('" + "y" * 20000 + "') }}",
+    "JSON indented by a text": "{{ " + NUMBERS + " | tojson(indent='" + "y" * 40000 + "') }}",
+    "JSON indented deeply": "{{ " + "[" * 30 + NUMBERS + "]" * 30 + " | tojson(indent=1000) }}",
+    "JSON separated by a text": "{{ " + NUMBERS + " | tojson(separators=('" + "y" * 40000 + "', ':')) }}",
     "loops in loops": LOOP * 6 + END * 6,
     "loops over nothing": LOOP + "{% for b in range(1000) if false %}{% for c in range(1000) if false %}x{% endfor %}{% endfor %}" * 2 + END,
     "much text in loops": LOOP + LOOP + "x" * 5000 + END * 2,
