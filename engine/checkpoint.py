@@ -19,7 +19,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
-from . import adapter
+from . import adapter, files
 from .errors import InputError, WorkError
 
 FILE = Path("checkpoint", "state.safetensors")
@@ -84,7 +84,8 @@ def restore(
     """Bring `state`, fresh from the same plan, to where the run folder's newest sound checkpoint left off.
 
     One that was damaged, or that does not fit, is told to `say` and passed over; where none is left, `state` stays as
-    it is. Raises `WorkError` where a checkpoint belongs to another plan.
+    it is. Raises `WorkError` where a checkpoint belongs to another plan, `OSError` where one cannot be read at all:
+    that says nothing of what it holds, and training anew would write over it.
     """
     for path in (folder / FILE, folder / PREVIOUS):
         if not path.is_file():
@@ -116,6 +117,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Progress]:
             raise _Unsound(_OTHER_VERSION)
         return tensors, TypeAdapter(Progress).validate_json(progress, strict=True)
     except (InputError, KeyError) as error:
+        if isinstance(refused := error.__cause__, OSError):
+            with files.named(path):
+                raise refused from None
         raise _Unsound("is damaged: it cannot be read") from error
     except ValidationError as error:
         raise _Unsound(_OTHER_VERSION) from error

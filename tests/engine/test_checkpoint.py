@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -162,6 +164,27 @@ def test_without_its_first_lines_training_starts_again(work: Work, tmp_path: Pat
     said, taken = resumed(work, tmp_path / "run", damage)
     assert len(said) == 3
     assert taken == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("refused", [checkpoint.FILE, checkpoint.PREVIOUS])
+def test_a_checkpoint_that_cannot_be_read_at_all_is_no_damaged_one(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Path
+):
+    shutil.copytree(work.parts, tmp_path / "run")
+    (tmp_path / "run" / checkpoint.FILE).write_bytes(b"damaged")
+    kept = (tmp_path / "run" / refused).read_bytes()
+    opened = os.open
+
+    def only_others(path: str | Path, *args: int, **kwargs: int) -> int:
+        if Path(path).name == refused.name:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", only_others)
+    with pytest.raises(PermissionError) as caught:
+        run.train(work.plan, tmp_path / "run")
+    assert caught.value.filename == str(tmp_path / "run" / refused)
+    assert (tmp_path / "run" / refused).read_bytes() == kept
 
 
 def test_a_journal_knows_its_bytes(tmp_path: Path):
