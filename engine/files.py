@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import glob
 import os
+import stat
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -21,16 +22,19 @@ def write(path: Path, data: bytes, keep: Path | None = None) -> None:
     """Replace `path` by `data` in one step; whoever reads it, or cuts the power, finds the old file or the new one.
 
     With `keep`, the file that was there goes to that place of the same folder instead of being lost. Raises `OSError`,
-    which names the file; what was there is then untouched and nothing is left beside it.
+    which names the file; what was there is then untouched and nothing is left beside it. A link stays and what it leads
+    to is replaced; who may read and write it stays as it was, and is for a new file what this process gives.
     """
     with named(path):
+        path = Path(os.path.realpath(path)) if path.is_symlink() else path
         make(path.parent)
+        mode = _mode(path)
         handle, partial = _begun(path)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
-                os.fchmod(file.fileno(), 0o644)
+                os.fchmod(file.fileno(), mode)
                 os.fsync(file.fileno())
                 if keep is not None and path.exists():
                     os.replace(path, keep)
@@ -39,6 +43,22 @@ def write(path: Path, data: bytes, keep: Path | None = None) -> None:
             Path(partial).unlink(missing_ok=True)
             raise
         flush(path.parent)
+
+
+def _mode(path: Path) -> int:
+    """Who may read and write a file: as it is there, or as any other that this process makes."""
+    with suppress(FileNotFoundError):
+        return stat.S_IMODE(path.stat().st_mode) & 0o777
+    return 0o666 & ~_umask()
+
+
+def _umask() -> int:
+    # asking for it means setting it, for all threads; there is no other call for it outside of Linux
+    with suppress(OSError), open("/proc/self/status", encoding="ascii", errors="replace") as lines:
+        return next(int(line.split()[1], 8) for line in lines if line.startswith("Umask:"))
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _begun(path: Path) -> tuple[int, str]:

@@ -43,6 +43,34 @@ def test_what_was_there_survives_a_failure_that_names_the_file(tmp_path, monkeyp
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_who_may_read_a_file_stays_as_it_was(tmp_path):
+    path = tmp_path / "a"
+    before = os.umask(0o077)
+    try:
+        files.write(path, b"one")
+        assert path.stat().st_mode & 0o777 == 0o600
+        path.chmod(0o640)
+        files.write(path, b"two")
+        assert path.stat().st_mode & 0o777 == 0o640
+        os.umask(0o022)
+        files.write(tmp_path / "b", b"three")
+        assert (tmp_path / "b").stat().st_mode & 0o777 == 0o644
+    finally:
+        os.umask(before)
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
+    path, link = tmp_path / "folder" / "a", tmp_path / "link"
+    files.write(path, b"one")
+    link.symlink_to("folder/a")
+    files.write(link, b"two")
+    assert link.is_symlink()
+    assert path.read_bytes() == b"two"
+    path.unlink()
+    files.write(link, b"three")
+    assert (link.is_symlink(), path.read_bytes()) == (True, b"three")
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
