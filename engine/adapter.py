@@ -78,6 +78,8 @@ def install(generator: Generator, tensors: Mapping[str, Tensor]) -> Lora:
 
     Raises `InputError` for a tensor that fits no linear layer of the backbone: nothing is left out silently.
     """
+    if not tensors:
+        raise InputError([Problem(Place("adapter"), "", "holds no factors of a LoRA")])
     head = f"{generator.lora_prefix}."
     factors = {key.removeprefix(head).removesuffix(".weight"): value for key, value in tensors.items()}
     linear = {name: part for name, part in generator.backbone.named_modules() if isinstance(part, nn.Linear)}

@@ -152,6 +152,11 @@ def test_what_is_too_long_for_a_header_is_left_out_and_named(tmp_path):
     assert adapter.load(tmp_path / "a.safetensors")[1] == kept
 
 
+def test_no_tensors_are_no_adapter(generator):
+    with pytest.raises(InputError, match="holds no factors of a LoRA"):
+        adapter.install(generator, {})
+
+
 @pytest.mark.parametrize(
     "value",
     [torch.ones(2, 2).long(), torch.ones(2), torch.ones(()), torch.ones(0, 32), torch.ones(1, 1, 32)],
