@@ -115,7 +115,7 @@ def run(
             try:
                 result = session.run(job.recipe, job.plan, job.folder, job.target, talk, again, fast, job.name)
             except KeyboardInterrupt:
-                talk.say(f"{job.plan.name}: stopped; the same command goes on from {job.folder}")
+                talk.say(f"{job.plan.name}: stopped; {session.same_command(again)} goes on from {job.folder}")
                 raise
             met = met and result.met
             if as_json:

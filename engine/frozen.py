@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from . import models, paths
 from . import plan as plans
@@ -30,11 +30,24 @@ class Thawed:
 def thawed(lock: Lock, recipe: Path, run: Path) -> Thawed:
     """The recipe of a lock, from its file or from the run folder where one of them still is what was locked."""
     inputs = lock.inputs
-    text = next((found for at in (recipe, run / "recipe.yaml") if (found := _text(at, inputs.recipe_sha256))), "")
-    included = [Included(name, _text(recipe.parent / name, sha256), sha256) for name, sha256 in inputs.included]
+    text = _first((recipe, run / "recipe.yaml"), inputs.recipe_sha256)
+    included = [
+        Included(name, _first((recipe.parent / name, run / "included" / below(name)), sha256), sha256)
+        for name, sha256 in inputs.included
+    ]
     whole = bool(text) and all(one.text for one in included)
     kept = tuple(included) if whole else ()
     return Thawed(text if whole else "", inputs.recipe_sha256, inputs.sets, kept, inputs.included)
+
+
+def below(name: str) -> PurePosixPath:
+    """Where a run folder keeps an included file: under its own path, `up` for each folder that it lies above."""
+    return PurePosixPath(*("up" if part == ".." else part for part in PurePosixPath(name).parts if part != "/"))
+
+
+def _first(paths: tuple[Path, ...], sha256: str) -> str:
+    """The text of the first of these files that has this digest; empty where none has."""
+    return next((found for path in paths if (found := _text(path, sha256))), "")
 
 
 def _text(path: Path, sha256: str) -> str:

@@ -19,15 +19,15 @@ import shutil
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from . import files, headers, jobs, locking, models, outcomes, platforms, results, unbuilt
+from . import digests, files, headers, jobs, locking, models, outcomes, platforms, results, unbuilt
 from . import lock as locks
 from . import plan as plans
 from .counting import counted
 from .errors import InputError, Place, Problem, WorkError, of_system, words
-from .frozen import Thawed
+from .frozen import Thawed, below
 from .gallery import Source
 from .inputs import gathered
 from .lock import Lock
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .run import Step
 
 RESULT = "result.json"
+_PLAN = "plan.json"
 _BUSY = ".busy"
 _UNKNOWN = "# This was run from a lock, with --frozen, whose recipe has changed since.\n"
 _MADE = ("metrics.jsonl", "evaluation.json", "report.html", platforms.FILE)
@@ -68,16 +69,18 @@ def run(
     """Bring a recipe's run to its end in `folder`, and write its lock, which says that the recipe is called `name`.
 
     A finished run of the same plan is not done again unless `again`; an unfinished one goes on from its checkpoint; a
-    run of another plan is renamed out of the way. Raises `InputError` where another process holds the folder or it
-    cannot be written, `WorkError` where the work fails, KeyboardInterrupt after the step during which the person
-    pressed Ctrl-C.
+    run of another plan is renamed out of the way. Raises `InputError` where another process holds the folder, where it
+    cannot be written or holds a recipe that no run has put there, `WorkError` where the work fails, KeyboardInterrupt
+    after the step during which the person pressed Ctrl-C.
     """
     unbuilt.refuse(plan, recipe.document)
+    _refuse_foreign(recipe, folder)
     digest = plans.digest(plan)
     with held(folder):
         there = _digest_in(folder, listener)
-        if there == digest and not again and (found := _finished(folder, listener)):
+        if there == digest and not again and (found := _finished(folder, plan, listener)):
             listener.say(f"{plan.name}: up to date in {folder}")
+            _keep_plan(plan, folder)
             locking.restore(recipe, plan, folder, lock, name, listener.say)
             return found
         locking.tell_changes(plan, lock, listener.say)
@@ -102,14 +105,22 @@ def _worked(
     name: str,
 ) -> Result:
     """`_run` in a folder that is held: whatever fails there, work has begun, and what was done is kept."""
+    if again:
+        _clear(folder, plan)
     kept = f"what was done is kept in {folder}"
+    on = f"{kept}; once that is mended, {same_command(again)} goes on"
     try:
         _sweep(folder, lock, listener)
-        return _run(recipe, plan, folder, lock, listener, again, fast, name)
+        return _run(recipe, plan, folder, lock, listener, fast, name)
     except OSError as error:
-        raise WorkError(words(error), f"{kept}; once that is mended, the same command goes on") from error
+        raise WorkError(words(error), on) from error
     except WorkError as error:
         raise WorkError(error.message, f"{error.hint}; {kept}" if error.hint else kept) from error
+
+
+def same_command(again: bool) -> str:
+    """What goes on with a run that was stopped: --again would begin anew."""
+    return "the same command without --again" if again else "the same command"
 
 
 def _sweep(folder: Path, lock: Path, listener: Listener) -> None:
@@ -126,7 +137,6 @@ def _run(
     folder: Path,
     lock: Path,
     listener: Listener,
-    again: bool,
     fast: bool,
     name: str,
 ) -> Result:
@@ -135,11 +145,9 @@ def _run(
     from .run import train
 
     started = time.monotonic()
-    if again:
-        _clear(folder, plan)
     _complete(plan)
+    files.write(folder / _PLAN, _dumped(plan))  # first: it says that a recipe in this folder is a run's
     _keep(recipe, folder)
-    files.write(folder / "plan.json", (plans.dump(plan) + "\n").encode())
     included = {one.name: one.text for one in recipe.included}
     old = locks.read(lock) if lock.exists() else None
     inputs = gathered(recipe, plan, old)
@@ -170,15 +178,37 @@ def _run(
 
 def _keep(recipe: Recipe | Thawed, folder: Path) -> None:
     """Write the recipe and what it includes, word for word; an earlier run's may have included other files."""
-    files.write(folder / "recipe.yaml", (recipe.text or _UNKNOWN).encode())
-    shutil.rmtree(folder / "included", ignore_errors=True)
-    for one in recipe.included:
-        files.write(folder / "included" / below(one.name), one.text.encode())
+    path, included = folder / "recipe.yaml", folder / "included"
+    if not recipe.text and path.is_file() and models.sha256(path) == recipe.sha256:
+        return  # more of it than this run knows: a file that it includes is gone elsewhere
+    if included.exists():
+        shutil.rmtree(included)
+    for below_folder, text in _texts(recipe).items():
+        files.write(folder / below_folder, text)
 
 
-def below(name: str) -> PurePosixPath:
-    """Where a run folder keeps an included file: under its own path, `up` for each folder that it lies above."""
-    return PurePosixPath(*("up" if part == ".." else part for part in PurePosixPath(name).parts if part != "/"))
+def _texts(recipe: Recipe | Thawed) -> dict[Path, bytes]:
+    """What a run folder holds of the recipe, by the path below it."""
+    included = {Path("included", below(one.name)): one.text.encode() for one in recipe.included}
+    return {Path("recipe.yaml"): (recipe.text or _UNKNOWN).encode(), **included}
+
+
+def _kept(folder: Path) -> list[Path]:
+    """The recipe's texts that a folder holds, below it."""
+    found = [folder / "recipe.yaml", *sorted((folder / "included").rglob("*"))]
+    return [path.relative_to(folder) for path in found if path.is_file() or path.is_symlink()]
+
+
+def _refuse_foreign(recipe: Recipe | Thawed, folder: Path) -> None:
+    """Raises `InputError` where a folder that is no run's holds another recipe, which this run would replace."""
+    if (folder / _PLAN).exists() or _digest_of_checkpoint(folder):
+        return
+    wanted = _texts(recipe)
+    for path in _kept(folder):
+        if path not in wanted or (folder / path).read_bytes() != wanted[path]:
+            hint = "move it away, or give this run a folder of its own with --out"
+            message = "would be replaced, and lies in a folder that is no run's"
+            raise InputError([Problem(Place(str(folder / path)), "", message, hint)])
 
 
 def _complete(plan: Plan) -> None:
@@ -210,29 +240,58 @@ def held(folder: Path) -> Generator[None]:
         busy.release()
 
 
-def _finished(folder: Path, listener: Listener) -> Result | None:
-    """What a finished run in a folder came to; None, said where a file was damaged, where there is none."""
-    path = folder / RESULT
+def _finished(folder: Path, plan: Plan, listener: Listener) -> Result | None:
+    """What a finished run of a plan came to; None where there is none, said where a file is not what it left."""
+    path, adapter = folder / RESULT, folder / f"{plan.name}.safetensors"
     if not path.exists():
         return None
     try:
-        return results.read(path)
+        found = results.read(path)
     except ValueError:
-        listener.say(f"{path}: cannot be read, so the run is taken for unfinished")
-        return None
+        why = f"{path}: cannot be read"
+    else:
+        if not (why := _unlike(found, path, plan, adapter)):
+            return found
+    listener.say(f"{why}, so the run is taken for unfinished")
+    return None
+
+
+def _unlike(found: Result, path: Path, plan: Plan, adapter: Path) -> str:
+    """What of a finished run is not what its result says, in words."""
+    if found.digest != plans.digest(plan):
+        return f"{path}: is of another plan"
+    if not adapter.is_file():
+        return f"{adapter}: is gone"
+    try:
+        same = digests.tensors_sha256(adapter) == found.tensors_sha256
+    except InputError:
+        same = False
+    return "" if same else f"{adapter}: is not what this run trained"
 
 
 def _digest_in(folder: Path, listener: Listener) -> str:
-    """The digest of the plan that a folder's run is of; empty where there is no run."""
-    path = folder / "plan.json"
+    """The digest of the plan that a folder's run is of, its checkpoint's first; empty where there is none."""
+    path, trained = folder / _PLAN, _digest_of_checkpoint(folder)
     if not path.exists():
-        return ""
+        return trained
     try:
-        return plans.digest(_plan_in(path))
+        planned = plans.digest(_plan_in(path))
     except InputError:
-        digest = _digest_of_checkpoint(folder)
-        listener.say(f"{path}: cannot be read{', so the checkpoint says which plan it is of' if digest else ''}")
-        return digest or "a plan of another version"
+        listener.say(f"{path}: cannot be read{', so the checkpoint says which plan it is of' if trained else ''}")
+        return trained or "a plan of another version"
+    return trained or planned
+
+
+def _keep_plan(plan: Plan, folder: Path) -> None:
+    """Write the plan of a finished run again where it is gone or damaged."""
+    try:
+        read_plan(folder)
+    except InputError:
+        files.write(folder / _PLAN, _dumped(plan))
+
+
+def _dumped(plan: Plan) -> bytes:
+    return f"{plans.dump(plan)}\n".encode()
 
 
 def _digest_of_checkpoint(folder: Path) -> str:
@@ -258,17 +317,22 @@ def _aside(folder: Path) -> Path:
 
 def _clear(folder: Path, plan: Plan) -> None:
     """Forget a run, so that it is trained anew; files that are none of a run's own are left alone."""
-    # first what says that it is finished, then what it would go on from: killed in between, nothing half is left
-    (folder / RESULT).unlink(missing_ok=True)
-    for name in ("checkpoint", "images"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for name in (*_MADE, f"{plan.name}.safetensors"):
-        (folder / name).unlink(missing_ok=True)
+    try:
+        # first what says that it is finished, then what it would go on from: killed in between, nothing half is left
+        (folder / RESULT).unlink(missing_ok=True)
+        for path in (folder / "checkpoint", folder / "images"):
+            if path.exists():
+                shutil.rmtree(path)
+        for name in (*_MADE, f"{plan.name}.safetensors"):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        message = f"{folder}: cannot be cleared: {words(error)}"
+        raise WorkError(message, "once that is mended, the same command trains anew") from error
 
 
 def read_plan(folder: Path) -> Plan:
     """The plan of a run folder; `InputError` where it holds no run."""
-    path = folder / "plan.json"
+    path = folder / _PLAN
     if not path.is_file():
         hint = "a run folder is what `recipe run` writes, runs/NAME"
         raise InputError([Problem(Place(str(folder)), "", "is no run folder: it holds no plan.json", hint)])
@@ -291,8 +355,23 @@ def report_again(folder: Path) -> Path:
     if not (folder / "evaluation.json").exists():
         hint = "`recipe run` goes on from where it was left"
         raise InputError([Problem(Place(str(folder)), "", "this run is not finished: nothing was evaluated yet", hint)])
-    known = results.read(folder / RESULT).lock if (folder / RESULT).exists() else None
-    return report(folder, plan, Path(known) if known else None)
+    return report(folder, plan, _lock_of(folder))
+
+
+def _lock_of(folder: Path) -> Path | None:
+    """The lock that a finished run wrote: in its folder, where it lies there still, even if that was moved."""
+    path = folder / RESULT
+    if not path.exists():
+        return None
+    try:
+        known = results.read(path).lock
+    except ValueError as error:
+        hint = "delete it: then `recipe run` finds out anew what the run came to, without training"
+        raise InputError([Problem(Place(str(path)), "", "cannot be read", hint)]) from error
+    if known is None:
+        return None
+    beside = folder / Path(known).name
+    return beside if beside.exists() else Path(known)
 
 
 def evaluate(
@@ -321,7 +400,7 @@ def evaluate(
     outcome = locked.outcome if locked is not None else None
     chosen = adapter is not None
     if adapter is None and outcome is not None:
-        adapter = Path(os.path.relpath(path.absolute().parent / outcome.adapter))
+        adapter = Path(os.path.relpath(path.resolve().parent / outcome.adapter))
     if adapter is None or not adapter.is_file():
         hint = "give one with --adapter, or train it with `recipe run`"
         found = f"there is no adapter {adapter}" if adapter else "there is no adapter: no lock names one"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from commandline import recipe, start
-from control_recipes.engine import models, session
+from control_recipes.engine import models, plan, session
 
 RUN = Path("runs/tiny")
 QUICK = (
@@ -290,6 +290,70 @@ def test_a_plan_that_was_damaged_does_not_cost_the_training(
     assert "runs/tiny/plan.json: cannot be read, so the checkpoint says which plan it is of" in told
     assert "up to date" in told
     assert not Path("runs/tiny.1").exists()
+
+
+def test_an_adapter_that_was_damaged_is_made_again_without_training(done: Path, capsys: pytest.CaptureFixture[str]):
+    path = RUN / "tiny.safetensors"
+    whole = path.read_bytes()
+    for spoilt, why in (
+        (None, "is gone"),
+        (whole[:-1] + bytes([whole[-1] ^ 1]), "is not what this run trained"),
+        (b"", "is not what this run trained"),
+    ):
+        path.unlink() if spoilt is None else path.write_bytes(spoilt)
+        assert recipe("run", "tiny.yaml") == 0
+        told = capsys.readouterr().err
+        assert f"{path}: {why}, so the run is taken for unfinished" in told
+        assert "tiny: training is done already, 2 steps" in told
+        assert path.read_bytes() == whole
+
+
+def test_a_plan_beside_another_plans_figures_is_not_taken_for_theirs(done: Path, capsys: pytest.CaptureFixture[str]):
+    wanted = (RUN / "plan.json").read_bytes()
+    assert recipe("run", "tiny.yaml", "--quiet", "--set", "train.steps=1", "--out", "other") == 0
+    for left in (("checkpoint",), ()):  # its checkpoint says whose it is; without one the result does
+        shutil.copy("other/plan.json", RUN / "plan.json")
+        for name in left:
+            shutil.rmtree(RUN / name)
+        assert recipe("run", "tiny.yaml", "--set", "train.steps=1") == 0
+        told = capsys.readouterr().err
+        assert "up to date" not in told
+        assert json.loads((RUN / "result.json").read_text("utf-8"))["steps"] == 1
+        assert (RUN / "plan.json").read_bytes() != wanted
+        assert recipe("run", "tiny.yaml", "--quiet") == 0
+
+
+def test_a_plan_that_is_gone_or_damaged_is_written_again(done: Path, capsys: pytest.CaptureFixture[str]):
+    wanted = plan.digest(session.read_plan(RUN))
+    for spoil in (lambda path: path.unlink(), lambda path: path.write_bytes(b"[]")):
+        spoil(RUN / "plan.json")
+        assert recipe("run", "tiny.yaml") == 0
+        assert "up to date" in capsys.readouterr().err
+        assert plan.digest(session.read_plan(RUN)) == wanted
+    (RUN / "plan.json").unlink()
+    assert recipe("run", "tiny.yaml", "--set", "train.steps=1") == 0
+    assert "renamed runs/tiny.1" in capsys.readouterr().err
+
+
+def test_what_again_cannot_delete_is_named(done: Path, capsys: pytest.CaptureFixture[str]):
+    with held_to_permissions(), read_only(RUN / "checkpoint"):
+        assert recipe("run", "tiny.yaml", "--again", "--json") == 3
+    told = capsys.readouterr()
+    (problem,) = json.loads(told.out)["problems"]
+    assert problem["message"] == "runs/tiny: cannot be cleared: state.safetensors: Permission denied"
+    assert problem["hint"].endswith("once that is mended, the same command trains anew")
+
+
+def test_a_folder_that_holds_another_recipe_is_refused(done: Path, capsys: pytest.CaptureFixture[str]):
+    Path("mine/included").mkdir(parents=True)
+    for name in ("recipe.yaml", "included/base.yaml"):
+        Path("mine", name).write_text("# mine\n", "utf-8")
+        assert recipe("run", "tiny.yaml", "--out", "mine") == 2
+        assert f"mine/{name}" in capsys.readouterr().err
+        assert Path("mine", name).read_text("utf-8") == "# mine\n"
+        Path("mine", name).unlink()
+    shutil.copy("tiny.yaml", "mine/recipe.yaml")
+    assert recipe("run", "tiny.yaml", "--out", "mine", "--quiet") == 0
 
 
 def test_a_plan_that_was_damaged_without_a_checkpoint_is_set_aside(done: Path, capsys: pytest.CaptureFixture[str]):

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from control_recipes.engine import adapter, lock, session
+from control_recipes.engine import adapter, frozen, lock, session
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.gallery import Source
 from control_recipes.engine.plan import digest
@@ -60,5 +60,5 @@ def test_an_included_file_that_is_gone_is_an_error(tiny: Path):
 
 
 def test_an_included_file_above_the_recipe_is_kept_inside_the_run_folder():
-    assert str(session.below("../shared/base.yaml")) == "up/shared/base.yaml"
-    assert str(session.below("/etc/base.yaml")) == "etc/base.yaml"
+    assert str(frozen.below("../shared/base.yaml")) == "up/shared/base.yaml"
+    assert str(frozen.below("/etc/base.yaml")) == "etc/base.yaml"
