@@ -23,7 +23,7 @@ from .errors import InputError, Place, Problem
 from .figures import Belief, Evaluation, Interval, Measured, Shot, Strip
 from .gallery import intent
 from .notes import notes, percent
-from .plan import Plan
+from .plan import Plan, digest
 
 _TEMPLATE = Path(__file__).with_name("report.html")
 _SMALL = 128  # pixels: pictures up to this size are enlarged pixel by pixel and kept as PNG
@@ -110,11 +110,14 @@ class _Belief:
 def report(folder: Path, plan: Plan, lock: Path | None = None) -> Path:
     """Write `folder`/report.html from what a run of `plan` left there, and from its lock where there is one.
 
-    Raises FileNotFoundError where the folder holds no evaluation.json.
+    A lock of another plan says nothing here. Raises FileNotFoundError where the folder holds no evaluation.json,
+    `InputError` where a text of the recipe cannot be read.
     """
     found = figures.read(folder / "evaluation.json")
     texts = recipe_texts(folder)
     locked = locks.read(lock) if lock is not None and lock.exists() else None
+    if locked is not None and locked.inputs.plan_sha256 != digest(plan):
+        locked = None
     page = render(plan, found, history.read(folder / "metrics.jsonl"), texts, folder, locked)
     path = folder / "report.html"
     files.write(path, page.encode())
@@ -127,7 +130,14 @@ def recipe_texts(folder: Path) -> dict[str, str]:
     # links may lead out of the folder, which may come from somebody else
     found = (path for path in below.rglob("*") if path.is_file() and path.resolve().is_relative_to(folder.resolve()))
     others = sorted((path.relative_to(below).as_posix(), path) for path in found)
-    return {name: path.read_text("utf-8") for name, path in [("recipe.yaml", folder / "recipe.yaml"), *others]}
+    return {name: _text(path) for name, path in [("recipe.yaml", folder / "recipe.yaml"), *others]}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError([Problem(Place(str(path)), "", f"is no text: {error}", "bring it back as it was")]) from error
 
 
 def render(
