@@ -8,12 +8,13 @@ something to paint.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from . import digests, fitting, frozen, gallery, headers, jobs, models
 from . import lock as locks
-from .errors import InputError, Place, Problem
+from .errors import InputError, Place, Problem, WorkError, words
 from .findings import Finding, Verification, became
 from .gallery import Source
 from .lock import Lock, Outcome
@@ -45,14 +46,12 @@ def verify(
     found += inputs(lock, source, folder, sets, allow_outside)
     if lock.outcome is None:
         found.append(Finding("adapter", None, "the lock names none: nothing was trained since its inputs were written"))
+        if retrain:
+            found.append(Finding("retrained", False, "not trained again: the lock has no tensors to compare with"))
         return Verification(path, None, tuple(found))
-    chosen = adapter or Path(os.path.relpath(path.absolute().parent / lock.outcome.adapter))
+    chosen = adapter or Path(os.path.relpath(path.resolve().parent / lock.outcome.adapter))
     found += _adapter(chosen, lock.outcome, lock)
-    try:
-        plan = frozen.plan(lock, path, folder, allow_outside)
-        found += _work(lock, lock.outcome, plan, chosen, retrain, say)
-    except InputError as error:
-        found.append(Finding("probes", None, f"not painted: {error.problems[0].message}"))
+    found += _work(lock, lock.outcome, partial(frozen.plan, lock, path, folder, allow_outside), chosen, retrain, say)
     return Verification(path, chosen, tuple(found))
 
 
@@ -108,13 +107,28 @@ def _of_another(path: Path, metadata: dict[str, str], lock: Lock) -> Iterator[Fi
         yield Finding("adapter", None, f"{path} {error.problems[0].message}")
 
 
-def _work(lock: Lock, outcome: Outcome, plan: Plan, adapter: Path, retrain: bool, say: jobs.Say) -> Iterator[Finding]:
-    """What takes the models themselves: pictures, and the training."""
+def _work(
+    lock: Lock, outcome: Outcome, planned: Callable[[], Plan], adapter: Path, retrain: bool, say: jobs.Say
+) -> Iterator[Finding]:
+    """What takes the models themselves: pictures, and the training. What cannot be done of it hides nothing else."""
     from . import verify_work
 
-    if adapter.is_file() and digests.tensors_sha256(adapter) == outcome.tensors_sha256:
-        yield from verify_work.probes(lock, outcome, plan, adapter, say)
-    else:
-        yield Finding("probes", None, f"not painted: {'another' if adapter.is_file() else 'there is no'} adapter")
-    if retrain:
-        yield from verify_work.retrained(lock, outcome, plan, adapter, say)
+    try:
+        if adapter.is_file() and digests.tensors_sha256(adapter) == outcome.tensors_sha256:
+            yield from verify_work.probes(lock, outcome, planned(), adapter, say)
+        else:
+            yield Finding("probes", None, f"not painted: {'another' if adapter.is_file() else 'there is no'} adapter")
+    except (InputError, WorkError, OSError) as error:
+        yield Finding("probes", None if isinstance(error, InputError) else False, f"not painted: {_why(error)}")
+    if not retrain:
+        return
+    try:
+        yield from verify_work.retrained(lock, outcome, planned(), adapter, say)
+    except (InputError, WorkError, OSError) as error:
+        yield Finding("retrained", False, f"not trained again: {_why(error)}")
+
+
+def _why(error: InputError | WorkError | OSError) -> str:
+    if isinstance(error, OSError):
+        return words(error)
+    return error.problems[0].message if isinstance(error, InputError) else error.message

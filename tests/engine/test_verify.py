@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import ran
-from control_recipes.engine import adapter, lock, platforms, probes, verify_work
-from control_recipes.engine.errors import InputError
-from control_recipes.engine.findings import Verification
+from control_recipes.engine import adapter, lock, platforms, probes, run, verify_work
+from control_recipes.engine.errors import InputError, Place, Problem, WorkError
+from control_recipes.engine.findings import Finding, Verification
 from control_recipes.engine.verify import verify
 
 FILE, LOCK, ADAPTER = Path("tiny.yaml"), Path("tiny.lock"), Path("runs/tiny/tiny.safetensors")
@@ -44,6 +44,11 @@ def change(path: Path, old: str, new: str) -> None:
 def relocked(edit: Callable[[lock.Lock], lock.Lock]) -> None:
     """Write the lock with something changed, its own digest in order."""
     lock.write(edit(lock.read(LOCK)), LOCK)
+
+
+def test_a_lock_does_not_forge_findings():
+    found = Verification(Path("a.lock"), None, (Finding("recipe", False, "gone\n✓ adapter: as it was\x1b[2K"),))
+    assert found.text() == "✗ recipe: gone\\n✓ adapter: as it was\\x1b[2K"
 
 
 def test_all_is_well_from_the_recipe_and_from_the_lock(here: Path):
@@ -322,6 +327,30 @@ def test_training_again_comes_to_the_same_tensors(here: Path):
     assert any(line.startswith("training again 2/2") for line in heard)
     assert {path.name for path in here.iterdir()} >= {"runs", "tiny.lock"}
     assert [path.name for path in (here / "runs").iterdir()] == ["tiny"]
+
+
+def test_a_training_again_that_was_asked_for_and_not_done_is_a_failure(here: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(error: Exception) -> None:
+        def train(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(run, "train", train)
+
+    for error in (InputError([Problem(Place("x"), "", "no such model")]), WorkError("no such model")):
+        refuse(error)
+        found = verify(FILE, retrain=True)
+        assert said(found) == ["retrained: not trained again: no such model"]
+        assert said(found, True)[-1] == "probes: 4 pictures painted again, bit for bit the same"
+    relocked(lambda one: replace(one, outcome=None))
+    assert said(verify(FILE, retrain=True)) == ["retrained: not trained again: the lock has no tensors to compare with"]
+
+
+def test_an_adapter_is_found_through_a_linked_folder(here: Path):
+    (here / "far" / "away").mkdir(parents=True)
+    (here / "far" / "away" / "link").symlink_to(here)
+    found = verify(Path("far/away/link/tiny.lock"))
+    assert found.adapter is not None
+    assert found.adapter.resolve() == (here / ADAPTER).resolve()
 
 
 def test_training_again_finds_tensors_that_no_training_made(here: Path):
