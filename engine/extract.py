@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from . import files, fitting, headers
 from . import lock as locks
 from . import plan as plans
 from .errors import InputError, Place, Problem
+from .frozen import below
 from .lock import Inputs, Lock
-from .session import below
 from .values import NAME
 
 _TEXTS = TypeAdapter(dict[str, str])
@@ -51,12 +52,23 @@ def extract(adapter: Path) -> Carried:
     if not re.fullmatch(NAME, name):
         raise _refused(adapter, "is called in a way that no recipe can be called")
     recipe, included = metadata.get("control_recipes.recipe", ""), _included(adapter, metadata)
-    wanted = dict(inputs.included) | ({"": inputs.recipe_sha256} if recipe and inputs.recipe_sha256 else {})
-    for file, sha256 in wanted.items():
-        text = included.get(file, "") if file else recipe
-        if recipe and hashlib.sha256(text.encode()).hexdigest() != sha256:
-            raise _refused(adapter, f"carries a text that is not what its digest says: {file or 'the recipe'}")
+    _check(adapter, recipe, included, inputs)
     return Carried(name, recipe, included, inputs)
+
+
+def _check(adapter: Path, recipe: str, included: Mapping[str, str], inputs: Inputs) -> None:
+    """Every text that is carried has its digest; beside a recipe all that it includes are carried."""
+    digests = dict(inputs.included)
+    if strange := sorted(included.keys() - digests.keys()):
+        raise _refused(adapter, f"carries a text that its recipe does not include: {strange[0]!r}")
+    if recipe and (missing := sorted(digests.keys() - included.keys())):
+        raise _refused(adapter, f"lacks a text that its recipe includes: {missing[0]!r}")
+    texts = dict(included)
+    if recipe and inputs.recipe_sha256:
+        texts, digests = texts | {"": recipe}, digests | {"": inputs.recipe_sha256}
+    for file, text in texts.items():
+        if hashlib.sha256(text.encode()).hexdigest() != digests[file]:
+            raise _refused(adapter, f"carries a text that is not what its digest says: {file or 'the recipe'}")
 
 
 def write(carried: Carried, folder: Path) -> list[Path]:
@@ -64,20 +76,33 @@ def write(carried: Carried, folder: Path) -> list[Path]:
 
     The lock holds the inputs alone: `recipe run --frozen` runs them, `recipe lock --check` says what differs here.
     """
-    wanted = {PurePosixPath(f"{carried.name}.yaml"): carried.recipe.encode()} if carried.recipe else {}
-    for name, text in carried.included.items():
-        wanted[below(name)] = text.encode()
-    if len(wanted) < bool(carried.recipe) + len(carried.included):
+    lock, texts = PurePosixPath(f"{carried.name}.lock"), _texts(carried)
+    wanted = {lock, *texts}
+    if len(wanted) < 1 + bool(carried.recipe) + len(carried.included):
         raise _refused(folder, "would get two files of one name")
-    lock = folder / f"{carried.name}.lock"
-    for path in (lock, *(folder / name for name in wanted)):
-        if path.exists():
-            hint = "give another folder with --out, or move it away"
-            raise InputError([Problem(Place(str(path)), "", "is there already", hint)])
-    for name, data in wanted.items():
+    if both := sorted(wanted & {above for name in wanted for above in name.parents}):
+        raise _refused(folder, f"would get a file and a folder of one name: {both[0]}")
+    for name in (lock, *texts):
+        _check_free(folder, name)
+    for name, data in texts.items():
         files.write(folder / name, data)
-    locks.write(Lock(carried.inputs, recipe=f"{carried.name}.yaml" if carried.recipe else ""), lock)
-    return [*(folder / name for name in wanted), lock]
+    locks.write(Lock(carried.inputs, recipe=f"{carried.name}.yaml" if carried.recipe else ""), folder / lock)
+    return [*(folder / name for name in texts), folder / lock]
+
+
+def _texts(carried: Carried) -> dict[PurePosixPath, bytes]:
+    """What is written beside the lock; of two files of one name, one."""
+    own = {PurePosixPath(f"{carried.name}.yaml"): carried.recipe.encode()} if carried.recipe else {}
+    return own | {below(name): text.encode() for name, text in carried.included.items()}
+
+
+def _check_free(folder: Path, name: PurePosixPath) -> None:
+    """Nothing stands where the file is to be, nor a file where it needs a folder."""
+    path = folder / name
+    above = [folder / one for one in name.parents if os.path.lexists(folder / one) and not (folder / one).is_dir()]
+    if taken := [*above, *([path] if os.path.lexists(path) else [])]:
+        hint = "give another folder with --out, or move it away"
+        raise InputError([Problem(Place(str(taken[0])), "", "is there already", hint)])
 
 
 def _included(adapter: Path, metadata: Mapping[str, str]) -> dict[str, str]:

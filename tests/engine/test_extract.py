@@ -93,6 +93,50 @@ def test_an_included_text_is_held_to_its_digest_too(here: Path):
         extract.extract(changed(included='{"base.yaml": "stay: {weight: 9.0}"}'))
 
 
+@pytest.mark.parametrize("recipe", [True, False])
+def test_an_included_text_that_the_inputs_do_not_list_is_refused(here: Path, recipe: bool):
+    texts = {"base.yaml": Path("base.yaml").read_text("utf-8"), "more.yaml": "a: 1\n"}
+    without = {} if recipe else {"recipe": ""}
+    with pytest.raises(InputError, match=r"its recipe does not include: 'more\.yaml'"):
+        extract.extract(changed(included=json.dumps(texts), **without))
+    del texts["more.yaml"]
+    assert list(extract.extract(changed(included=json.dumps(texts), **without)).included) == ["base.yaml"]
+
+
+def test_an_included_text_that_is_missing_is_refused(here: Path):
+    with pytest.raises(InputError, match=r"lacks a text that its recipe includes: 'base\.yaml'"):
+        extract.extract(changed(included="{}"))
+
+
+@pytest.mark.parametrize(
+    ("included", "said"),
+    [
+        ({"tiny.lock": "a"}, "two files of one name"),
+        ({"a": "a", "a/b": "b"}, "a file and a folder of one name: a"),
+        ({"tiny.yaml/b": "b"}, r"a file and a folder of one name: tiny\.yaml"),
+    ],
+)
+def test_files_that_take_one_anothers_place_are_refused_before_any_is_written(
+    here: Path, included: dict[str, str], said
+):
+    carried = extract.extract(ADAPTER)
+    with pytest.raises(InputError, match=said):
+        extract.write(extract.Carried(carried.name, carried.recipe, included, carried.inputs), here / "out")
+    assert not (here / "out").exists()
+
+
+def test_neither_a_file_above_nor_a_broken_link_is_written_over(here: Path):
+    carried, out = extract.extract(ADAPTER), here / "out"
+    out.mkdir()
+    (out / "sub").write_bytes(b"a person's own")
+    with pytest.raises(InputError, match="sub:1:1: is there already"):
+        extract.write(extract.Carried(carried.name, carried.recipe, {"sub/base.yaml": "a"}, carried.inputs), out)
+    (out / "base.yaml").symlink_to("nowhere")
+    with pytest.raises(InputError, match=r"base\.yaml:1:1: is there already"):
+        extract.write(carried, out)
+    assert sorted(path.name for path in out.iterdir()) == ["base.yaml", "sub"]
+
+
 @pytest.mark.parametrize("included", ["[]", "no json", '{"base.yaml": 3}', '{"": "a"}', '{"..": "a"}', "[" * 100_000])
 def test_what_names_no_files_is_refused(here: Path, included: str):
     with pytest.raises(InputError):
@@ -113,7 +157,7 @@ def test_files_stay_below_the_folder(here: Path):
 def test_a_name_that_leads_elsewhere_is_refused(here: Path):
     metadata = adapter.load(ADAPTER)[1]
     plan = lock.inputs_of(metadata["control_recipes.inputs"], "x").plan
-    extract.extract(changed(inputs=plan))  # of before there were inputs: the plan alone
+    extract.extract(changed(inputs=plan, included="{}"))  # of before there were inputs: the plan alone
     with pytest.raises(InputError, match="no recipe can be called"):
         extract.extract(changed(inputs=plan.replace('"name":"tiny"', '"name":"../tiny"')))
 
