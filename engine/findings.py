@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from .errors import visible
+
 SHOWN = 12  # digits of a digest
 
 
@@ -33,8 +35,8 @@ class Verification:
         return all(one.ok is not False for one in self.findings)
 
     def text(self) -> str:
-        """For people: a line for each finding."""
-        return "\n".join(f"{_MARKS[one.ok]} {one.part}: {one.text}" for one in self.findings)
+        """For people: a line for each finding, whatever a lock or an adapter says."""
+        return "\n".join(visible(f"{_MARKS[one.ok]} {one.part}: {one.text}") for one in self.findings)
 
     def json(self) -> str:
         """One line of JSON; paths are absolute, or null where there is none."""
