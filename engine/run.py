@@ -137,7 +137,7 @@ def _loop(desk: steps.Desk, state: State, folder: Path, listen: Callable[[Step],
                 raise
             if state.progress.stopped or interrupted() or step % settings.save_every == 0:
                 _save(folder, state, lines)
-            if interrupted() and not state.progress.stopped:
+            if interrupted():
                 raise KeyboardInterrupt
 
 

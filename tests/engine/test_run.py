@@ -169,6 +169,20 @@ def test_ctrl_c_finishes_the_step_and_saves(tmp_path, models):
     assert json.loads(metadata["progress"])["step"] == 1
 
 
+def test_ctrl_c_during_the_last_step_is_heard_and_nothing_is_lost(tmp_path, models):
+    def stop(told: run.Step) -> None:
+        if told.step == told.steps:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    chosen = planned(models, steps=2)
+    with pytest.raises(KeyboardInterrupt):
+        run.train(chosen, tmp_path / "parts", stop)
+    said: list[str] = []
+    parts = run.train(chosen, tmp_path / "parts", say=said.append)
+    assert any("training is done already" in line for line in said)
+    assert parts.tensors_sha256 == run.train(chosen, tmp_path / "whole").tensors_sha256
+
+
 @pytest.mark.parametrize(("who", "stopped"), [("", "p"), ("eyes", "p"), ("second", "judge")])
 def test_training_stops_when_enough_looks_in_a_row_are_good(tmp_path, models, who, stopped):
     chosen = planned(models, steps=20, stop=plan.Stop(((who, "aligned", 0.0),), 2))
