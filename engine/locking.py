@@ -52,7 +52,9 @@ def tell_outcome(now: Lock, lock: Path, old: Lock | None, say: Say) -> None:
     elsewhere = old.platform is None or bool(platforms.differences(old.platform, now.platform))
     if old.outcome.tensors_sha256 == now.outcome.tensors_sha256:
         say(f"{lock}: the same tensors as before, bit for bit")
-    elif elsewhere or now.platform.mixed or not now.platform.deterministic:
+    elif not (now.platform.deterministic and (old.platform is None or old.platform.deterministic)):
+        say(f"{lock}: other tensors than before: --fast promises nothing about bits")
+    elif elsewhere or now.platform.mixed:
         say(f"{lock}: other tensors than before, from another platform")
     else:
         say(f"{lock}: OTHER tensors than before, though plan and platform are the same")

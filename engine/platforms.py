@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter
 
 from . import files
+from .errors import InputError, Place, Problem
 from .lock import Platform
 from .plan import Plan
 
@@ -80,7 +81,7 @@ def differences(was: Platform, now: Platform) -> tuple[str, ...]:
 def begun(folder: Path, now: Platform, resumed: bool) -> Platform:
     """Note in a run folder that a session of its training begins; the platform, and what was otherwise before."""
     path = folder / FILE
-    earlier = _SESSIONS.validate_json(path.read_bytes()) if resumed and path.exists() else ()
+    earlier = _sessions(path) if resumed and path.exists() else ()
     files.write(path, f"{json.dumps([asdict(one) for one in (*earlier, now)])}\n".encode())
     return _together((*earlier, now))
 
@@ -88,7 +89,19 @@ def begun(folder: Path, now: Platform, resumed: bool) -> Platform:
 def of_run(folder: Path) -> Platform | None:
     """The platform that a run folder's training ran on, as its sessions noted it; None where none did."""
     path = folder / FILE
-    return _together(_SESSIONS.validate_json(path.read_bytes())) if path.exists() else None
+    return _together(_sessions(path)) if path.exists() else None
+
+
+def _sessions(path: Path) -> tuple[Platform, ...]:
+    """What a run folder notes, one session at least; `InputError` where that was damaged."""
+    try:
+        if found := _SESSIONS.validate_json(path.read_bytes()):
+            return found
+        why = "names no session"
+    except ValueError:
+        why = "cannot be read"
+    hint = "delete it: then nothing is known any more of what this training ran on before"
+    raise InputError([Problem(Place(str(path)), "", why, hint)])
 
 
 def _together(sessions: Sequence[Platform]) -> Platform:

@@ -9,7 +9,8 @@ from pathlib import Path
 import made
 import pytest
 import torch
-from control_recipes.engine import platforms
+from control_recipes.engine import lock, locking, platforms
+from control_recipes.engine.errors import InputError
 from control_recipes.engine.lock import Platform
 
 PLACE = Platform("cpu", "AVX2", 2, "Linux-x86_64", "3.11.0", True, (("numpy", "2.4"), ("torch", "2.13.0")), "a mill",
@@ -69,6 +70,26 @@ def test_sessions_of_one_training_are_kept_apart(tmp_path: Path):
     assert moved == replace(PLACE, threads=8, mixed=("threads 2, here 8",))
     assert platforms.of_run(tmp_path) == moved
     assert platforms.begun(tmp_path, PLACE, False) == PLACE  # anew, and nothing of before counts
+
+
+@pytest.mark.parametrize("garbage", [b"[]", b"{", b"\xff", b'[{"device": 1}]'])
+def test_notes_that_were_damaged_are_refused_in_words(tmp_path: Path, garbage: bytes):
+    (tmp_path / platforms.FILE).write_bytes(garbage)
+    with pytest.raises(InputError, match=r"platform\.json"):
+        platforms.of_run(tmp_path)
+    with pytest.raises(InputError, match=r"platform\.json"):
+        platforms.begun(tmp_path, PLACE, True)
+    assert platforms.begun(tmp_path, PLACE, False) == PLACE
+
+
+def test_two_fast_trainings_on_one_platform_are_not_told_as_two_platforms():
+    outcome = lock.Outcome("a", "", "1", 1, "steps", (), ())
+    inputs, said = lock.Inputs("p", "", "", ()), list[str]()
+    for fast, words in ((True, "--fast promises nothing about bits"), (False, "OTHER tensors")):
+        old = lock.Lock(inputs, replace(PLACE, deterministic=not fast), outcome)
+        now = replace(old, outcome=replace(outcome, tensors_sha256="2"))
+        locking.tell_outcome(now, Path("a.lock"), old, said.append)
+        assert words in said.pop()
 
 
 def test_a_training_that_was_fast_once_promises_nothing(tmp_path: Path):
