@@ -59,9 +59,11 @@ def of_adapter(path: Path) -> Side:
     """What an adapter carries inside; `InputError` where the file is none of ours."""
     metadata = headers.read(path).metadata
     inputs = fitting.carried(path, metadata)
-    texts = {metadata.get("control_recipes.recipe", ""), *_included(metadata)}
-    sha256s = frozenset(hashlib.sha256(text.encode()).hexdigest() for text in texts)
-    return Side(parse(inputs.plan, str(path)), sha256s | {*inputs.sets})
+    if recipe := metadata.get("control_recipes.recipe", ""):
+        sha256s = {hashlib.sha256(text.encode()).hexdigest() for text in (recipe, *_included(metadata))}
+    else:  # one that was trained from a lock whose recipe was not there any more knows its digests
+        sha256s = {inputs.recipe_sha256, *(sha256 for _, sha256 in inputs.included)}
+    return Side(parse(inputs.plan, str(path)), frozenset({*sha256s, *inputs.sets}))
 
 
 def _included(metadata: Mapping[str, str]) -> list[str]:

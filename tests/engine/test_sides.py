@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import hollow
@@ -42,6 +43,18 @@ def test_recipes_locks_and_adapters_are_alike(file: Path, tmp_path: Path):
         one = sides.of(str(path), lambda: recipe)
         assert differences.between(sides.of_recipe(recipe).plan, one.plan).same
         assert sides.prose(sides.of_recipe(recipe), one) == sides.NOTHING
+
+
+def test_an_adapter_without_its_text_is_known_by_its_digests(file: Path, tmp_path: Path):
+    import torch
+    from control_recipes.engine import adapter
+
+    recipe = read(file)
+    inputs = lock.inputs(sides.of_recipe(recipe).plan, recipe.sha256, recipe.sets, recipe.digests)
+    for kept, words in ((inputs, sides.NOTHING), (replace(inputs, recipe_sha256="0" * 64), sides.PROSE)):
+        path = tmp_path / "a.safetensors"
+        adapter.save(path, {"x.lora_A.weight": torch.zeros(1, 1)}, {"control_recipes.inputs": lock.text_of(kept)})
+        assert sides.prose(sides.of_recipe(recipe), sides.of_adapter(path)) == words
 
 
 def test_prose_is_told_from_nothing(file: Path, tmp_path: Path):
