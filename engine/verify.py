@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from . import digests, fitting, frozen, gallery, headers, jobs, models
+from . import digests, fitting, frozen, gallery, headers, jobs, lockfile, models
 from . import lock as locks
 from .errors import InputError, Place, Problem, WorkError, words
 from .findings import Finding, Verification, became
@@ -42,7 +42,7 @@ def verify(
         return Verification(path, adapter, (Finding("lock", False, f"{path} {error.problems[0].message}"),))
     source = jobs.of_lock(lock, path) if source is None else source
     folder = path.absolute().parent if source is None else source.path.absolute().parent
-    found = [Finding("lock", True, f"{path} is what was written ({locks.digest(lock)[:12]}…)")]
+    found = [Finding("lock", True, f"{path} is what was written ({lockfile.digest(path.read_text('utf-8'))[:12]}…)")]
     found += inputs(lock, source, folder, sets, allow_outside)
     if lock.outcome is None:
         found.append(Finding("adapter", None, "the lock names none: nothing was trained since its inputs were written"))
