@@ -5,44 +5,64 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from . import files, fitting, headers, models
 from . import plan as plans
-from .errors import InputError, Place, Problem
+from .counting import counted
+from .errors import InputError, Place, Problem, WorkError
 from .parts import Generator
 from .schema_models import Generator as Allowed
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def generate(adapter: Path, prompts: Sequence[str], seed: int, scale: float, out: Path) -> list[Path]:
     """Paint every prompt from one seed and write PNGs to `out`; files that are there are not replaced but numbered on.
 
     Raises `InputError` where the file is no adapter of ours, or its generator is not to be found or is another one;
-    before torch is loaded, where its header says so.
+    before torch is loaded, where its header says so. Raises `WorkError` where memory runs out.
     """
     header = headers.of_adapter(adapter).metadata
     chosen = _generator(adapter, header)
     model = models.complete(models.locate(chosen.model.address, Path(), revision=chosen.model.revision))
     fitting.refuse_another(adapter, header, model)
     files.make(out)
-    import torch
+    from safetensors import SafetensorError
 
-    from . import adapter as adapters
-    from . import flow, generators, visuals
+    from . import devices, memory, visuals
 
-    tensors, _ = adapters.load(adapter)
-    generator = generators.load(replace(chosen, model=model))
-    conditioning = generator.condition(prompts, [chosen.negative] * len(prompts))
-    adapters.install(generator, tensors).scale(scale)
-    with torch.inference_mode():
-        noise = generator.noise([seed] * len(prompts))
-        painted = generator.image(flow.sample(generator, conditioning, noise, chosen.steps)).float()
+    try:
+        painted = _painted(adapter, replace(chosen, model=model), prompts, seed, scale)
+    except (MemoryError, RuntimeError, OSError, SafetensorError) as error:
+        if not memory.ran_out(error):
+            raise
+        message = f"painting {counted(len(prompts), 'picture')}: out of memory on {devices.device(chosen.device)}"
+        raise WorkError(message, "fewer prompts at once need less") from error
     paths: list[Path] = []
     for index, picture in enumerate(painted):
         paths.append(_free(out, f"seed{seed}_scale{scale:g}_{index}"))
         visuals.save(picture.permute(1, 2, 0).cpu().numpy(), paths[-1])
     return paths
+
+
+def _painted(adapter: Path, chosen: Generator, prompts: Sequence[str], seed: int, scale: float) -> Tensor:
+    """Pictures [B, 3, H, W], 0 to 1, one for each prompt."""
+    import torch
+
+    from . import adapter as adapters
+    from . import flow, generators
+
+    tensors, _ = adapters.load(adapter)
+    generator = generators.load(chosen)
+    conditioning = generator.condition(prompts, [chosen.negative] * len(prompts))
+    adapters.install(generator, tensors).scale(scale)
+    with torch.inference_mode():
+        noise = generator.noise([seed] * len(prompts))
+        return generator.image(flow.sample(generator, conditioning, noise, chosen.steps)).float()
 
 
 def _generator(adapter: Path, header: Mapping[str, str]) -> Generator:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from . import adapter as adapters
-from . import generators, outcomes, painting, visuals
+from . import generators, memory, outcomes, painting, visuals
 from .lock import Probe
 from .plan import Plan
 
@@ -36,9 +36,10 @@ class Compared:
 def compare(plan: Plan, adapter: Path, locked: Sequence[Probe]) -> list[Compared]:
     """Paint the probes of a lock again, in the batches that they were painted in, and compare.
 
-    Raises `InputError` where the file is no adapter of the plan's generator.
+    Raises `InputError` where the file is no adapter of the plan's generator, `WorkError` where memory runs out.
     """
-    made = _paint(plan, adapter, {one.file for one in locked})
+    with memory.watched(plan, "evaluate", "painting the probes"):
+        made = _paint(plan, adapter, {one.file for one in locked})
     return [_compared(one, made) for one in locked]
 
 

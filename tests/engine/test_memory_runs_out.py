@@ -12,7 +12,7 @@ from pathlib import Path
 import pico
 import pytest
 import torch
-from control_recipes.engine import memory
+from control_recipes.engine import memory, probes
 from control_recipes.engine.errors import WorkError
 
 
@@ -132,3 +132,12 @@ def test_what_running_out_of_memory_is(models: tuple[Path, Path], error: Excepti
     assert memory.ran_out(error) == out
     with pytest.raises(WorkError if out else type(error)), memory.watched(plan_of(models), "train", "step 1"):
         raise error
+
+
+def test_probes_that_do_not_fit_end_in_words(models: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch):
+    def paint(*given: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(probes, "_paint", paint)
+    with pytest.raises(WorkError, match="painting the probes: out of memory on "):
+        probes.compare(plan_of(models), Path("a.safetensors"), [])
