@@ -26,14 +26,17 @@ def carried(path: Path, metadata: Mapping[str, str]) -> Inputs:
 
 def refuse_another(path: Path, metadata: Mapping[str, str], model: Model) -> None:
     """Raises `InputError` where an adapter says that it was trained for another generator than `model`."""
-    if "control_recipes.inputs" in metadata and (why := another(carried(path, metadata), model)):
+    if "control_recipes.inputs" in metadata and (why := another(carried(path, metadata), model, str(path))):
         hint = "give it the generator that it was trained for, or train it anew with `recipe run`"
         raise InputError([Problem(Place(str(path)), "", why, hint)])
 
 
-def another(inputs: Inputs, model: Model) -> str:
-    """In words, why an adapter made from `inputs` is for another generator than `model`; empty where it is not."""
-    trained = plans.parse(inputs.plan).generator.model
+def another(inputs: Inputs, model: Model, file: str = "adapter") -> str:
+    """In words, why an adapter made from `inputs` is for another generator than `model`; empty where it is not.
+
+    `file` is what messages call it.
+    """
+    trained = plans.parse(inputs.plan, file).generator.model
     if (trained.family, trained.revision, trained.files) == (model.family, model.revision, model.files):
         return ""
     known = next((one for one in inputs.models if one.address == trained.address), None)

@@ -117,9 +117,9 @@ def models_of(plan: plans.Plan) -> list[plans.Model]:
     return [plan.generator.model, *(member.model for member in (*plan.critics, *plan.judges))]
 
 
-def plan_of(lock: Lock) -> plans.Plan:
-    """The plan that a lock holds; where things lie on this machine it does not say."""
-    return plans.parse(lock.inputs.plan)
+def plan_of(lock: Lock, file: str = "lock") -> plans.Plan:
+    """The plan that a lock holds; where things lie on this machine it does not say. `file` is what messages call it."""
+    return plans.parse(lock.inputs.plan, file)
 
 
 def revisions(lock: Lock | None) -> dict[str, str]:

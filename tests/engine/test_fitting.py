@@ -9,7 +9,7 @@ import made
 import pytest
 import ran
 from control_recipes.engine import adapter, evaluate, fitting, lock, pictures, plan
-from control_recipes.engine.errors import InputError
+from control_recipes.engine.errors import InputError, WorkError
 
 MODEL = made.plan().generator.model
 
@@ -36,6 +36,11 @@ def test_words_for_another_generator():
     )
 
 
+def test_a_plan_that_cannot_be_read_is_the_adapters():
+    with pytest.raises(InputError, match=r"^a\.safetensors:1:1: is no plan"):
+        fitting.another(replace(carried(), plan="{}"), MODEL, "a.safetensors")
+
+
 def test_a_copy_of_a_hub_model_is_known_by_its_weights():
     hub = replace(MODEL, address="org/one@main", revision="a" * 40, files=())
     known = lock.Weights("org/one@main", "flux", "a" * 40, (("model.safetensors", "0" * 64), ("x.json", "2" * 64)))
@@ -48,6 +53,22 @@ def test_a_copy_of_a_hub_model_is_known_by_its_weights():
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return ran.finished(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [(MemoryError(), "painting 2 pictures: out of memory on "), (RuntimeError("other"), "^other$")],
+)
+def test_pictures_that_do_not_fit_end_in_words(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception, told: str
+):
+    def painted(*given: object) -> None:
+        raise raised
+
+    monkeypatch.chdir(ran.copied(finished, tmp_path))
+    monkeypatch.setattr(pictures, "_painted", painted)
+    with pytest.raises(WorkError if isinstance(raised, MemoryError) else RuntimeError, match=told):
+        pictures.generate(Path("runs/tiny/tiny.safetensors"), ["a", "b"], 0, 1.0, Path("out"))
 
 
 def test_eval_and_generate_refuse_it(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
