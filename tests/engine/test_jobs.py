@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -218,3 +219,19 @@ def test_a_lock_names_its_recipe(here: Path):
     assert jobs.of_lock(lock.Lock(inputs, recipe="gallery:nothing.yaml"), Path("x.lock")) is None
     assert jobs.of_lock(lock.Lock(inputs), LOCK) == Source(FILE, False)  # of version 1: what lies beside it
     assert jobs.of_lock(lock.Lock(inputs), Path("other.lock")) is None
+
+
+def test_frozen_takes_included_texts_from_the_run_folder_too(tmp_path: Path):
+    from control_recipes.engine import frozen
+
+    text = "stay: {weight: 0.05}\n"
+    recipe, run = tmp_path / "tiny.yaml", tmp_path / "run"
+    (run / "included").mkdir(parents=True)
+    (run / "recipe.yaml").write_text("include: [base.yaml]\n", "utf-8")
+    (run / "included" / "base.yaml").write_text(text, "utf-8")
+    digests = sha256(b"include: [base.yaml]\n").hexdigest(), sha256(text.encode()).hexdigest()
+    locked = lock.Lock(lock.Inputs("p", "", digests[0], (), (("base.yaml", digests[1]),)))
+    found = frozen.thawed(locked, recipe, run)
+    assert (found.text, [one.text for one in found.included]) == ("include: [base.yaml]\n", [text])
+    (run / "included" / "base.yaml").write_text("stay: {weight: 1}\n", "utf-8")
+    assert frozen.thawed(locked, recipe, run).text == ""

@@ -10,6 +10,7 @@ from pathlib import Path
 import made
 import pytest
 from control_recipes.engine import lock, lockfile, plan
+from control_recipes.engine.verify import verify
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -127,6 +128,13 @@ def test_the_first_version_is_read_and_becomes_the_second(tmp_path: Path):
     lock.write(found, tmp_path / "new.lock")
     assert lock.read(tmp_path / "new.lock") == found
     assert json.loads((tmp_path / "new.lock").read_text("utf-8"))["lock"] == 2
+
+
+def test_a_lock_of_the_first_version_is_verified_by_the_digest_that_it_says(tmp_path: Path):
+    path = old(tmp_path)
+    digest = json.loads(path.read_text("utf-8"))["digest"]
+    assert lock.digest(lock.read(path)) != digest  # as it would be written now
+    assert f"({digest[:12]}…)" in verify(path).findings[0].text
 
 
 def test_an_edited_lock_of_the_first_version_is_refused(tmp_path: Path):

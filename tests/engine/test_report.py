@@ -203,3 +203,27 @@ def test_it_says_whether_the_prompts_were_trained_on():
     assert report._prompts(apart, 3) == "3 prompts the adapter was never trained on"
     assert report._prompts(replace(apart, train_rows=whole.test_rows), 1) == "1 prompt the adapter was trained on"
     assert report._prompts(replace(apart, train_rows=whole.test_rows[:2]), 3) == "3 prompts, 2 trained on"
+
+
+def test_a_lock_of_another_plan_says_nothing_of_this_run(tmp_path: Path):
+    folder = made.run_folder(tmp_path)
+    plan, path = session.read_plan(folder), folder / "horizon_low.lock"
+    ours = lock.read(path)
+    digest = lock.digest(ours)
+    assert digest in report.report(folder, plan, path).read_text("utf-8")
+    lock.write(replace(ours, inputs=lock.inputs(replace(plan, name="other"))), path)
+    assert lock.digest(lock.read(path)) not in report.report(folder, plan, path).read_text("utf-8")
+
+
+def test_a_recipe_that_is_no_text_is_named(tmp_path: Path):
+    folder = made.run_folder(tmp_path)
+    (folder / "recipe.yaml").write_bytes(b"\xff")
+    with pytest.raises(InputError, match=r"recipe\.yaml.*is no text"):
+        session.report_again(folder)
+
+
+def test_a_result_that_was_damaged_is_named(tmp_path: Path):
+    folder = made.run_folder(tmp_path)
+    (folder / "result.json").write_bytes(b"{")
+    with pytest.raises(InputError, match=r"result\.json.*cannot be read"):
+        session.report_again(folder)
