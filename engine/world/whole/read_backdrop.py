@@ -85,14 +85,9 @@ def elsewhere(pictures: Tensor, scenes: painter.Scenes, before: Before, places: 
     return _pick(tries, torch.stack([cost(pictures, each, before) for each in tries]).argmin(0))
 
 
-def backdrop(pictures: Tensor, looks: Sequence[painter.Scenes]) -> painter.Scenes:
-    """The best backdrop of each picture from several that it may have, the likeliest first, with nothing before it."""
-    tries: list[painter.Scenes] = []
-    for look in looks:
-        for offsets in OFFSETS:
-            look = _shifted(pictures, look, offsets)
-        tries.append(look)
-    costs = torch.stack([cost(pictures, each, nothing(each)) for each in tries])
-    found = _pick(tries, costs.argmin(0))
-    found, _ = worded(pictures, found, "season", nothing(found))
+def backdrop(pictures: Tensor, look: painter.Scenes) -> painter.Scenes:
+    """The backdrop of each picture with nothing before it, from about what it is."""
+    for offsets in OFFSETS:
+        look = _shifted(pictures, look, offsets)
+    found, _ = worded(pictures, look, "season", nothing(look))
     return settled(pictures, found, nothing(found))[0]

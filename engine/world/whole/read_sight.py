@@ -12,12 +12,12 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from . import descent, painter, read_bank, read_certainty, read_fit, read_painting, read_sheets, read_things, read_view
+from . import descent, painter, read_certainty, read_fit, read_painting, read_sheets, read_things, read_view
 from .read_backdrop import Before, backdrop, elsewhere, settled, worded
 from .read_fit import Fit, replaced
+from .read_view import ALL, SHARP, view
 from .scenes import INDOOR, OUTDOOR, PLACES
 
-LOOKS, TRIED = 2, 6  # backdrops compared before things are looked for, and tried with things where there is doubt
 DOUBT, DESPAIR = 0.05, 0.09  # mean difference over a tile from which on things are doubted, and backdrops
 WORDS = ("time", "season", "lamp")  # of backdrops, whose chances are known
 
@@ -53,11 +53,6 @@ def joined(parts: Sequence[Sight]) -> Sight:
     return Sight(painter.concat([each.scenes for each in parts]), read_fit.joined([each.fit for each in parts]), *rest)
 
 
-def view(pictures: Tensor, scenes: painter.Scenes, soft: Tensor) -> read_view.View:
-    """Pictures with the backdrops of scenes."""
-    return read_view.view(pictures, painter.background(scenes), scenes.light, scenes.grade, scenes.indoors, soft)
-
-
 def sharp(scenes: painter.Scenes) -> Tensor:
     """Edges as they are painted, [B]."""
     return torch.ones_like(scenes.grade)
@@ -65,7 +60,7 @@ def sharp(scenes: painter.Scenes) -> Tensor:
 
 def _before(sight: read_view.View, fit: Fit) -> Before:
     """Things as they stand before whole pictures."""
-    return Before(read_sheets.sheets(sight.whole(), fit), fit.ink, sight.soft[2])
+    return Before(read_sheets.sheets(sight.whole(), fit), fit.ink, sight.soft[SHARP])
 
 
 def _left(pictures: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,20 +86,20 @@ def _reworded(pictures: Tensor, scenes: painter.Scenes, before: Before) -> tuple
 
 def settle(pictures: Tensor, scenes: painter.Scenes, fit: Fit) -> Sight:
     """What there is to believe when such things stand before such backdrops."""
-    soft = read_view.softness(view(pictures, scenes, sharp(scenes)), fit)
-    before = _before(view(pictures, scenes, soft), fit)
+    soft = read_view.softness(view(pictures, scenes, sharp(scenes), [SHARP]), fit)
+    before = _before(view(pictures, scenes, soft, [SHARP]), fit)
     scenes, chances = _reworded(pictures, scenes, before)
     scenes, behind = settled(pictures, scenes, before)
-    sight = view(pictures, scenes, soft)
+    sight = view(pictures, scenes, soft, [SHARP])
     fit, spread = read_things.again(sight, fit)
     left = _left(pictures, _before(sight, fit).shown(scenes))
     return Sight(scenes, fit, soft, torch.cat([spread, behind], 1), chances, *left)
 
 
-def _scene(pictures: Tensor, looks: Sequence[painter.Scenes]) -> Sight:
-    """Pictures as scenes, with the best of some backdrops."""
-    scenes = backdrop(pictures, looks)
-    return settle(pictures, scenes, read_things.stood(view(pictures, scenes, sharp(scenes))))
+def _scene(pictures: Tensor, look: painter.Scenes) -> Sight:
+    """Pictures as scenes."""
+    scenes = backdrop(pictures, look)
+    return settle(pictures, scenes, read_things.stood(view(pictures, scenes, sharp(scenes), ALL)))
 
 
 def _painting(pictures: Tensor, look: painter.Scenes) -> Sight:
@@ -117,50 +112,37 @@ def _painting(pictures: Tensor, look: painter.Scenes) -> Sight:
     return Sight(scenes, fit, soft, padded, chances, *_left(pictures, read_painting.painted(scenes)))
 
 
-def _seen(pictures: Tensor, looks: Sequence[painter.Scenes]) -> Sight:
-    """Pictures as what their first look says they are."""
-    first = looks[0]
-    scene, painting = (~first.paintings).nonzero().flatten(), first.paintings.nonzero().flatten()
+def seen(pictures: Tensor, look: painter.Scenes) -> Sight:
+    """What pictures [B, 3, H, W] show that look about like some scenes or paintings without things."""
+    scene, painting = (~look.paintings).nonzero().flatten(), look.paintings.nonzero().flatten()
     parts: list[Sight] = []
     if len(scene):
-        parts.append(_scene(pictures[scene], [either(~each.paintings, each, first)[scene] for each in looks]))
+        parts.append(_scene(pictures[scene], look[scene]))
     if len(painting):
-        parts.append(_painting(pictures[painting], first[painting]))
+        parts.append(_painting(pictures[painting], look[painting]))
     return joined(parts)[torch.cat([scene, painting]).argsort()]
 
 
-def either(which: Tensor, first: painter.Scenes, second: painter.Scenes) -> painter.Scenes:
-    """The first scenes where `which` [B], the second elsewhere."""
-    return painter.Scenes(
-        *(torch.where(which, getattr(first, name), getattr(second, name)) for name in painter.FACTORS)
-    )
-
-
 def _mended(pictures: Tensor, sight: Sight) -> Sight:
-    """Scenes with other things, and in other places."""
-    fit = read_things.mended(view(pictures, sight.scenes, sight.soft), sight.fit)
-    every = torch.arange(len(sight))
-    sight = sight.or_cheaper(every, settle(pictures, sight.scenes, fit))
+    """Scenes with other things, or in other places, where that is cheaper."""
+    fit = read_things.mended(view(pictures, sight.scenes, sight.soft, ALL), sight.fit)
+    sight = sight.or_cheaper(torch.arange(len(sight)), settle(pictures, sight.scenes, fit))
     for names in (OUTDOOR, INDOOR):
-        places = [list(PLACES).index(name) for name in names]
         which = ((sight.scenes.indoors == (names == INDOOR)) & (sight.doubt > DOUBT)).nonzero().flatten()
         if len(which):
             some, part = pictures[which], sight[which]
-            before = _before(view(some, part.scenes, part.soft), part.fit)
-            scenes = elsewhere(some, part.scenes, before, places)
+            before = _before(view(some, part.scenes, part.soft, [SHARP]), part.fit)
+            scenes = elsewhere(some, part.scenes, before, [list(PLACES).index(name) for name in names])
             sight = sight.or_cheaper(which, settle(some, scenes, part.fit))
     return sight
 
 
-def believed(pictures: Tensor, costs: Tensor) -> Sight:
-    """What pictures [B, 3, H, W] show, whose costs against the bank are known, [B, N]."""
-    looks = read_bank.candidates(costs, TRIED)
-    sight = _seen(pictures, looks[:LOOKS])
-    which = ((sight.doubt > DOUBT) & ~sight.scenes.paintings).nonzero().flatten()
-    if len(which):
+def reconsidered(pictures: Tensor, sight: Sight, others: Sequence[painter.Scenes], batch: int) -> Sight:
+    """The belief with what is doubted looked at again; `others` are the next likely looks of the pictures."""
+    for which in ((sight.doubt > DOUBT) & ~sight.scenes.paintings).nonzero().flatten().split(batch):
         sight = sight.or_cheaper(which, _mended(pictures[which], sight[which]))
-    for look in looks[1:]:
-        which = (sight.doubt > DESPAIR).nonzero().flatten()
-        if len(which):
-            sight = sight.or_cheaper(which, _seen(pictures[which], [look[which]]))
+    for which in (sight.doubt > DESPAIR).nonzero().flatten().split(max(1, batch // len(others))):
+        tries = seen(pictures[which].repeat(len(others), 1, 1, 1), painter.concat([look[which] for look in others]))
+        best = tries.cost.view(len(others), -1).argmin(0)
+        sight = sight.or_cheaper(which, tries[torch.arange(len(which)) + best * len(which)])
     return sight

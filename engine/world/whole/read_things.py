@@ -13,7 +13,7 @@ from .grading import graded
 from .read_fit import Bodies, Fit, cheapest, joined, nobody
 from .read_moves import settle, settle_one
 from .read_sheets import inked, painted, priced, prices, recolored, shares
-from .read_view import View
+from .read_view import SHARP, View
 from .scenes import KINDS, SIZE
 
 RIVALS = 4  # kinds tried for each thing
@@ -76,7 +76,7 @@ def _tried(view: View, fits: Sequence[Fit], fronts: Sequence[Tensor], first: boo
 def _found(view: View, over: Tensor, seen: Tensor | None = None, rivals: int = RIVALS) -> list[Bodies]:
     """Things of several kinds where they explain most of what pictures show beside what is `over` their backdrops."""
     known = read_gains.paints(view.light, view.grade)
-    pictures = graded(view.pictures[2], view.grade)
+    pictures = graded(view.pictures[SHARP], view.grade)
     found = read_gains.candidates(pictures, graded(over, view.grade), known, view.large, seen)
     rows = torch.arange(len(view))
     return [
@@ -89,7 +89,7 @@ def _first(view: View) -> Fit:
     """The thing that explains most."""
     start = torch.full((len(view),), START)
     ink = torch.zeros(len(view), dtype=torch.long)
-    fits = [Fit(nobody(len(view)), each, start, ink, start) for each in _found(view, view.behind[2])]
+    fits = [Fit(nobody(len(view)), each, start, ink, start) for each in _found(view, view.behind[SHARP])]
     return _tried(view, fits, [start > 0] * len(fits), True)
 
 
@@ -120,7 +120,7 @@ def ordered(fit: Fit) -> Fit:
 def _finished(view: View, fit: Fit) -> Fit:
     """Both things by a last descent."""
     fit = lined(view, fit)
-    for level, rounds in ((1, 3), (2, 3)):
+    for level, rounds in ((1, 3), (SHARP, 3)):
         patch = view.about(level, fit)
         fit, _ = settle(patch, inked(patch, recolored(patch, fit)), rounds)
     return fit
@@ -147,7 +147,7 @@ def stood(view: View) -> Fit:
 
 def again(view: View, fit: Fit) -> tuple[Fit, Tensor]:
     """The same things before a better known backdrop, and deviations of their values (`read_moves.settle`)."""
-    patch = view.about(2, fit)
+    patch = view.about(SHARP, fit)
     return settle(patch, inked(patch, recolored(patch, fit)), 2)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from . import read_grade
+from . import painter, read_grade
 from .read_fit import Bodies, Fit, Patch
 from .read_sheets import painted, prices
 from .scenes import SIZE
@@ -16,6 +17,7 @@ from .scenes import SIZE
 WIDTHS = 1.0, 1.6, 2.2, 2.8  # pixels that edges of pictures may be wide, as painted and blurred
 SHARPER = 1.1  # what blurred edges must be better by than those that are as painted
 SOFT = 5.0, 2.0, 1.0  # pixels of an edge: at first, then, at last
+SHARP, ALL = 2, (0, 1, 2)  # numbers of those
 POINTS = 22, 22, 44  # compared along each side of a window
 SPANS = 43, 63  # pixels between the first and the last of them: of a window, of the whole picture
 TILE = 6  # pixels
@@ -41,11 +43,11 @@ def tiles(away: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """B pictures and what is behind the things in them, ungraded, once for each of `SOFT`: [B, 3, H, W]."""
+    """B pictures and what is behind the things in them, ungraded, for some of the numbers of `SOFT`: [B, 3, H, W]."""
 
-    pictures: tuple[Tensor, ...]
-    behind: tuple[Tensor, ...]
-    soft: tuple[Tensor, ...]  # width of their edges, pixels [B]
+    pictures: Mapping[int, Tensor]
+    behind: Mapping[int, Tensor]
+    soft: Mapping[int, Tensor]  # width of their edges, pixels [B]
     weight: Tensor  # what a grade makes of a difference, [B, 3, H, W]
     light: Tensor  # of things, [B]
     grade: Tensor
@@ -55,15 +57,19 @@ class View:
         return len(self.light)
 
     def __getitem__(self, index: Tensor) -> View:
-        seen, behind, soft = (tuple(each[index] for each in some) for some in (self.pictures, self.behind, self.soft))
+        seen, behind, soft = (
+            {level: each[index] for level, each in some.items()} for some in (self.pictures, self.behind, self.soft)
+        )
         return View(seen, behind, soft, self.weight[index], self.light[index], self.grade[index], self.large[index])
 
     def whole(self) -> Patch:
         """Every pixel, with edges as they are."""
         first = torch.zeros(len(self), 2)
-        return self._cut(2, torch.arange(len(self)), first, first[:, 0] + SIZE - 1, SIZE)
+        return self._cut(SHARP, torch.arange(len(self)), first, first[:, 0] + SIZE - 1, SIZE)
 
-    def about(self, level: int, fit: Fit, near: Tensor | None = None, far: Tensor | None = None) -> Patch:
+    def about(
+        self, level: int, fit: Fit, near: Tensor | None = None, far: Tensor | None = None, points: int | None = None
+    ) -> Patch:
         """Windows in which the things of N fits stand, N / B to a picture; both, or the nearer and farther of some."""
         boxes = [_box(each, wanted) for each, wanted in ((fit.near, near), (fit.far, far))]
         low = torch.minimum(boxes[0][0], boxes[1][0])
@@ -72,7 +78,7 @@ class View:
         span = torch.where(wide, SPANS[1], SPANS[0]).to(low.dtype)
         first = ((low + high) / 2 * SIZE - span.unsqueeze(1) / 2).round().clamp(min=0)
         first = first.minimum(SIZE - 1 - span.unsqueeze(1))
-        return self._cut(level, torch.arange(len(fit)) % len(self), first, span, POINTS[level])
+        return self._cut(level, torch.arange(len(fit)) % len(self), first, span, points or POINTS[level])
 
     def _cut(self, level: int, which: Tensor, first: Tensor, span: Tensor, points: int) -> Patch:
         """Points of pictures by number, from `first` (x, y) pixels [N, 2] on over `span` pixels."""
@@ -103,14 +109,14 @@ def _box(bodies: Bodies, wanted: Tensor | None) -> tuple[Tensor, Tensor]:
     return torch.where(there, low, 1.0), torch.where(there, high, 0.0)
 
 
-def view(pictures: Tensor, behind: Tensor, light: Tensor, grade: Tensor, large: Tensor, soft: Tensor) -> View:
-    """A view of graded pictures, whose edges are `soft` pixels wide [B], and of what is behind, ungraded."""
+def view(pictures: Tensor, scenes: painter.Scenes, soft: Tensor, levels: Sequence[int]) -> View:
+    """A view of graded pictures with edges `soft` pixels wide [B], and of the backdrops of scenes."""
+    grade = scenes.grade
     plain = read_grade.ungraded(pictures, grade)
-    weight = read_grade.slope(plain.clamp(0, 1), grade)
-    behind = softened(behind, soft)
-    seen, back = (tuple(blurred(each, width) for width in SOFT) for each in (plain, behind))
-    widths = tuple((soft**2 + width**2 - 1).sqrt() for width in SOFT)
-    return View(seen, back, widths, weight, light, grade, large)
+    behind = softened(painter.background(scenes), soft)
+    seen, back = ({level: blurred(each, SOFT[level]) for level in levels} for each in (plain, behind))
+    widths = {level: (soft**2 + SOFT[level] ** 2 - 1).sqrt() for level in levels}
+    return View(seen, back, widths, read_grade.slope(plain.clamp(0, 1), grade), scenes.light, grade, scenes.indoors)
 
 
 def softness(view: View, fit: Fit) -> Tensor:
@@ -118,8 +124,8 @@ def softness(view: View, fit: Fit) -> Tensor:
     costs: list[Tensor] = []
     for width in WIDTHS:
         soft = torch.full_like(view.light, width)
-        some = replace(view, behind=(*view.behind[:2], softened(view.behind[2], soft)), soft=(*view.soft[:2], soft))
-        patch = some.about(2, fit)
+        some = replace(view, behind={SHARP: softened(view.behind[SHARP], soft)}, soft={SHARP: soft})
+        patch = some.about(SHARP, fit, points=POINTS[0])
         costs.append(prices(patch, painted(patch, fit)).mean((1, 2)) * (1 if width == WIDTHS[0] else SHARPER))
     return torch.tensor(WIDTHS)[torch.stack(costs).argmin(0)]
 

@@ -20,12 +20,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import painter, read_bank, read_certainty, read_sight, read_stance
+from . import painter, read_bank, read_certainty, read_sight, read_stance, read_view
 from .read_certainty import chance, within
 from .read_sight import Sight
 from .scenes import SIZE
 
 BANK = 0.02  # how much of a cost against the bank counts
+LOOKS = 6  # backdrops from the bank, all but the first only tried where there is doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,10 @@ class Readings:
 
 def _scene(pictures: Tensor, sight: Sight, scenes: painter.Scenes, warm: Tensor) -> dict[str, Tensor]:
     """How sure the factors of scenes are."""
-    view = read_sight.view(pictures, sight.scenes, sight.soft)
+    sharp = read_view.view(pictures, sight.scenes, sight.soft, (1, read_view.SHARP))
     sure = read_certainty.standing(sight.scenes, sight.fit, sight.spread)
     order, two = sure.pop("order"), scenes.both
-    sure |= read_certainty.things(view, sight.fit, two & (scenes.depth > 0), warm)
+    sure |= read_certainty.things(sharp, sight.fit, two & (scenes.depth > 0), warm)
     sure |= dict(zip(read_sight.WORDS, sight.chances.unbind(1), strict=True))
     sure |= {factor: within(sight.spread[:, column], factor) for column, factor in ((7, "horizon"), (8, "grade"))}
     for factor in ("thing", "color", "other", "depth"):
@@ -65,11 +66,11 @@ def _scene(pictures: Tensor, sight: Sight, scenes: painter.Scenes, warm: Tensor)
     return sure | {"camera": sure["camera"] * scenes.indoors}
 
 
-def _confidence(pictures: Tensor, costs: Tensor, sight: Sight, scenes: painter.Scenes) -> dict[str, Tensor]:
-    """How sure each factor is, [B] each; `costs` against the bank, [B, N]."""
+def _confidence(pictures: Tensor, places: Tensor, sight: Sight, scenes: painter.Scenes) -> dict[str, Tensor]:
+    """How sure each factor is, [B] each; `places` has what each place costs against the bank, [B, places]."""
     found = dict.fromkeys(painter.FACTORS, torch.zeros_like(sight.cost))
     warm = read_certainty.warmth(sight.cost)
-    found["place"] = chance(read_bank.best(costs, "place") * BANK, scenes.place, warm)
+    found["place"] = chance(places * BANK, scenes.place, warm)
     for painted in (False, True):
         which = (scenes.paintings == painted).nonzero().flatten()
         if not len(which):
@@ -84,12 +85,11 @@ def _confidence(pictures: Tensor, costs: Tensor, sight: Sight, scenes: painter.S
     return found
 
 
-def _read(pictures: Tensor) -> Readings:
-    costs = read_bank.costs(pictures)
-    sight = read_sight.believed(pictures, costs)
-    stood, _ = read_stance.scenes(sight.scenes, sight.fit)
-    scenes = read_sight.either(sight.scenes.paintings, sight.scenes, stood)
-    return Readings(scenes, _confidence(pictures, costs, sight, scenes), sight.cost / SIZE**2)
+def _either(which: Tensor, first: painter.Scenes, second: painter.Scenes) -> painter.Scenes:
+    """The first scenes where `which` [B], the second elsewhere."""
+    return painter.Scenes(
+        *(torch.where(which, getattr(first, name), getattr(second, name)) for name in painter.FACTORS)
+    )
 
 
 @torch.no_grad()
@@ -100,7 +100,17 @@ def read(pictures: Tensor, batch: int = 64) -> Readings:
     """
     if pictures.shape[1:] != (3, SIZE, SIZE):
         raise ValueError(f"the reader knows pictures of 3 x {SIZE} x {SIZE}, not {tuple(pictures.shape[1:])}")
-    parts = [_read(some) for some in pictures.detach().float().cpu().split(batch)]
-    confidence = {name: torch.cat([each.confidence[name] for each in parts]) for name in painter.FACTORS}
-    scenes = painter.concat([each.scenes for each in parts])
-    return Readings(scenes, confidence, torch.cat([each.misfit for each in parts]))
+    pictures = pictures.detach().float().cpu()
+    costs = [read_bank.costs(some) for some in pictures.split(batch)]
+    places = torch.cat([read_bank.best(each, "place") for each in costs])
+    looks = [painter.concat(each) for each in zip(*(read_bank.candidates(each, LOOKS) for each in costs), strict=True)]
+    parts = zip(pictures.split(batch), torch.arange(len(pictures)).split(batch), strict=True)
+    sight = read_sight.joined([read_sight.seen(some, looks[0][rows]) for some, rows in parts])
+    sight = read_sight.reconsidered(pictures, sight, looks[1:], batch)
+    scenes = _either(sight.scenes.paintings, sight.scenes, read_stance.scenes(sight.scenes, sight.fit)[0])
+    sure = [
+        _confidence(pictures[rows], places[rows], sight[rows], scenes[rows])
+        for rows in torch.arange(len(pictures)).split(batch)
+    ]
+    confidence = {name: torch.cat([each[name] for each in sure]) for name in painter.FACTORS}
+    return Readings(scenes, confidence, sight.cost / SIZE**2)
