@@ -14,8 +14,8 @@ from . import generators, memory, outcomes, painting, visuals
 from .lock import Probe
 from .plan import Plan
 
-# Measured on pictures of 64 × 64, float32, between 1 and 2 threads and between AVX2 and AVX-512: no mean moved by more
-# than 1. What another adapter paints differs by far more.
+# Measured on pictures of 64 × 64, float32, between 1, 2 and 4 threads and between SSE, AVX2 and AVX-512: no mean moved
+# by more than 1. An adapter of the gallery moved each picture's farthest mean by at least 23.
 TOLERANCE = 4  # of 255, of each mean
 
 
