@@ -13,18 +13,20 @@ Whether a run is finished is read from its folder alone. No torch is imported be
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
-from . import files, folders, headers, models, results, unbuilt
+from . import files, headers, models, results, unbuilt
 from . import lock as locks
 from . import plan as plans
-from .errors import CheckFailed, InputError, Place, Problem, WorkError, words
-from .folders import RESULT, held, read_plan
+from .counting import counted
+from .errors import CheckFailed, InputError, Place, Problem, WorkError, of_system, words
 from .gallery import Source
 from .plan import Plan
 from .recipe import Recipe
@@ -35,7 +37,10 @@ if TYPE_CHECKING:
     from .figures import Evaluation
     from .run import Step, Trained
 
+RESULT = "result.json"
+_BUSY = ".busy"
 _CHANGES = 12  # that are listed when a lock is out of date
+_MADE = ("metrics.jsonl", "evaluation.json", "report.html")
 
 
 class Listener(Protocol):
@@ -94,14 +99,14 @@ def run(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listener
     unbuilt.refuse(plan, recipe.document)
     digest = plans.digest(plan)
     with held(folder):
-        there = folders.digest_in(folder, listener.say)
-        if there == digest and not again and (found := folders.finished(folder, listener.say)):
+        there = _digest_in(folder, listener)
+        if there == digest and not again and (found := _finished(folder, listener)):
             listener.say(f"{plan.name}: up to date in {folder}")
             return found
         _tell_changes(plan, lock, listener)
         if there in ("", digest):
             return _worked(recipe, plan, folder, lock, listener, again)
-        aside = folders.aside(folder)
+        aside = _aside(folder)
         folder.rename(aside)
         listener.say(f"{folder} held a run of another plan: renamed {aside}")
         # the old folder stays held: who opened its file before it was renamed must not take it for the new one's
@@ -113,12 +118,20 @@ def _worked(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: List
     """`_run` in a folder that is held: whatever fails there, work has begun, and what was done is kept."""
     kept = f"what was done is kept in {folder}"
     try:
-        folders.sweep(folder, lock, listener.say)
+        _sweep(folder, lock, listener)
         return _run(recipe, plan, folder, lock, listener, again)
     except OSError as error:
         raise WorkError(words(error), f"{kept}; once that is mended, the same command goes on") from error
     except WorkError as error:
         raise WorkError(error.message, f"{error.hint}; {kept}" if error.hint else kept) from error
+
+
+def _sweep(folder: Path, lock: Path, listener: Listener) -> None:
+    """Delete what a killed run left half written."""
+    below = [part for part in folder.glob("included/**") if part.is_dir()]
+    swept = sum(map(files.sweep, [folder, folder / "checkpoint", folder / "images", *below]))
+    if swept := swept + files.sweep(lock.parent, lock.name):
+        listener.say(f"{folder}: deleted {counted(swept, 'file')} that a killed run left half written")
 
 
 def _run(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listener, again: bool) -> Result:
@@ -128,7 +141,7 @@ def _run(recipe: Recipe, plan: Plan, folder: Path, lock: Path, listener: Listene
 
     started = time.monotonic()
     if again:
-        folders.clear(folder, plan)
+        _clear(folder, plan)
     _complete(plan)
     _keep(recipe, folder)
     files.write(folder / "plan.json", (plans.dump(plan) + "\n").encode())
@@ -212,6 +225,102 @@ def _pixels_sha256(path: Path) -> str:
 
     with Image.open(path) as picture:
         return hashlib.sha256(picture.convert("RGB").tobytes()).hexdigest()
+
+
+@contextmanager
+def held(folder: Path) -> Generator[None]:
+    """Hold a run folder, made where there is none, by an operating-system lock, which a killed process lets go of.
+
+    Raises `InputError` where another holds it, or where it cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        files.make(folder)
+        busy = FileLock(folder / _BUSY)
+        busy.acquire(timeout=0)
+    except OSError as error:
+        if not isinstance(error, Timeout):
+            raise of_system(error) from error
+        hint = "wait for it, or give this run a folder of its own with --out"
+        raise InputError([Problem(Place(str(folder)), "", "is in use by another run", hint)]) from error
+    try:
+        yield
+    finally:
+        busy.release()
+
+
+def _finished(folder: Path, listener: Listener) -> Result | None:
+    """What a finished run in a folder came to; None, said where a file was damaged, where there is none."""
+    path = folder / RESULT
+    if not path.exists():
+        return None
+    try:
+        return results.read(path)
+    except ValueError:
+        listener.say(f"{path}: cannot be read, so the run is taken for unfinished")
+        return None
+
+
+def _digest_in(folder: Path, listener: Listener) -> str:
+    """The digest of the plan that a folder's run is of; empty where there is no run."""
+    path = folder / "plan.json"
+    if not path.exists():
+        return ""
+    try:
+        return plans.digest(_plan_in(path))
+    except InputError:
+        digest = _digest_of_checkpoint(folder)
+        listener.say(f"{path}: cannot be read{', so the checkpoint says which plan it is of' if digest else ''}")
+        return digest or "a plan of another version"
+
+
+def _digest_of_checkpoint(folder: Path) -> str:
+    """The digest of the plan that a folder's checkpoints are of; empty where none can be read."""
+    for path in sorted((folder / "checkpoint").glob("*.safetensors")):
+        try:
+            return str(json.loads(headers.read(path).metadata["progress"])["plan"])
+        except (InputError, ValueError, LookupError, TypeError):
+            continue
+    return ""
+
+
+def _aside(folder: Path) -> Path:
+    """A free name for a folder that holds a run of another plan; `InputError` where the person is in that folder."""
+    if Path.cwd().is_relative_to(folder.resolve()):
+        hint = "give this run a folder of its own with --out"
+        raise InputError([Problem(Place(str(folder)), "", "holds a run of another plan, and you are in it", hint)])
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
+        number += 1
+    return aside
+
+
+def _clear(folder: Path, plan: Plan) -> None:
+    """Forget a run, so that it is trained anew; files that are none of a run's own are left alone."""
+    # first what says that it is finished, then what it would go on from: killed in between, nothing half is left
+    (folder / RESULT).unlink(missing_ok=True)
+    for name in ("checkpoint", "images"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (*_MADE, f"{plan.name}.safetensors"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of a run folder; `InputError` where it holds no run."""
+    path = folder / "plan.json"
+    if not path.is_file():
+        hint = "a run folder is what `recipe run` writes, runs/NAME"
+        raise InputError([Problem(Place(str(folder)), "", "is no run folder: it holds no plan.json", hint)])
+    return _plan_in(path)
+
+
+def _plan_in(path: Path) -> Plan:
+    """The plan of a plan.json; `InputError` where it is none."""
+    try:
+        return plans.parse(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise InputError([Problem(Place(str(path)), "", f"is no plan: {error}")]) from error
 
 
 def report_again(folder: Path) -> Path:
