@@ -72,7 +72,7 @@ def as_a_person(folder: Path) -> killing.Told:
     """Kill one run a hundred times in a row, each time after it has begun, or not even that."""
     draw, begun_at = random.Random(SEED), time.monotonic()
     number = process(folder)
-    begun = until(folder, "plan.json", begun_at)
+    begun = until(folder, "metrics.jsonl", begun_at)
     trained = until(folder, "tiny.safetensors", begun_at)
     if killing.ended(number) != 0:
         raise SystemExit("the run fails even if nobody disturbs it")
