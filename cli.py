@@ -107,8 +107,7 @@ def run(
             try:
                 result = session.run(recipe, plan, folder, lock, talk, again)
             except KeyboardInterrupt:
-                same = "the same command without --again" if again else "the same command"
-                talk.say(f"{plan.name}: stopped; {same} goes on from {folder}")
+                talk.say(f"{plan.name}: stopped; the same command goes on from {folder}")
                 raise
             met = met and result.met
             if as_json:
