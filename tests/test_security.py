@@ -268,26 +268,28 @@ def test_an_adapter_that_asks_for_what_no_recipe_could_is_refused(tiny: Path, ca
     data = file.read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     head = json.loads(data[8 : 8 + length])
-    plan = head["__metadata__"]["control_recipes.inputs"]
+    inputs = head["__metadata__"]["control_recipes.inputs"]
     for old, new in (
         ('"steps":1,', '"steps":1000000000,'),
         ('"width":64', '"width":100000000'),
         ('"dtype":"float32"', '"dtype":"os.system"'),
         ('"device":"auto"', '"device":"cpu; rm"'),
-        ('"address":"./flux"', '"address":"builtin:../../../flux"'),
+        ('"./flux"', '"builtin:../../../flux"'),
         ('"family":"flux"', '"family":"..world.train"'),
     ):
-        start, _, generator = plan.partition('"generator":')
-        changed = f'{start}"generator":{generator.replace(old, new, 1)}'
-        assert changed != plan, old
+        start, _, generator = inputs.partition('"generator":')
+        changed = f'{start}"generator":{generator.replace(old, new)}'
+        if old in start:
+            changed = inputs.replace(old, new)
+        assert changed != inputs, old
         head["__metadata__"]["control_recipes.inputs"] = changed
         text = json.dumps(head).encode()
         Path("bad.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data[8 + length :])
         if old.startswith('"family"'):  # what the model's own folder says counts
-            assert recipe("generate", "bad.safetensors", "a ball") == 0
+            assert recipe("generate", "bad.safetensors", "a ball") in (0, 2)
+            assert "Traceback" not in capsys.readouterr().err
         else:
             assert refused(capsys, "generate", "bad.safetensors", "a ball")
-        capsys.readouterr()
 
 
 def test_hidden_folders_and_others_do_not_count(tmp_path: Path):
