@@ -16,8 +16,11 @@ from .plan import Plan
 
 SHOWN = 3  # settings that are named
 _WORTH = 0.02  # of what a stage needs; what saves less is not named
-# how torch and what it builds on say it, where they have no class of errors for it
-_SAID = ("allocate memory", "out of memory", "not enough memory", "bad_alloc", "alloc_failed")
+# how torch and what it builds on say it, where they have no class of errors for it; the last are oneDNN's
+_SAID = (
+    *("allocate memory", "out of memory", "not enough memory", "bad_alloc", "alloc_failed"),
+    *("could not create a primitive", "could not create a memory"),
+)
 
 
 def ran_out(error: BaseException) -> bool:

@@ -84,16 +84,20 @@ def _die_before(number: int) -> Callable[[], int]:
     return lambda: seen
 
 
-def ended(process: int, seconds: float = ENOUGH) -> int:
-    """The exit status of an attempt, killed after so many seconds: then -SIGKILL."""
-    until = time.monotonic() + seconds
+def ended(process: int, seconds: float = ENOUGH, last: Path | None = None) -> int:
+    """The exit status of an attempt, killed after so many seconds, or once it has written `last`: then -SIGKILL."""
+    until, stamp = time.monotonic() + seconds, _stamp(last)
     while (found := os.waitpid(process, os.WNOHANG)) == (0, 0):
-        if time.monotonic() >= until:
+        if time.monotonic() >= until or _stamp(last) != stamp:
             os.kill(process, signal.SIGKILL)
             found = os.waitpid(process, 0)
             break
         time.sleep(0.0005)
     return os.waitstatus_to_exitcode(found[1])
+
+
+def _stamp(path: Path | None) -> int:
+    return path.stat().st_mtime_ns if path is not None and path.exists() else 0
 
 
 def clear(folder: Path) -> None:
@@ -137,15 +141,20 @@ def newer(path: Path, stamp: int) -> bool:
     return path.exists() and path.stat().st_mtime_ns > stamp > 0
 
 
-def disturbed(folder: Path, kills: int, wanted: dict[str, object], begin: Callable[[], tuple[int, float]]) -> Told:
+def disturbed(
+    folder: Path,
+    kills: int,
+    wanted: dict[str, object],
+    begin: Callable[[], tuple[int, float]],
+    last: Path | None = None,
+) -> Told:
     """Kill runs of a folder so many times in all, each until it has come to its end once more, and compare.
 
-    `begin` starts an attempt: its process, and after how many seconds it is killed.
+    `begin` starts an attempt: its process, and after how many seconds it is killed; once it has written `last`, sooner.
     """
     told, in_a_row = Told(), 0
     while True:
-        process, seconds = begin() if told.kills < kills else (fork(folder), ENOUGH)
-        status = ended(process, seconds)
+        status = ended(*begin(), last) if told.kills < kills else ended(fork(folder))
         if status == -signal.SIGKILL:
             told.kills, in_a_row = told.kills + 1, in_a_row + 1
             told.most = max(told.most, in_a_row)

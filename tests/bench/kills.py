@@ -72,20 +72,20 @@ def as_a_person(folder: Path) -> killing.Told:
     """Kill one run a hundred times in a row, each time after it has begun, or not even that."""
     draw, begun_at = random.Random(SEED), time.monotonic()
     number = process(folder)
-    begun = until(folder, "plan.json", begun_at)
+    begun = until(folder, "metrics.jsonl", begun_at)
     trained = until(folder, "tiny.safetensors", begun_at)
     if killing.ended(number) != 0:
         raise SystemExit("the run fails even if nobody disturbs it")
     whole, wanted = time.monotonic() - begun_at, killing.outcome(folder)
     killing.clear(folder)
-    # less than an attempt takes that finds its training done: none of them comes to an end before all kills are made
-    longest = begun + 0.9 * (whole - trained)
+    # about what an attempt takes that finds its training done; once it has its report it is killed whatever the time
+    longest = begun + (whole - trained)
 
     def begin() -> tuple[int, float]:
         early = draw.random() < 0.2
         return process(folder), draw.uniform(0, begun) if early else draw.uniform(begun, longest)
 
-    return killing.disturbed(folder, KILLS, wanted, begin)
+    return killing.disturbed(folder, KILLS, wanted, begin, folder / "runs" / "tiny" / "report.html")
 
 
 def main() -> None:
