@@ -98,7 +98,7 @@ def _size(value: object) -> int:
     return steps
 
 
-def _paid(value: Any) -> Any:
+def _worth(value: Any) -> Any:
     """A value that was made, paid for."""
     if isinstance(value, (str, bytes)) and len(value) > LONGEST:
         raise SecurityError(f"it makes a text of more than {LONGEST} characters")
@@ -108,10 +108,15 @@ def _paid(value: Any) -> Any:
     return value
 
 
-@pass_context  # which it has no need of: but nothing that wants it is computed once and for all while compiling
-def _step(context: Context, value: Any, steps: int) -> Any:
+@pass_context  # which neither has need of: but nothing that wants it is computed once and for all while compiling,
+def _step(context: Context, value: Any, steps: int) -> Any:  # where every level of a nest goes through all within it
     _charge(steps)
     return value
+
+
+@pass_context
+def _paid(context: Context, value: Any) -> Any:
+    return _worth(value)
 
 
 def _replaced(s: object, old: object, new: object, count: int = -1) -> str:
@@ -175,7 +180,7 @@ def _bounded(filter_: Callable[..., Any]) -> Callable[..., Any]:
         _check(given[1:], kwargs)
         for value in given:
             _charge(_size(value))
-        return _paid(filter_(*args, **kwargs))
+        return _worth(filter_(*args, **kwargs))
 
     return made
 
@@ -198,8 +203,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
             raise SecurityError(f"`{operator}` of {type(left).__name__} and {type(right).__name__} is not allowed")
         if operator == "+":
             _charge(_size(left) + _size(right))
-            return _paid(left + right)
-        return _paid(left * right if operator == "*" else left % right)
+            return _worth(left + right)
+        return _worth(left * right if operator == "*" else left % right)
 
     def wrap_str_format(self, value: Any) -> None:
         """No method that formats: it is refused as any that is not listed."""
@@ -216,8 +221,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         for value in (owner, *args, *kwargs.values()):
             _charge(_size(value))
         if isinstance(owner, str) and name in ("replace", "join"):
-            return _paid((_replaced if name == "replace" else _joined)(owner, *args, **kwargs))
-        return _paid(super().call(context, obj, *args, **kwargs))
+            return _worth((_replaced if name == "replace" else _joined)(owner, *args, **kwargs))
+        return _worth(super().call(context, obj, *args, **kwargs))
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
@@ -286,7 +291,7 @@ class _Generation(Extension):
 def environment() -> Environment:
     """The settings that transformers renders chat templates with, and the bounds."""
     made = _Sandbox(
-        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, "jinja2.ext.loopcontrols"], finalize=_paid
+        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, "jinja2.ext.loopcontrols"], finalize=_worth
     )
     own: dict[str, Callable[..., Any]] = {**made.filters, "tojson": _as_json, "replace": _replaced}
     own["indent"] = _indented
