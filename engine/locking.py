@@ -29,9 +29,12 @@ def tell_changes(plan: Plan, lock: Path, say: Say) -> None:
         say(f"{lock}: and {len(changes) - _CHANGES} changes more")
 
 
-def begin(plan: Plan, folder: Path, lock: Path, old: Lock | None, fast: bool, say: Say) -> Platform:
-    """Note what trains; say what of it would change the tensors, against the lock and against earlier sessions."""
-    place = platforms.begun(folder, platforms.here(plan, fast), any((folder / "checkpoint").glob("*")))
+def begin(plan: Plan, folder: Path, done: int, lock: Path, old: Lock | None, fast: bool, say: Say) -> Platform:
+    """Note what trains, from a checkpoint of `done` steps; say what of it would change the tensors.
+
+    Against the lock, and against earlier sessions.
+    """
+    place = platforms.begun(folder, platforms.here(plan, fast), done)
     if fast and place.deterministic:
         say("--fast: changes nothing here, a CPU computes the same bits every time anyway")
     if place.mixed:

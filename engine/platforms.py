@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,6 @@ _UNSET, _UNKNOWN = "unset", "not known"
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 _ENVIRONMENT = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
 _NUMBERS = {"cpu family": "family", "model": "model"}
-_SESSIONS = TypeAdapter(tuple[Platform, ...])
 
 
 def here(plan: Plan, fast: bool = False) -> Platform:
@@ -78,12 +77,23 @@ def differences(was: Platform, now: Platform) -> tuple[str, ...]:
     return tuple(told)
 
 
-def begun(folder: Path, now: Platform, resumed: bool) -> Platform:
-    """Note in a run folder that a session of its training begins; the platform, and what was otherwise before."""
+@dataclass(frozen=True, slots=True)
+class _Session(Platform):
+    """One session of a training: where it ran, and how many steps were done before."""
+
+    done: int = 0
+
+
+def begun(folder: Path, now: Platform, done: int) -> Platform:
+    """Note in a run folder that a session of its training begins, from the checkpoint of so many steps.
+
+    The platform, and what was otherwise in earlier sessions; one that did no step that is still there does not count.
+    """
     path = folder / FILE
-    earlier = _sessions(path) if resumed and path.exists() else ()
-    files.write(path, f"{json.dumps([asdict(one) for one in (*earlier, now)])}\n".encode())
-    return _together((*earlier, now))
+    earlier = [one for one in (_sessions(path) if done and path.exists() else ()) if one.done < done]
+    sessions = (*earlier, _Session(**asdict(now), done=done))
+    files.write(path, f"{json.dumps([asdict(one) for one in sessions])}\n".encode())
+    return _together(sessions)
 
 
 def of_run(folder: Path) -> Platform | None:
@@ -92,10 +102,10 @@ def of_run(folder: Path) -> Platform | None:
     return _together(_sessions(path)) if path.exists() else None
 
 
-def _sessions(path: Path) -> tuple[Platform, ...]:
+def _sessions(path: Path) -> tuple[_Session, ...]:
     """What a run folder notes, one session at least; `InputError` where that was damaged."""
     try:
-        if found := _SESSIONS.validate_json(path.read_bytes()):
+        if found := TypeAdapter(tuple[_Session, ...]).validate_json(path.read_bytes()):
             return found
         why = "names no session"
     except ValueError:
@@ -104,8 +114,8 @@ def _sessions(path: Path) -> tuple[Platform, ...]:
     raise InputError([Problem(Place(str(path)), "", why, hint)])
 
 
-def _together(sessions: Sequence[Platform]) -> Platform:
-    last = sessions[-1]
+def _together(sessions: Sequence[_Session]) -> Platform:
+    last = Platform(**{one.name: getattr(sessions[-1], one.name) for one in fields(Platform)})
     told = [line for one in sessions[:-1] for line in differences(one, last)]
     return replace(last, mixed=tuple(dict.fromkeys(told)), deterministic=all(one.deterministic for one in sessions))
 

@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -152,7 +152,7 @@ def _run(
     old = locks.read(lock) if lock.exists() else None
     inputs = gathered(recipe, plan, old)
     with platforms.deterministic(plan, fast):
-        place = locking.begin(plan, folder, lock, old, fast, listener.say)
+        place = locking.begin(plan, folder, _done(folder), lock, old, fast, listener.say)
     carried = locks.text_of(inputs)
     trained = train(plan, folder, listener.step, recipe.text, included, say=listener.say, inputs=carried, fast=fast)
     found = evaluate(plan, trained.adapter, folder, listener.looked)
@@ -296,12 +296,22 @@ def _dumped(plan: Plan) -> bytes:
 
 def _digest_of_checkpoint(folder: Path) -> str:
     """The digest of the plan that a folder's checkpoints are of; empty where none can be read."""
+    return next((plan for plan, _ in _checkpoints(folder)), "")
+
+
+def _done(folder: Path) -> int:
+    """How many steps a folder's checkpoints hold; 0 where none can be read."""
+    return max((step for _, step in _checkpoints(folder)), default=0)
+
+
+def _checkpoints(folder: Path) -> Iterator[tuple[str, int]]:
+    """Plan and steps of a folder's checkpoints, by their headers; those that cannot be read are passed over."""
     for path in sorted((folder / "checkpoint").glob("*.safetensors")):
         try:
-            return str(json.loads(headers.read(path).metadata["progress"])["plan"])
+            progress = json.loads(headers.read(path).metadata["progress"])
+            yield str(progress["plan"]), int(progress["step"])
         except (InputError, ValueError, LookupError, TypeError):
             continue
-    return ""
 
 
 def _aside(folder: Path) -> Path:

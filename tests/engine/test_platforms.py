@@ -61,15 +61,21 @@ def test_what_does_not_matter_is_no_difference():
     assert platforms.differences(replace(PLACE, deterministic=False), PLACE) == ("made with --fast, here without",)
 
 
+def test_a_session_that_did_no_step_which_was_kept_does_not_count(tmp_path: Path):
+    platforms.begun(tmp_path, PLACE, 0)
+    assert platforms.begun(tmp_path, replace(PLACE, threads=8), 10).mixed == ("threads 2, here 8",)
+    assert platforms.begun(tmp_path, PLACE, 10) == PLACE == platforms.of_run(tmp_path)
+
+
 def test_sessions_of_one_training_are_kept_apart(tmp_path: Path):
     assert platforms.of_run(tmp_path) is None
-    assert platforms.begun(tmp_path, PLACE, False) == PLACE
-    again = platforms.begun(tmp_path, PLACE, True)
+    assert platforms.begun(tmp_path, PLACE, 0) == PLACE
+    again = platforms.begun(tmp_path, PLACE, 10)
     assert again == PLACE
-    moved = platforms.begun(tmp_path, replace(PLACE, threads=8), True)
+    moved = platforms.begun(tmp_path, replace(PLACE, threads=8), 20)
     assert moved == replace(PLACE, threads=8, mixed=("threads 2, here 8",))
     assert platforms.of_run(tmp_path) == moved
-    assert platforms.begun(tmp_path, PLACE, False) == PLACE  # anew, and nothing of before counts
+    assert platforms.begun(tmp_path, PLACE, 0) == PLACE  # anew, and nothing of before counts
 
 
 @pytest.mark.parametrize("garbage", [b"[]", b"{", b"\xff", b'[{"device": 1}]'])
@@ -78,8 +84,8 @@ def test_notes_that_were_damaged_are_refused_in_words(tmp_path: Path, garbage: b
     with pytest.raises(InputError, match=r"platform\.json"):
         platforms.of_run(tmp_path)
     with pytest.raises(InputError, match=r"platform\.json"):
-        platforms.begun(tmp_path, PLACE, True)
-    assert platforms.begun(tmp_path, PLACE, False) == PLACE
+        platforms.begun(tmp_path, PLACE, 10)
+    assert platforms.begun(tmp_path, PLACE, 0) == PLACE
 
 
 def test_two_fast_trainings_on_one_platform_are_not_told_as_two_platforms():
@@ -93,8 +99,8 @@ def test_two_fast_trainings_on_one_platform_are_not_told_as_two_platforms():
 
 
 def test_a_training_that_was_fast_once_promises_nothing(tmp_path: Path):
-    platforms.begun(tmp_path, replace(PLACE, deterministic=False), False)
-    assert platforms.begun(tmp_path, PLACE, True).deterministic is False
+    platforms.begun(tmp_path, replace(PLACE, deterministic=False), 0)
+    assert platforms.begun(tmp_path, PLACE, 10).deterministic is False
 
 
 def test_threads_are_given_back():
