@@ -113,7 +113,9 @@ def run(
         met = True
         for job in todo:
             try:
-                result = session.run(job.recipe, job.plan, job.folder, job.target, talk, again, fast, job.name)
+                result = session.run(
+                    job.recipe, job.plan, job.folder, job.target, talk, again, fast, job.name, beside=job.path
+                )
             except KeyboardInterrupt:
                 talk.say(f"{job.plan.name}: stopped; {session.same_command(again)} goes on from {job.folder}")
                 raise

@@ -186,7 +186,11 @@ def of_lock(lock: Lock, path: Path) -> Source | None:
 
 def _own_lock(path: Path, old: Lock | None, folder: Path, recipe: Recipe, say: Say) -> Path:
     """Where a run writes its lock. A trial, with overrides, never replaces that of the recipe as it is written."""
-    if not recipe.sets or old is None or old.inputs.sets:
+    if not recipe.sets or (old is not None and old.inputs.sets):
+        return path
+    if old is None:
+        as_written = "once `recipe run` or `recipe lock` without --set has written one"
+        say(f"{path}: will be the lock of this trial, {shown_sets(recipe.sets)}; {as_written}, trials leave it alone")
         return path
     own = folder / path.name
     if own.resolve() != path.resolve():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from . import lock as locks
-from . import outcomes, platforms
+from . import models, outcomes, platforms
 from . import plan as plans
+from .errors import InputError
 from .frozen import Thawed
 from .inputs import gathered
 from .lock import Lock, Platform
@@ -66,12 +69,40 @@ def tell_outcome(now: Lock, lock: Path, old: Lock | None, say: Say) -> None:
 def restore(recipe: Recipe | Thawed, plan: Plan, folder: Path, lock: Path, name: str, say: Say) -> None:
     """Write the lock of a finished run again where it is gone, is of another plan, or says nothing of an outcome."""
     old = locks.read(lock) if lock.exists() else None
-    if _same(old, plan):
+    if old is not None and _same(old, plan) and _names(old, lock):
         return
     tell_changes(plan, lock, say)
     outcome = outcomes.of_finished(folder, folder / _RESULT, plan, lock)
     locks.write(Lock(gathered(recipe, plan, old), platforms.of_run(folder), outcome, name), lock)
     say(f"{lock}: written again, from {folder}")
+
+
+def follow(lock: Path, folder: Path, aside: Path, say: Say) -> None:
+    """Let a lock name its adapter where that lies now, if it lay in a run folder that was renamed `aside`.
+
+    A lock that cannot be read is left as it is.
+    """
+    try:
+        old = locks.read(lock)
+    except (InputError, OSError):
+        return
+    if old.outcome is None:
+        return
+    named = Path(os.path.normpath(lock.resolve().parent / old.outcome.adapter))
+    before = folder.parent.resolve() / folder.name
+    if not named.is_relative_to(before):
+        return
+    moved = locks.relative(aside / named.relative_to(before), lock)
+    locks.write(replace(old, outcome=replace(old.outcome, adapter=moved)), lock)
+    say(f"{lock}: its adapter is {moved} now")
+
+
+def _names(lock: Lock, path: Path) -> bool:
+    """Whether the adapter that a lock names is there, and is that one."""
+    if lock.outcome is None:
+        return False
+    adapter = path.resolve().parent / lock.outcome.adapter
+    return adapter.is_file() and models.sha256(adapter) == lock.outcome.adapter_sha256
 
 
 def _same(old: Lock | None, plan: Plan) -> bool:

@@ -19,6 +19,7 @@ import shutil
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -65,10 +66,11 @@ def run(
     again: bool = False,
     fast: bool = False,
     name: str = "",
+    beside: Path | None = None,
 ) -> Result:
     """Bring a recipe's run to its end in `folder`, and write its lock, which says that the recipe is called `name`.
 
-    A finished run of the same plan is not done again unless `again`; an unfinished one goes on from its checkpoint; a
+    `beside` is the lock of the recipe as it is written, where this run writes another. A finished run of the same plan is not done again unless `again`; an unfinished one goes on from its checkpoint; a
     run of another plan is renamed out of the way. Raises `InputError` where another process holds the folder, where it
     cannot be written or holds a recipe that no run has put there, `WorkError` where the work fails, KeyboardInterrupt
     after the step during which the person pressed Ctrl-C.
@@ -82,13 +84,15 @@ def run(
             listener.say(f"{plan.name}: up to date in {folder}")
             _keep_plan(plan, folder)
             locking.restore(recipe, plan, folder, lock, name, listener.say)
-            return found
+            return _here(found, plan, folder, lock)
         locking.tell_changes(plan, lock, listener.say)
         if there in ("", digest):
             return _worked(recipe, plan, folder, lock, listener, again, fast, name)
         aside = _aside(folder)
         folder.rename(aside)
         listener.say(f"{folder} held a run of another plan: renamed {aside}")
+        for one in dict.fromkeys((lock, beside or lock)):
+            locking.follow(one, folder, aside, listener.say)
         # the old folder stays held: who opened its file before it was renamed must not take it for the new one's
         with held(folder):
             return _worked(recipe, plan, folder, lock, listener, again, fast, name)
@@ -254,6 +258,13 @@ def _finished(folder: Path, plan: Plan, listener: Listener) -> Result | None:
             return found
     listener.say(f"{why}, so the run is taken for unfinished")
     return None
+
+
+def _here(found: Result, plan: Plan, folder: Path, lock: Path) -> Result:
+    """A finished run's result, its files where they lie now: the folder may have been renamed since."""
+    page, adapter = folder / "report.html", folder / f"{plan.name}.safetensors"
+    files_now = {"adapter": str(adapter.resolve()), "lock": str(lock.resolve())}
+    return replace(found, **files_now, report=str(page.resolve()) if page.exists() else None)
 
 
 def _unlike(found: Result, path: Path, plan: Plan, adapter: Path) -> str:

@@ -63,7 +63,7 @@ def run(mode: jobs.Mode = "keep", again: bool = False, sets: tuple[str, ...] = (
         False,
         heard.say,
     )
-    session.run(job.recipe, job.plan, job.folder, job.target, heard, again, fast, job.name)
+    session.run(job.recipe, job.plan, job.folder, job.target, heard, again, fast, job.name, job.path)
     return heard
 
 

@@ -197,3 +197,38 @@ def test_the_lock_is_what_the_adapter_carries(here: Path):
     assert carried == lock.read(LOCK).inputs
     assert dict(carried.files).keys() == {"assets/card.png", "assets/test.jsonl"}
     assert dict(carried.included).keys() == {"base.yaml"}
+
+
+def test_a_trial_moves_the_run_away_and_the_lock_follows_it(here: Path, capsys: pytest.CaptureFixture[str]):
+    before = json.loads(LOCK.read_text("utf-8"))
+    assert recipe("run", "tiny.yaml", "--set", "train.steps=1") == 0
+    moved = Path("runs/tiny.1/tiny.safetensors")
+    assert f"tiny.lock: its adapter is {moved.as_posix()} now" in capsys.readouterr().err
+    after = json.loads(LOCK.read_text("utf-8"))
+    assert after["outcome"] == before["outcome"] | {"adapter": moved.as_posix()}
+    assert (after["inputs"], after["platform"]) == (before["inputs"], before["platform"])
+    assert recipe("verify", "tiny.yaml") == 0
+    assert f"{moved} is as locked" in capsys.readouterr().out
+    assert recipe("eval", "tiny.yaml", "--json") == 0
+    assert printed(capsys)["adapter"] == str(moved.absolute())
+    assert recipe("run", "tiny.yaml", "--out", "runs/tiny.1", "--json") == 0  # up to date, where it lies now
+    told = printed(capsys)
+    assert (told["adapter"], told["lock"]) == (str(moved.absolute()), str(LOCK.absolute()))
+    assert told["report"] == str(moved.with_name("report.html").absolute())
+
+
+def test_a_lock_is_written_again_where_its_run_was_moved_by_hand(here: Path, capsys: pytest.CaptureFixture[str]):
+    Path("runs/tiny").rename("elsewhere")
+    assert recipe("run", "tiny.yaml", "--locked", "--out", "elsewhere") == 0
+    assert "tiny.lock: written again, from elsewhere" in capsys.readouterr().err
+    assert json.loads(LOCK.read_text("utf-8"))["outcome"]["adapter"] == "elsewhere/tiny.safetensors"
+    assert recipe("verify", "tiny.yaml") == 0
+
+
+def test_a_first_trial_says_whose_lock_it_writes(here: Path, capsys: pytest.CaptureFixture[str]):
+    LOCK.unlink()
+    assert recipe("run", "tiny.yaml", "--set", "train.steps=1", "--out", "tried") == 0
+    assert "tiny.lock: will be the lock of this trial, --set train.steps=1; once" in capsys.readouterr().err
+    assert json.loads(LOCK.read_text("utf-8"))["inputs"]["sets"] == ["train.steps=1"]
+    assert recipe("run", "tiny.yaml") == 0  # which writes that of the recipe as it is written
+    assert json.loads(LOCK.read_text("utf-8"))["inputs"]["sets"] == []
