@@ -12,6 +12,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -42,7 +43,7 @@ class _Goal:
     truth_was: str
     question: str = ""
     critic: str = ""
-    right: str = ""
+    p: str = ""  # mean, before and after
     belief_before: str = ""
     belief_after: str = ""
     belief_width: str = ""
@@ -235,13 +236,13 @@ def _goal(plan: Plan, found: Evaluation) -> _Goal | None:
 
 
 def _with_belief(truth: _Goal, asked: Sequence[Belief]) -> _Goal:
-    before = sum(belief.before.p for belief in asked) / len(asked)
-    after = sum(belief.after.p for belief in asked) / len(asked)
+    before, p_before = fmean(one.before.right for one in asked), fmean(one.before.p for one in asked)
+    after, p_after = fmean(one.after.right for one in asked), fmean(one.after.p for one in asked)
     return replace(
         truth,
         question=asked[0].question,
         critic=" and ".join(belief.critic for belief in asked),
-        right=percent(sum(belief.after.right for belief in asked) / len(asked)),
+        p=f"{p_before:.2f} → {p_after:.2f}",
         belief_before=percent(before),
         belief_after=percent(after),
         belief_width=_width(after),

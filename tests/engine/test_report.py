@@ -184,7 +184,8 @@ def test_every_file_that_a_recipe_is_made_of_is_shown(tmp_path: Path):
 def test_belief_and_truth_are_told_alike(page: Path):
     text = page.read_text(encoding="utf-8")
     shown = re.findall(r'<div class="figures num"><span>(.*?) →</span><b>(.*?)</b>', text)
-    assert shown == [("3 %", "93 %"), ("0.4 %", "93 %")]
+    assert shown == [("3 %", "93 %"), ("2 %", "96 %")]
+    assert "Its mean p is 0.00 → 0.93." in text
     assert "%" not in re.sub(r"\d %", "", " ".join(re.findall(r"<li[^>]*>(.*?)</li>", text)).replace("\u00a0%", ""))
 
 
