@@ -12,8 +12,9 @@ export TOKENIZERS_PARALLELISM ?= false
 run: $(READY)
 	$(BIN)/recipe run horizon_low.yaml
 
+# two processes of one thread each: threads of several would wait for one another
 test: check docs
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
 check: $(READY)
 	$(BIN)/ruff format --check .
