@@ -17,6 +17,7 @@ from typing import Literal
 from . import frozen, gallery
 from . import lock as locks
 from . import plan as plans
+from . import recipe as reading
 from .errors import CheckFailed, InputError, Place, Problem
 from .gallery import Source
 from .inputs import causes, gathered
@@ -56,7 +57,7 @@ def job(
     say: Say,
 ) -> Job:
     """What a run of this recipe is to do. Raises `InputError` for what is wrong with the recipe or its lock."""
-    path = lock_path(source, out or Path("runs", source.path.stem))
+    path = lock_path(source, out)
     old = locks.read(path) if path.exists() else None
     if mode == "frozen":
         return _frozen(source, out, path, old, read, outside, say)
@@ -81,20 +82,20 @@ def _frozen(
         hint = "`recipe lock` writes one from the recipe as it is now"
         raise InputError([Problem(Place(str(path)), "", f"{NO_LOCK} to run from", hint)])
     folder = out or Path("runs", plans.parse(old.inputs.plan, str(path)).name)
-    if (recipe := _unchanged(source, old, read)) is not None:
-        return Job(recipe, resolve(recipe, locks.revisions(old)), folder, path, old, named(source, path), path)
-    say(f"{path}: the recipe says something else by now; this is the plan of the lock")
-    plan = frozen.plan(old, path, source.path.absolute().parent, outside)
-    return Job(frozen.thawed(old, source.path, folder), plan, folder, path, old, named(source, path), path)
-
-
-def _unchanged(source: Source, old: Lock, read: Read) -> Recipe | None:
-    """The recipe, where it still means what its lock has."""
+    target = _where_written(path, folder, say)
     try:
         recipe = read(source, old.inputs.sets)
-        return recipe if plans.digest(resolve(recipe, locks.revisions(old))) == old.inputs.plan_sha256 else None
-    except InputError:
-        return None
+        plan = resolve(recipe, locks.revisions(old))
+    except InputError as error:
+        said = error.problems[0].said
+        say(f"{path}: the recipe cannot be resolved any more ({said}); this is the plan of the lock")
+    else:
+        if plans.digest(plan) == old.inputs.plan_sha256:
+            return Job(recipe, plan, folder, path, old, named(source, target), target)
+        say(f"{path}: the recipe says something else by now; this is the plan of the lock")
+    plan = frozen.plan(old, path, source.path.absolute().parent, outside)
+    thawed = frozen.thawed(old, source.path, folder)
+    return Job(thawed, plan, folder, path, old, named(source, target), target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +120,15 @@ class ToLock:
 
 def to_lock(source: Source, sets: Sequence[str], check: bool, upgrade: bool, read: Read, say: Say) -> ToLock:
     """What `recipe lock` is to do with one recipe; to `check` it is read with the overrides that were locked."""
-    path = lock_path(source, Path("runs", source.path.stem))
+    path = lock_path(source)
     old = locks.read(path) if path.exists() else None
     given = sets if sets or not check or old is None else old.inputs.sets
     if given and not sets:
         say(f"{path}: with {shown_sets(given)}, as it was locked")
     recipe = read(source, given)
     plan = resolve(recipe, {} if upgrade else locks.revisions(old))
-    return ToLock(recipe, plan, path, old, named(source, path), stale(old, recipe, plan))
+    target = path if check else _where_written(path, Path("runs", plan.name), say)
+    return ToLock(recipe, plan, target, old, named(source, target), stale(old, recipe, plan))
 
 
 def shown_sets(sets: Sequence[str]) -> str:
@@ -134,14 +136,17 @@ def shown_sets(sets: Sequence[str]) -> str:
     return " ".join(f"--set {one}" for one in sets)
 
 
-def write(one: ToLock) -> None:
-    """Write the inputs of a lock; an outcome that belongs to them stays."""
-    locks.write(locks.renewed(one.old, gathered(one.recipe, one.plan, one.old), one.name), one.path)
+def write(one: ToLock) -> bool:
+    """Write the inputs of a lock; an outcome that belongs to them stays. Whether that changed anything."""
+    fresh = locks.renewed(one.old, gathered(one.recipe, one.plan, one.old), one.name)
+    before = one.path.read_bytes() if one.path.exists() else b""
+    locks.write(fresh, one.path)
+    return one.path.read_bytes() != before
 
 
 def revisions(source: Source) -> dict[str, str]:
     """The commits that a recipe's lock holds hub models at; none where there is no lock that can be read."""
-    path = lock_path(source, Path("runs", source.path.stem))
+    path = lock_path(source)
     try:
         return locks.revisions(locks.read(path)) if path.exists() else {}
     except InputError:
@@ -163,11 +168,28 @@ def stale(old: Lock | None, recipe: Recipe | frozen.Thawed, plan: Plan) -> list[
     return told + causes(recipe, plan, old.inputs) if told and isinstance(recipe, Recipe) else told
 
 
-def lock_path(source: Source, folder: Path) -> Path:
-    """Where the lock of a recipe is: beside it, or in its run folder where that cannot be."""
-    name = f"{source.path.stem}.lock"
-    beside = source.path.parent
-    return folder / name if source.gallery or not os.access(beside, os.W_OK) else beside / name
+def lock_path(source: Source, out: Path | None = None) -> Path:
+    """Where the lock of a recipe is: beside it, or in its run folder (`out`, or runs/NAME) where that cannot be.
+
+    Beside a recipe in a folder that cannot be written there may be one all the same; it counts until there is another.
+    """
+    beside = source.path.with_suffix(".lock")
+    if not source.gallery and _writable(beside):
+        return beside
+    own = (out or Path("runs", _name(source))) / beside.name
+    return beside if not source.gallery and beside.exists() and not own.exists() else own
+
+
+def _writable(lock: Path) -> bool:
+    return os.access(lock.parent, os.W_OK)
+
+
+def _name(source: Source) -> str:
+    """What a recipe calls itself; its file's stem, which is the same for the gallery's, where it cannot be read."""
+    try:
+        return source.path.stem if source.gallery else reading.read(source.path).schema.name
+    except InputError:
+        return source.path.stem
 
 
 def named(source: Source, lock: Path) -> str:
@@ -184,8 +206,17 @@ def of_lock(lock: Lock, path: Path) -> Source | None:
     return next((Source(Path(os.path.relpath(one)), False) for one in beside if one.is_file()), None)
 
 
+def _where_written(path: Path, folder: Path, say: Say) -> Path:
+    """The lock that is written instead of one that cannot be: in the run folder."""
+    if _writable(path) or not path.parent.is_dir():
+        return path
+    say(f"{path}: cannot be written, so the lock is {folder / path.name}")
+    return folder / path.name
+
+
 def _own_lock(path: Path, old: Lock | None, folder: Path, recipe: Recipe, say: Say) -> Path:
     """Where a run writes its lock. A trial, with overrides, never replaces that of the recipe as it is written."""
+    path = _where_written(path, folder, say)
     if not recipe.sets or (old is not None and old.inputs.sets):
         return path
     if old is None:

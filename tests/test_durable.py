@@ -205,16 +205,42 @@ def test_a_run_folder_that_cannot_be_written_any_more(done: Path, capsys: pytest
 def test_where_the_recipes_folder_cannot_be_written_the_lock_lies_in_the_run_folder(
     quick: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    folder = theirs(monkeypatch)
+    text = (folder / "tiny.yaml").read_text("utf-8")
+    (folder / "tiny.yaml").write_text(text.replace("name: tiny", "name: small"), "utf-8")
+    with read_only(folder):
+        assert recipe("run", "theirs/tiny.yaml", "--set", "train.steps=1", "--quiet") == 0
+        assert Path("runs/small/tiny.lock").exists()
+        assert not (folder / "tiny.lock").exists()
+        assert recipe("lock", "theirs/tiny.yaml", "--check", "--quiet") == 0  # which finds it there
+        assert recipe("verify", "theirs/tiny.yaml", "--quiet") == 0
+
+
+def test_a_lock_that_lies_where_nothing_can_be_written_counts_until_there_is_another(
+    quick: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    folder = theirs(monkeypatch)
+    locked = Path("theirs/tiny.lock")
+    assert recipe("lock", "theirs/tiny.yaml", "--set", "train.steps=1", "--quiet") == 0
+    (RUN / "tiny.lock").replace(locked)
+    with read_only(folder):
+        before = locked.read_bytes()
+        capsys.readouterr()
+        assert recipe("run", "theirs/tiny.yaml", "--frozen") == 0
+        own = RUN / "tiny.lock"
+        assert f"{locked}: cannot be written, so the lock is {own}" in capsys.readouterr().err
+        assert locked.read_bytes() == before
+        assert json.loads(own.read_text("utf-8"))["inputs"]["sets"] == ["train.steps=1"]
+
+
+def theirs(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the recipe that is said to be unwritable: root is told that it may write everywhere."""
     folder = Path("theirs")
     folder.mkdir()
     for name in ("flux", "critic", "second", "tiny.yaml"):
         Path(name).rename(folder / name)
-    if os.geteuid() == 0:  # of root the system says that it may write everywhere, whatever it is held to
-        monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder)
-    with read_only(folder):
-        assert recipe("run", "theirs/tiny.yaml", "--set", "train.steps=1", "--quiet") == 0
-    assert (RUN / "tiny.lock").exists()
-    assert not (folder / "tiny.lock").exists()
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder)
+    return folder
 
 
 def test_of_two_runs_at_once_one_is_refused_and_the_other_is_as_ever(quick: Path, finished: Path):
