@@ -147,7 +147,7 @@ def check(
             plan = resolve(_read(_find(file, _talk(quiet)), sets, allow_outside))
             if not (quiet or as_json):
                 rows, questions = len(plan.train_rows), len(plan.questions)
-                print(f"{file}: ok ({counted(rows, 'prompt')}, {counted(questions, 'question')})")
+                print(f"{file}: ok ({counted(rows, 'prompt')} to train on, {counted(questions, 'question')})")
         except InputError as error:
             if debug:
                 raise
@@ -239,8 +239,8 @@ def lock(
     todo = [jobs.to_lock(_find(file, say), sets or (), check, upgrade, reader, say) for file in files]
     if not check:
         for one in todo:
-            jobs.write(one)
-            say("\n".join([*one.told, f"wrote {one.path}"]))
+            changed = jobs.write(one)
+            say("\n".join([*one.told, f"wrote {one.path}" if changed else f"{one.path}: up to date"]))
     report = {file: one.stale for file, one in zip(files, todo, strict=True)}
     if as_json:
         print(json.dumps({"stale": report} if check else {"locks": [str(one.path.absolute()) for one in todo]}))
@@ -277,6 +277,7 @@ def extract(
     adapter: Annotated[Path, typer.Argument(metavar="ADAPTER", help="A .safetensors file that `recipe run` wrote.")],
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write it into this folder.")] = None,
     as_json: Json = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Give back the recipe and inputs an adapter carries."""
@@ -285,9 +286,10 @@ def extract(
     carried = extract.extract(adapter)
     if out is not None:
         paths = extract.write(carried, out)
-        print(
-            json.dumps({"files": [str(path.absolute()) for path in paths]}) if as_json else "\n".join(map(str, paths))
-        )
+        told = {"files": [str(path.absolute()) for path in paths], "missing": carried.missing}
+        print(json.dumps(told) if as_json else "\n".join(map(str, paths)))
+        if carried.missing:
+            _talk(quiet)(f"an adapter carries no other files; put into {out} as well: {', '.join(carried.missing)}")
     else:
         print(carried.json() if as_json else carried.text())
 

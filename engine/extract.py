@@ -32,6 +32,12 @@ class Carried:
     included: dict[str, str]  # texts of the files it includes, by their paths from the recipe
     inputs: Inputs
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Files that the recipe names and no adapter carries: prompts, pictures, adapters, models in folders."""
+        folders = (one.address for one in self.inputs.models if one.address.startswith((".", "/")))
+        return (*(name for name, _ in self.inputs.files), *folders)
+
     def text(self) -> str:
         """All of it as one stream of YAML: the recipe word for word, then what it includes, then the inputs."""
         parts = [self.recipe.removesuffix("\n")] if self.recipe else []

@@ -70,10 +70,11 @@ def run(
 ) -> Result:
     """Bring a recipe's run to its end in `folder`, and write its lock, which says that the recipe is called `name`.
 
-    `beside` is the lock of the recipe as it is written, where this run writes another. A finished run of the same plan is not done again unless `again`; an unfinished one goes on from its checkpoint; a
-    run of another plan is renamed out of the way. Raises `InputError` where another process holds the folder, where it
-    cannot be written or holds a recipe that no run has put there, `WorkError` where the work fails, KeyboardInterrupt
-    after the step during which the person pressed Ctrl-C.
+    `beside` is the lock of the recipe as it is written, where this run writes another. A finished run of the same plan
+    is not done again unless `again`; an unfinished one goes on from its checkpoint; a run of another plan is renamed
+    out of the way, and a lock that names its adapter follows it. Raises `InputError` where another process holds the
+    folder, where it cannot be written or holds a recipe that no run has put there, `WorkError` where the work fails,
+    KeyboardInterrupt after the step during which the person pressed Ctrl-C.
     """
     unbuilt.refuse(plan, recipe.document)
     _refuse_foreign(recipe, folder)
@@ -411,7 +412,7 @@ def evaluate(
     from .resolve import resolve
 
     started = time.monotonic()
-    path = jobs.lock_path(source, Path("runs", source.path.stem))
+    path = jobs.lock_path(source)
     locked = locks.read(path) if path.exists() else None
     if locked is not None and locked.inputs.sets and not sets:
         listener.say(f"{path}: with {jobs.shown_sets(locked.inputs.sets)}, as it was run")
@@ -427,8 +428,9 @@ def evaluate(
         found = f"there is no adapter {adapter}" if adapter else "there is no adapter: no lock names one"
         raise InputError([Problem(Place(str(source.path)), "", found, hint)])
     if outcome is not None and not chosen and models.sha256(adapter) != outcome.adapter_sha256:
-        hint = "another run took its place: give the one you mean with --adapter, or train it anew with `recipe run`"
-        raise InputError([Problem(Place(str(adapter)), "", f"is not the adapter that {path} names", hint)])
+        hint = "give the one you mean with --adapter, bring it back, or train it anew with `recipe run --again`"
+        why = f"is not what it was when {path} was written"
+        raise InputError([Problem(Place(str(adapter)), "", why, hint)])
     headers.of_adapter(adapter)  # which is torch-free: what is none is refused soon
     listener.say(f"evaluating {adapter}")
     from .evaluate import evaluate as measure

@@ -39,16 +39,18 @@ def verify(
     try:
         lock = locks.read(path)
     except InputError as error:
-        return Verification(path, adapter, (Finding("lock", False, f"{path} {error.problems[0].message}"),))
+        cure = "bring it back with `git checkout`, or delete it and train anew: `recipe run` writes one"
+        return Verification(path, adapter, (Finding("lock", False, f"{path} {error.problems[0].message}; {cure}"),))
     source = jobs.of_lock(lock, path) if source is None else source
     folder = path.absolute().parent if source is None else source.path.absolute().parent
     found = [Finding("lock", True, f"{path} is what was written ({lockfile.digest(path.read_text('utf-8'))[:12]}…)")]
     found += inputs(lock, source, folder, sets, allow_outside)
     if lock.outcome is None:
         found.append(Finding("adapter", None, "the lock names none: nothing was trained since its inputs were written"))
+        found += [] if adapter is None else _of_inputs(adapter, lock)
         if retrain:
             found.append(Finding("retrained", False, "not trained again: the lock has no tensors to compare with"))
-        return Verification(path, None, tuple(found))
+        return Verification(path, adapter, tuple(found))
     chosen = adapter or Path(os.path.relpath(path.resolve().parent / lock.outcome.adapter))
     found += _adapter(chosen, lock.outcome, lock)
     found += _work(lock, lock.outcome, partial(frozen.plan, lock, path, folder, allow_outside), chosen, retrain, say)
@@ -63,7 +65,7 @@ def _placed(file: Path, say: jobs.Say) -> tuple[Path, Source | None]:
         source = gallery.find(str(file))
         if source.gallery:
             say(f"{file}: there is no such file here, so this is {source.path.name} of the gallery")
-        path = jobs.lock_path(source, Path("runs", source.path.stem))
+        path = jobs.lock_path(source)
         if not source.path.is_file():
             raise InputError([Problem(Place(str(file)), "", "there is no such file")])
     if not path.is_file():
@@ -92,6 +94,23 @@ def _adapter(path: Path, outcome: Outcome, lock: Lock) -> Iterator[Finding]:
         what = f"{path} has the tensors of the lock, but another header"
         yield Finding("adapter", False, f"{what}: {became(outcome.adapter_sha256, file)}")
     yield from _of_another(path, metadata, lock)
+
+
+def _of_inputs(path: Path, lock: Lock) -> Iterator[Finding]:
+    """What can be said of an adapter where a lock has no outcome: whether it was made from the lock's inputs."""
+    if not path.is_file():
+        yield Finding("adapter", False, f"{path}: there is no such file")
+        return
+    try:
+        same = fitting.carried(path, headers.read(path).metadata).plan_sha256 == lock.inputs.plan_sha256
+    except InputError as error:
+        yield Finding("adapter", False, f"{path} {error.problems[0].message}")
+        return
+    if same:
+        said = "says that it was made from this plan; the lock has no digest of its tensors to hold against that"
+        yield Finding("adapter", None, f"{path} {said}")
+    else:
+        yield Finding("adapter", False, f"{path} was made from another plan: `recipe diff` says what differs")
 
 
 def _of_another(path: Path, metadata: dict[str, str], lock: Lock) -> Iterator[Finding]:

@@ -69,7 +69,8 @@ def test_frozen_runs_the_locks_plan_and_keeps_its_inputs(here: Path, capsys: pyt
     change("lr: 1e-3", "lr: oops")
     assert recipe("run", "tiny.yaml", "--frozen", "--out", "out", "--json") == 0
     told = capsys.readouterr()
-    assert "the recipe says something else by now; this is the plan of the lock" in told.err
+    assert "tiny.lock: the recipe cannot be resolved any more (tiny.yaml:23:33: train.lr: " in told.err
+    assert "this is the plan of the lock" in told.err
     assert "tiny.lock: the same tensors as before, bit for bit" in told.err
     assert json.loads(told.out)["digest"] == before["inputs"]["plan_sha256"]
     after = json.loads(LOCK.read_text("utf-8"))
@@ -232,3 +233,47 @@ def test_a_first_trial_says_whose_lock_it_writes(here: Path, capsys: pytest.Capt
     assert json.loads(LOCK.read_text("utf-8"))["inputs"]["sets"] == ["train.steps=1"]
     assert recipe("run", "tiny.yaml") == 0  # which writes that of the recipe as it is written
     assert json.loads(LOCK.read_text("utf-8"))["inputs"]["sets"] == []
+
+
+def test_frozen_says_where_the_recipe_means_something_else(here: Path, capsys: pytest.CaptureFixture[str]):
+    change("lr: 1e-3", "lr: 2e-3")
+    assert recipe("run", "tiny.yaml", "--frozen") == 0
+    assert "tiny.lock: the recipe says something else by now; this is the plan of the lock" in capsys.readouterr().err
+
+
+def test_a_lock_that_is_up_to_date_is_said_to_be(here: Path, capsys: pytest.CaptureFixture[str]):
+    assert recipe("lock", "tiny.yaml") == 0
+    assert capsys.readouterr().err == "tiny.lock: up to date\n"
+    change("recipe: 1", "recipe: 1  # the first")
+    assert recipe("lock", "tiny.yaml") == 0
+    assert capsys.readouterr().err == "wrote tiny.lock\n"
+
+
+def test_an_adapter_is_looked_at_where_the_lock_has_no_outcome(here: Path, capsys: pytest.CaptureFixture[str]):
+    assert recipe("extract", str(ADAPTER), "--out", "given", "--json") == 0
+    assert printed(capsys)["missing"] == ["assets/card.png", "assets/test.jsonl", "./critic", "./flux", "./second"]
+    assert recipe("extract", str(ADAPTER), "--out", "again") == 0
+    assert "put into again as well: assets/card.png, assets/test.jsonl, ./critic" in capsys.readouterr().err
+    Path("given/tiny.lock").replace(LOCK)
+    assert recipe("verify", "tiny.yaml", "--adapter", str(ADAPTER)) == 0
+    assert f"{ADAPTER} says that it was made from this plan" in capsys.readouterr().out
+    change("lr: 1e-3", "lr: 2e-3")
+    assert recipe("lock", "tiny.yaml") == 0
+    assert recipe("verify", "tiny.yaml", "--adapter", str(ADAPTER)) == 1
+    assert f"{ADAPTER} was made from another plan" in capsys.readouterr().out
+    assert recipe("verify", "tiny.yaml", "--adapter", "tiny.yaml") == 1
+    assert "tiny.yaml is no" in capsys.readouterr().out
+
+
+def test_a_damaged_lock_is_told_with_its_cure(here: Path, capsys: pytest.CaptureFixture[str]):
+    LOCK.write_text(LOCK.read_text("utf-8").replace('"steps"', '"stepz"'), "utf-8")
+    assert recipe("verify", "tiny.yaml") == 1
+    assert "bring it back with `git checkout`, or delete it" in capsys.readouterr().out
+
+
+def test_an_adapter_that_changed_since_is_told_as_that(here: Path, capsys: pytest.CaptureFixture[str]):
+    whole = bytearray(ADAPTER.read_bytes())
+    whole[-1] ^= 1
+    ADAPTER.write_bytes(whole)
+    assert recipe("eval", "tiny.yaml") == 2
+    assert f"{ADAPTER}:1:1: is not what it was when tiny.lock was written" in capsys.readouterr().err
