@@ -6,7 +6,6 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, final
 
@@ -48,7 +47,13 @@ def failed(error: ControlError) -> str:
 
 def as_json(problems: Iterable[Problem]) -> str:
     """Problems as the one JSON object of a command with `--json`, none of them where all is well."""
-    return _object([asdict(problem) for problem in problems])
+    return _object([_told(problem) for problem in problems])
+
+
+def _told(problem: Problem) -> dict[str, Any]:
+    place = problem.place
+    at = {"file": place.file, "line": place.line or None, "column": place.column or None}
+    return {"place": at, "key": problem.key, "message": problem.message, "hint": problem.hint}
 
 
 def _object(listed: list[dict[str, Any]]) -> str:

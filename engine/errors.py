@@ -29,14 +29,16 @@ def visible(text: str) -> str:
 class Place:
     """A position in a text file, or in an override, whose file is then `SETS` and what was given.
 
-    `line` and `column` count from 1.
+    `line` and `column` count from 1; both are 0 where it is the whole file: an adapter, a folder, a text that is gone.
     """
 
     file: str
-    line: int = 1
-    column: int = 1
+    line: int = 0
+    column: int = 0
 
     def __str__(self) -> str:
+        if not self.line:
+            return self.file
         if not self.file.startswith(SETS):
             return f"{self.file}:{self.line}:{self.column}"
         line = f"line {self.line}, " if self.line > 1 else ""  # nearly always it is one line

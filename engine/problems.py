@@ -142,7 +142,7 @@ class Problems:
         kind = detail["type"]
         if kind == "missing":
             if path[:-1] not in self.document.unreadable:
-                place = Place(self.document.file) if len(path) == 1 else self.document.place(path[:-1])
+                place = Place(self.document.file, 1, 1) if len(path) == 1 else self.document.place(path[:-1])
                 self.at(place, dotted(path), "is missing", self._slip(path))
             return path[:-1]
         while not self.document.has(path):  # a text that stands for a list of one has no place 0
