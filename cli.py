@@ -120,7 +120,7 @@ def run(
             met = met and result.met
             if as_json:
                 print(result.json())
-            talk.say(console.figures(result))
+            talk.came(result)
     if not met:
         raise typer.Exit(1)
 
@@ -309,7 +309,7 @@ def evaluate(
         result = session.evaluate(lambda given: _read(source, given, allow_outside), source, sets, adapter, scale, talk)
         if as_json:
             print(result.json())
-        talk.say(console.figures(result))
+        talk.came(result)
     if not result.met:
         raise typer.Exit(1)
 

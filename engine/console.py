@@ -15,7 +15,7 @@ from .notes import percent
 
 if TYPE_CHECKING:
     from .evaluate import Progress
-    from .results import Result
+    from .results import Expected, Result
     from .run import Step
 
 _LINES = 10  # of progress in a log, for one training
@@ -111,6 +111,12 @@ class Talk:
         if not self._quiet:
             print(text, file=sys.stderr, flush=True)
 
+    def came(self, result: Result) -> None:
+        """The figures of a run; where they are not wanted, still what it does not fulfil: a status alone says nothing."""
+        self.say(figures(result))
+        if self._quiet and not result.met:
+            print("\n".join(unmet(result)), file=sys.stderr, flush=True)
+
     def step(self, step: Step) -> None:
         """A step of training is done."""
         beliefs = "  ".join(f"{question} {p:.2f}" for question, p in step.p)
@@ -160,6 +166,16 @@ def _bar() -> Any:
     )
 
 
+def unmet(result: Result) -> list[str]:
+    """What a run was expected to come to and did not, a line each."""
+    expected = result.expect.items()
+    return [f"{result.name}: expect.{name}: wanted {_got(one)}" for name, one in expected if not one.met]
+
+
+def _got(expected: Expected) -> str:
+    return f"{expected.wanted}, got {expected.got:.3f}"
+
+
 def figures(result: Result) -> str:
     """The figures of a run as a few aligned lines: measures, questions, expectations, and where to look."""
     lines = [f"{result.name}: {result.steps or 0} steps, {result.seconds:.0f} s" if result.steps else result.name]
@@ -172,6 +188,6 @@ def figures(result: Result) -> str:
             right = f"{percent(asked.before.right):>7} → {percent(asked.after.right):>7}"
             lines.append(f"  {name:<14} {right}   p {asked.before.p:.2f} → {asked.after.p:.2f}  ({role} {who})")
     for name, expected in result.expect.items():
-        lines.append(f"  {'✓' if expected.met else '✗'} {name}: {expected.wanted}, got {expected.got:.3f}")
+        lines.append(f"  {'✓' if expected.met else '✗'} {name}: {_got(expected)}")
     lines += [f"  {what}: {path}" for what, path in (("report", result.report), ("lock", result.lock)) if path]
     return "\n".join(lines)

@@ -184,9 +184,15 @@ def test_the_folder_one_is_in_is_not_renamed(tiny: Path, capsys: pytest.CaptureF
 def test_what_was_expected_decides_the_status_then_and_later(tiny: Path, capsys: pytest.CaptureFixture[str]):
     tiny.write_text(tiny.read_text("utf-8").replace("sharp: {at_least: 0.0}", "named: {at_least: 1.0}"), "utf-8")
     assert recipe("run", "tiny.yaml", "--json", "--quiet") == 1
-    assert printed(capsys)["expect"]["named"]["met"] is False
+    told = capsys.readouterr()
+    assert json.loads(told.out)["expect"]["named"]["met"] is False
+    missed = r"tiny: expect\.named: wanted at least 1, got 0\.\d{3}\n"  # and nothing else where it is to be quiet
+    assert re.fullmatch(missed, told.err)
     assert recipe("run", "tiny.yaml") == 1  # up to date, and exits as it did
-    assert recipe("eval", "tiny.yaml", "--quiet") == 1
+    assert "✗ named: at least 1, got 0." in capsys.readouterr().err
+    for words in (["run", "tiny.yaml", "--locked"], ["eval", "tiny.yaml"]):
+        assert recipe(*words, "--quiet") == 1
+        assert re.fullmatch(missed, capsys.readouterr().err)
 
 
 def test_eval_needs_an_adapter(tiny: Path, capsys: pytest.CaptureFixture[str]):
