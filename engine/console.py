@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, final
 
-from .errors import ControlError, InputError, Problem, WorkError, visible
+from .errors import CheckFailed, ControlError, InputError, Problem, WorkError, visible
 from .excerpts import WIDEST, Excerpts
 from .notes import percent
 
@@ -26,20 +26,25 @@ def show(error: ControlError) -> None:
 
     Coloured on a terminal. The first line of a problem is the same everywhere, and no line is ever wrapped.
     """
+    if isinstance(error, (InputError, CheckFailed)):
+        _show_problems(error.problems)
     if not isinstance(error, InputError):
-        print("\n".join(visible(line) for line in f"recipe: {error}".split("\n")), file=sys.stderr)
-        return
+        said = error.message if isinstance(error, CheckFailed) else str(error)
+        print("\n".join(visible(line) for line in f"recipe: {said}".split("\n")), file=sys.stderr)
+
+
+def _show_problems(problems: Iterable[Problem]) -> None:
     if sys.stderr.isatty():
-        _show_in_colour(error.problems)
+        _show_in_colour(problems)
         return
     excerpts = Excerpts()
-    for problem in error.problems:
+    for problem in problems:
         print("\n".join(text for text, _ in _parts(problem, excerpts)), file=sys.stderr)
 
 
 def failed(error: ControlError) -> str:
     """An error as the one JSON object of a command with `--json` that fails; one that has no place says null there."""
-    if isinstance(error, InputError):
+    if isinstance(error, (InputError, CheckFailed)):
         return as_json(error.problems)
     message, hint = (error.message, error.hint) if isinstance(error, WorkError) else (str(error), "")
     return _object([{"place": None, "key": "", "message": message, "hint": hint}])

@@ -95,9 +95,13 @@ class InputError(ControlError):
 
 
 class CheckFailed(ControlError):
-    """The work was done, and what was expected of it did not hold."""
+    """The work was done, and what was expected of it did not hold: what and where, and what follows from it."""
 
     exit_status = 1
+
+    def __init__(self, problems: Iterable[Problem], message: str) -> None:
+        self.problems, self.message = tuple(problems), message
+        super().__init__("\n".join([*map(str, self.problems), message]))
 
 
 class WorkError(ControlError):
