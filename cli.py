@@ -48,6 +48,34 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Nothing on stderr but erro
 Debug = Annotated[bool, typer.Option("--debug", help="Show where in the program an error was raised.")]
 
 
+def _in_range(value: float, least: float, most: float) -> float:
+    if not least <= value <= most:  # which no comparison with nan is
+        raise typer.BadParameter(f"must be a number from {least} to {most}, found {value}")
+    return value
+
+
+def _seed(value: int) -> int:
+    from .engine.values import LARGEST_SEED
+
+    _in_range(value, 0, LARGEST_SEED)
+    return value
+
+
+def _scale(value: float) -> float:
+    from .engine.values import LARGEST_SCALE
+
+    return _in_range(value, -LARGEST_SCALE, LARGEST_SCALE)
+
+
+Seed = Annotated[int, typer.Option(metavar="N", callback=_seed, help="From 0; the same one paints the same picture.")]
+Scale = Annotated[
+    float,
+    typer.Option(
+        metavar="S", callback=_scale, help="At which the adapter is applied: 0 is the bare generator, 1 as trained."
+    ),
+]
+
+
 _READING = {"check", "diff", "lock", "plan", "show"}
 
 
@@ -294,7 +322,7 @@ def extract(
 def evaluate(
     file: File,
     adapter: Annotated[Path | None, typer.Option(metavar="A", help="Default: the one the lock names.")] = None,
-    scale: Annotated[float, typer.Option(metavar="S", help="At which the adapter is applied; 1 as trained.")] = 1.0,
+    scale: Scale = 1.0,
     sets: Sets = None,
     allow_outside: Outside = False,
     as_json: Json = False,
@@ -318,8 +346,8 @@ def evaluate(
 def generate(
     adapter: Annotated[Path, typer.Argument(metavar="ADAPTER", help="A .safetensors file that `recipe run` wrote.")],
     prompts: Annotated[list[str], typer.Argument(metavar="PROMPT…")],
-    seed: Annotated[int, typer.Option(metavar="N", min=0)] = 0,
-    scale: Annotated[float, typer.Option(metavar="S", help="0 is the bare generator, 1 as trained.")] = 1.0,
+    seed: Seed = 0,
+    scale: Scale = 1.0,
     out: Annotated[Path, typer.Option(metavar="DIR")] = Path("pictures"),
     debug: Debug = False,
 ) -> None:
@@ -428,7 +456,7 @@ def schema() -> None:
 def world_paint(
     scenes: Annotated[list[str] | None, typer.Argument(metavar="SCENES", help="A file, or FACTOR=VALUE….")] = None,
     count: Annotated[int, typer.Option(metavar="N", min=1, help="How many to draw.")] = 1,
-    seed: Annotated[int, typer.Option(metavar="N", min=0)] = 0,
+    seed: Seed = 0,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Its pictures of before are replaced.")] = Path("scenes"),
     debug: Debug = False,
 ) -> None:

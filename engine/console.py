@@ -117,7 +117,7 @@ class Talk:
             print(text, file=sys.stderr, flush=True)
 
     def came(self, result: Result) -> None:
-        """The figures of a run; where they are not wanted, still what it does not fulfil: a status alone says nothing."""
+        """The figures of a run; where they are not wanted, still what it does not fulfil."""
         self.say(figures(result))
         if self._quiet and not result.met:
             print("\n".join(unmet(result)), file=sys.stderr, flush=True)

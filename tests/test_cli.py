@@ -293,6 +293,34 @@ def test_a_mistake_on_the_command_line_is_status_2_and_no_traceback(
     assert list(tmp_path.iterdir()) == []
 
 
+OUT_OF_RANGE = {
+    "--scale": (("nan", "inf", "-inf", "1e9", "-101"), "-100 to 100"),
+    "--seed": (("99999999999999999999", "-1", str(2**63)), f"0 to {2**63 - 1}"),
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ("generate a.safetensors ball", "--scale"),
+        ("eval r.yaml", "--scale"),
+        ("generate a.safetensors ball", "--seed"),
+        ("world paint", "--seed"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused_by_its_option(
+    words: str, option: str, capsys: pytest.CaptureFixture[str]
+):
+    values, allowed = OUT_OF_RANGE[option]
+    for value in values:
+        assert recipe(*words.split(), f"{option}={value}") == 2
+        told = capsys.readouterr()
+        found = float(value) if option == "--scale" else value
+        said = f"Error: Invalid value for '{option}': must be a number from {allowed}, found {found}"
+        assert told.err.splitlines()[-1] == said
+        assert told.out == ""
+
+
 def test_debug_shows_where(tiny: Path):
     done = start("check", "nowhere.yaml", "--debug")
     assert "Traceback" in done.communicate(timeout=120)[1]
