@@ -103,6 +103,23 @@ def _expect_no_garbage() -> None:
     atexit.register(gc.freeze)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from . import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def recipe(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version, and no more.")
+    ] = False,
+) -> None:
+    """Every command is one of these."""
+
+
 @app.command()
 def run(
     files: Files,

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -319,6 +320,12 @@ def test_a_number_out_of_its_range_is_refused_by_its_option(
         said = f"Error: Invalid value for '{option}': must be a number from {allowed}, found {found}"
         assert told.err.splitlines()[-1] == said
         assert told.out == ""
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]):
+    assert recipe("--version") == 0
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    assert capsys.readouterr().out == f"{project['version']}\n"
 
 
 def test_debug_shows_where(tiny: Path):
