@@ -1,7 +1,7 @@
 """The command line: each command parses, calls one function of the engine, and prints.
 
 stdout carries data, stderr talk. Exit status: 0 done; 1 done, but an expectation failed; 2 the input is wrong, nothing
-was written; 3 the work failed part-way and can be resumed; 130 stopped by Ctrl-C after a checkpoint.
+was written; 3 the work failed part-way and can be resumed; 130 stopped by Ctrl-C after a checkpoint; 143 by SIGTERM.
 """
 
 import atexit
@@ -12,10 +12,12 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from .engine import interrupt
 from .engine.errors import ControlError, InputError, Problem, of_system
 
 if TYPE_CHECKING:
@@ -26,8 +28,24 @@ if TYPE_CHECKING:
 # looking for pydantic's plugins means reading the metadata of every installed package
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
+
+class _Commands(TyperGroup):
+    """The commands; one that is stopped from outside says so, and what it leaves behind."""
+
+    def invoke(self, ctx: Any) -> Any:  # a context of typer, which has moved from version to version
+        try:
+            with interrupt.terminable():
+                return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            command = ctx.invoked_subcommand or ""
+            left = "; nothing was written" if command in _WRITING_NOTHING else ""
+            _talk("--quiet" in sys.argv)(f"recipe {command}: stopped{left}")
+            raise typer.Exit(interrupt.status(stop)) from stop
+
+
 app = typer.Typer(
     name="recipe",
+    cls=_Commands,
     help="Recipes of questions that teach image generators controls.",
     no_args_is_help=True,
     add_completion=False,
@@ -77,6 +95,7 @@ Scale = Annotated[
 
 
 _READING = {"check", "diff", "lock", "plan", "show"}
+_WRITING_NOTHING = {"check", "diff", "eval", "plan", "show", "verify"}
 
 
 def main() -> None:
@@ -159,9 +178,9 @@ def run(
         for job in todo:
             try:
                 result = session.run(job.recipe, job.plan, job.folder, job.target, talk, again, fast, job.name)
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as stop:
                 talk.say(f"{job.plan.name}: stopped; {session.same_command(again)} goes on from {job.folder}")
-                raise
+                raise typer.Exit(interrupt.status(stop)) from stop
             met = met and result.met
             if as_json:
                 print(result.json())

@@ -71,7 +71,7 @@ def run(
     A finished run of the same plan is not done again unless `again`; an unfinished one goes on from its checkpoint; a
     run of another plan is renamed out of the way. Raises `InputError` where another process holds the folder, where it
     cannot be written or holds a recipe that no run has put there, `WorkError` where the work fails, KeyboardInterrupt
-    after the step during which the person pressed Ctrl-C.
+    after the step during which the person pressed Ctrl-C, or SIGTERM came.
     """
     unbuilt.refuse(plan, recipe.document)
     _refuse_foreign(recipe, folder)

@@ -20,6 +20,7 @@ from typing import Any
 import pico
 import pytest
 from control_recipes.cli import main
+from control_recipes.engine import headers
 
 KEYS = [
     "name",
@@ -447,6 +448,37 @@ def test_interrupt_leaves_a_checkpoint_and_the_next_run_ends_with_the_same_tenso
     resumed = printed(capsys)
     assert recipe("run", "tiny.yaml", *long, "--out", "whole", "--quiet") == 0
     assert printed(capsys)["tensors_sha256"] == resumed["tensors_sha256"]
+
+
+def test_sigterm_stops_a_run_as_ctrl_c_does(tiny: Path):
+    running = start("run", "tiny.yaml", "--set", "train.steps=1000", "--set", "evaluate.every=1000")
+    for _ in range(30_000):
+        if Path("runs/tiny/checkpoint/state.safetensors").exists() or running.poll() is not None:
+            break
+        time.sleep(0.01)
+    running.terminate()
+    err = running.communicate(timeout=120)[1]
+    assert running.returncode == 128 + signal.SIGTERM, err
+    assert err.endswith("tiny: stopped; the same command goes on from runs/tiny\n")
+    assert "Traceback" not in err
+    progress = json.loads(headers.read(Path("runs/tiny/checkpoint/state.safetensors")).metadata["progress"])
+    assert progress["step"] == len(Path("runs/tiny/metrics.jsonl").read_text("utf-8").splitlines())
+
+
+@pytest.mark.parametrize(
+    ("words", "work"), [("plan tiny.yaml --measure", "calibrate.calibrate"), ("eval tiny.yaml", "session.evaluate")]
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_writes_nothing_says_so_where_it_is_stopped(
+    words: str, work: str, number: int, tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(f"control_recipes.engine.{work}", lambda *_: os.kill(os.getpid(), number))
+    assert recipe(*words.split()) == 128 + number
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == f"recipe {words.split()[0]}: stopped; nothing was written\n"
+    assert recipe(*words.split(), "--quiet") == 128 + number
+    assert capsys.readouterr().err == ""
 
 
 def test_progress_in_a_log_is_a_line_now_and_then_and_none_if_quiet(tiny: Path, capsys: pytest.CaptureFixture[str]):
