@@ -401,14 +401,14 @@ def evaluate(
     chosen = adapter is not None
     if adapter is None and outcome is not None:
         adapter = Path(os.path.relpath(path.resolve().parent / outcome.adapter))
-    if adapter is None or not adapter.is_file():
+    if adapter is None or not adapter.exists():
         hint = "give one with --adapter, or train it with `recipe run`"
         found = f"there is no adapter {adapter}" if adapter else "there is no adapter: no lock names one"
         raise InputError([Problem(Place(str(source.path)), "", found, hint)])
+    headers.of_adapter(adapter)  # which is torch-free: what is none is refused soon
     if outcome is not None and not chosen and models.sha256(adapter) != outcome.adapter_sha256:
         hint = "another run took its place: give the one you mean with --adapter, or train it anew with `recipe run`"
         raise InputError([Problem(Place(str(adapter)), "", f"is not the adapter that {path} names", hint)])
-    headers.of_adapter(adapter)  # which is torch-free: what is none is refused soon
     listener.say(f"evaluating {adapter}")
     from .evaluate import evaluate as measure
 
