@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, final
 
+from .counting import counted
 from .errors import CheckFailed, ControlError, InputError, Problem, WorkError, visible
 from .excerpts import WIDEST, Excerpts
 from .notes import percent
@@ -183,7 +184,8 @@ def _got(expected: Expected) -> str:
 
 def figures(result: Result) -> str:
     """The figures of a run as a few aligned lines: measures, questions, expectations, and where to look."""
-    lines = [f"{result.name}: {result.steps or 0} steps, {result.seconds:.0f} s" if result.steps else result.name]
+    took = f": {counted(result.steps, 'step')}, {result.seconds:.0f} s" if result.steps else ""
+    lines = [f"{result.name}{took}"]
     for name, measure in result.measures.items():
         interval = " … ".join(percent(end) for end in measure.interval)
         lines.append(f"  {name:<14} {percent(measure.before):>7} → {percent(measure.after):>7}   ({interval})")

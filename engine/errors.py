@@ -89,7 +89,8 @@ class InputError(ControlError):
         listed = sorted(problems, key=lambda problem: problem.place)
         if more:
             hint = f"mend these {len(listed)} first"
-            listed.append(Problem(listed[-1].place, "", f"{more} more mistakes are not listed", hint))
+            said = "1 more mistake is" if more == 1 else f"{more} more mistakes are"
+            listed.append(Problem(listed[-1].place, "", f"{said} not listed", hint))
         self.problems = tuple(listed)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 

@@ -56,7 +56,8 @@ def meant(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean `{cut(close[0])}`?"
     more = f" and {len(names) - LISTED_NAMES} more" if len(names) > LISTED_NAMES else ""
-    return f"there are {', '.join(cut(one) for one in names[:LISTED_NAMES])}{more}" if names else "there are none"
+    verb = "is only" if len(names) == 1 else "are"
+    return f"there {verb} {', '.join(cut(one) for one in names[:LISTED_NAMES])}{more}" if names else "there are none"
 
 
 def shown(value: object) -> str:
