@@ -1,7 +1,7 @@
 """The command line: each command parses, calls one function of the engine, and prints.
 
 stdout carries data, stderr talk. Exit status: 0 done; 1 done, but an expectation failed; 2 the input is wrong, nothing
-was written; 3 the work failed part-way and can be resumed; 130 stopped by Ctrl-C after a checkpoint.
+was written; 3 the work failed part-way and can be resumed; 130 stopped by Ctrl-C after a checkpoint; 143 by SIGTERM.
 """
 
 import atexit
@@ -12,10 +12,12 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from .engine import interrupt
 from .engine.errors import ControlError, InputError, Problem, of_system
 
 if TYPE_CHECKING:
@@ -26,8 +28,24 @@ if TYPE_CHECKING:
 # looking for pydantic's plugins means reading the metadata of every installed package
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
+
+class _Commands(TyperGroup):
+    """The commands; one that is stopped from outside says so, and what it leaves behind."""
+
+    def invoke(self, ctx: Any) -> Any:  # a context of typer, which has moved from version to version
+        try:
+            with interrupt.terminable():
+                return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            command = ctx.invoked_subcommand or ""
+            left = "; nothing was written" if command in _WRITING_NOTHING else ""
+            _talk("--quiet" in sys.argv)(f"recipe {command}: stopped{left}")
+            raise typer.Exit(interrupt.status(stop)) from stop
+
+
 app = typer.Typer(
     name="recipe",
+    cls=_Commands,
     help="Recipes of questions that teach image generators controls.",
     no_args_is_help=True,
     add_completion=False,
@@ -48,7 +66,36 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Nothing on stderr but erro
 Debug = Annotated[bool, typer.Option("--debug", help="Show where in the program an error was raised.")]
 
 
+def _in_range(value: float, least: float, most: float) -> float:
+    if not least <= value <= most:  # which no comparison with nan is
+        raise typer.BadParameter(f"must be a number from {least} to {most}, found {value}")
+    return value
+
+
+def _seed(value: int) -> int:
+    from .engine.values import LARGEST_SEED
+
+    _in_range(value, 0, LARGEST_SEED)
+    return value
+
+
+def _scale(value: float) -> float:
+    from .engine.values import LARGEST_SCALE
+
+    return _in_range(value, -LARGEST_SCALE, LARGEST_SCALE)
+
+
+Seed = Annotated[int, typer.Option(metavar="N", callback=_seed, help="From 0; the same one paints the same picture.")]
+Scale = Annotated[
+    float,
+    typer.Option(
+        metavar="S", callback=_scale, help="At which the adapter is applied: 0 is the bare generator, 1 as trained."
+    ),
+]
+
+
 _READING = {"check", "diff", "lock", "plan", "show"}
+_WRITING_NOTHING = {"check", "diff", "eval", "plan", "show", "verify"}
 
 
 def main() -> None:
@@ -73,6 +120,23 @@ def _expect_no_garbage() -> None:
     """Look for garbage seldom, and not at the end: what reading makes, modules above all, stays until then."""
     gc.set_threshold(200_000)
     atexit.register(gc.freeze)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from . import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def recipe(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version, and no more.")
+    ] = False,
+) -> None:
+    """Every command is one of these."""
 
 
 @app.command()
@@ -116,13 +180,13 @@ def run(
                 result = session.run(
                     job.recipe, job.plan, job.folder, job.target, talk, again, fast, job.name, beside=job.path
                 )
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as stop:
                 talk.say(f"{job.plan.name}: stopped; {session.same_command(again)} goes on from {job.folder}")
-                raise
+                raise typer.Exit(interrupt.status(stop)) from stop
             met = met and result.met
             if as_json:
                 print(result.json())
-            talk.say(console.figures(result))
+            talk.came(result)
     if not met:
         raise typer.Exit(1)
 
@@ -298,7 +362,7 @@ def extract(
 def evaluate(
     file: File,
     adapter: Annotated[Path | None, typer.Option(metavar="A", help="Default: the one the lock names.")] = None,
-    scale: Annotated[float, typer.Option(metavar="S", help="At which the adapter is applied; 1 as trained.")] = 1.0,
+    scale: Scale = 1.0,
     sets: Sets = None,
     allow_outside: Outside = False,
     as_json: Json = False,
@@ -313,7 +377,7 @@ def evaluate(
         result = session.evaluate(lambda given: _read(source, given, allow_outside), source, sets, adapter, scale, talk)
         if as_json:
             print(result.json())
-        talk.say(console.figures(result))
+        talk.came(result)
     if not result.met:
         raise typer.Exit(1)
 
@@ -322,8 +386,8 @@ def evaluate(
 def generate(
     adapter: Annotated[Path, typer.Argument(metavar="ADAPTER", help="A .safetensors file that `recipe run` wrote.")],
     prompts: Annotated[list[str], typer.Argument(metavar="PROMPT…")],
-    seed: Annotated[int, typer.Option(metavar="N", min=0)] = 0,
-    scale: Annotated[float, typer.Option(metavar="S", help="0 is the bare generator, 1 as trained.")] = 1.0,
+    seed: Seed = 0,
+    scale: Scale = 1.0,
     out: Annotated[Path, typer.Option(metavar="DIR")] = Path("pictures"),
     debug: Debug = False,
 ) -> None:
@@ -432,7 +496,7 @@ def schema() -> None:
 def world_paint(
     scenes: Annotated[list[str] | None, typer.Argument(metavar="SCENES", help="A file, or FACTOR=VALUE….")] = None,
     count: Annotated[int, typer.Option(metavar="N", min=1, help="How many to draw.")] = 1,
-    seed: Annotated[int, typer.Option(metavar="N", min=0)] = 0,
+    seed: Seed = 0,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Its pictures of before are replaced.")] = Path("scenes"),
     debug: Debug = False,
 ) -> None:

@@ -185,9 +185,8 @@ class Chat:
         if pictures not in self._heads:
             tokens = self._tokens(self._render(PROBE, pictures))
             if tokens.count(self.image_id) != pictures:
-                raise refuse(
-                    self.source, f"the chat template shows {tokens.count(self.image_id)} of {pictures} pictures"
-                )
+                shown = f"{tokens.count(self.image_id)} of {pictures} picture{'' if pictures == 1 else 's'}"
+                raise refuse(self.source, f"the chat template shows {shown}")
             end = len(tokens) - tokens[::-1].index(self.image_id)
             while tokens[end] in self._special:
                 end += 1

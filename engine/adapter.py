@@ -234,7 +234,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             opened: Any = file
             return {name: opened.get_tensor(name) for name in list(opened.keys())}, dict(opened.metadata() or {})
     except (SafetensorError, OSError) as error:
-        raise InputError([Problem(Place(str(path)), "", f"is no readable safetensors file: {error}")]) from error
+        raise headers.refused(path, error) from error
 
 
 def _order(tensors: Mapping[str, Tensor]) -> list[str]:

@@ -6,17 +6,17 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, final
 
-from .errors import ControlError, InputError, Problem, WorkError, visible
+from .counting import counted
+from .errors import CheckFailed, ControlError, InputError, Problem, WorkError, visible
 from .excerpts import WIDEST, Excerpts
 from .notes import percent
 
 if TYPE_CHECKING:
     from .evaluate import Progress
-    from .results import Result
+    from .results import Expected, Result
     from .run import Step
 
 _LINES = 10  # of progress in a log, for one training
@@ -27,20 +27,25 @@ def show(error: ControlError) -> None:
 
     Coloured on a terminal. The first line of a problem is the same everywhere, and no line is ever wrapped.
     """
+    if isinstance(error, (InputError, CheckFailed)):
+        _show_problems(error.problems)
     if not isinstance(error, InputError):
-        print("\n".join(visible(line) for line in f"recipe: {error}".split("\n")), file=sys.stderr)
-        return
+        said = error.message if isinstance(error, CheckFailed) else str(error)
+        print("\n".join(visible(line) for line in f"recipe: {said}".split("\n")), file=sys.stderr)
+
+
+def _show_problems(problems: Iterable[Problem]) -> None:
     if sys.stderr.isatty():
-        _show_in_colour(error.problems)
+        _show_in_colour(problems)
         return
     excerpts = Excerpts()
-    for problem in error.problems:
+    for problem in problems:
         print("\n".join(text for text, _ in _parts(problem, excerpts)), file=sys.stderr)
 
 
 def failed(error: ControlError) -> str:
     """An error as the one JSON object of a command with `--json` that fails; one that has no place says null there."""
-    if isinstance(error, InputError):
+    if isinstance(error, (InputError, CheckFailed)):
         return as_json(error.problems)
     message, hint = (error.message, error.hint) if isinstance(error, WorkError) else (str(error), "")
     return _object([{"place": None, "key": "", "message": message, "hint": hint}])
@@ -48,7 +53,13 @@ def failed(error: ControlError) -> str:
 
 def as_json(problems: Iterable[Problem]) -> str:
     """Problems as the one JSON object of a command with `--json`, none of them where all is well."""
-    return _object([asdict(problem) for problem in problems])
+    return _object([_told(problem) for problem in problems])
+
+
+def _told(problem: Problem) -> dict[str, Any]:
+    place = problem.place
+    at = {"file": place.file, "line": place.line or None, "column": place.column or None}
+    return {"place": at, "key": problem.key, "message": problem.message, "hint": problem.hint}
 
 
 def _object(listed: list[dict[str, Any]]) -> str:
@@ -106,6 +117,12 @@ class Talk:
         if not self._quiet:
             print(text, file=sys.stderr, flush=True)
 
+    def came(self, result: Result) -> None:
+        """The figures of a run; where they are not wanted, still what it does not fulfil."""
+        self.say(figures(result))
+        if self._quiet and not result.met:
+            print("\n".join(unmet(result)), file=sys.stderr, flush=True)
+
     def step(self, step: Step) -> None:
         """A step of training is done."""
         beliefs = "  ".join(f"{question} {p:.2f}" for question, p in step.p)
@@ -155,9 +172,20 @@ def _bar() -> Any:
     )
 
 
+def unmet(result: Result) -> list[str]:
+    """What a run was expected to come to and did not, a line each."""
+    expected = result.expect.items()
+    return [f"{result.name}: expect.{name}: wanted {_got(one)}" for name, one in expected if not one.met]
+
+
+def _got(expected: Expected) -> str:
+    return f"{expected.wanted}, got {expected.got:.3f}"
+
+
 def figures(result: Result) -> str:
     """The figures of a run as a few aligned lines: measures, questions, expectations, and where to look."""
-    lines = [f"{result.name}: {result.steps or 0} steps, {result.seconds:.0f} s" if result.steps else result.name]
+    took = f": {counted(result.steps, 'step')}, {result.seconds:.0f} s" if result.steps else ""
+    lines = [f"{result.name}{took}"]
     for name, measure in result.measures.items():
         interval = " … ".join(percent(end) for end in measure.interval)
         lines.append(f"  {name:<14} {percent(measure.before):>7} → {percent(measure.after):>7}   ({interval})")
@@ -167,6 +195,6 @@ def figures(result: Result) -> str:
             right = f"{percent(asked.before.right):>7} → {percent(asked.after.right):>7}"
             lines.append(f"  {name:<14} {right}   p {asked.before.p:.2f} → {asked.after.p:.2f}  ({role} {who})")
     for name, expected in result.expect.items():
-        lines.append(f"  {'✓' if expected.met else '✗'} {name}: {expected.wanted}, got {expected.got:.3f}")
+        lines.append(f"  {'✓' if expected.met else '✗'} {name}: {_got(expected)}")
     lines += [f"  {what}: {path}" for what, path in (("report", result.report), ("lock", result.lock)) if path]
     return "\n".join(lines)

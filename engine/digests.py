@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from . import headers
-from .errors import InputError, Place, Problem
 
 _PIECE = 2**20  # bytes
 
@@ -24,8 +23,7 @@ def tensors_sha256(path: Path) -> str:
         with path.open("rb") as file:
             return _digest(file, path.stat().st_size)
     except (OSError, KeyError, TypeError, ValueError) as error:
-        message = f"is no safetensors file that can be read: {error}"
-        raise InputError([Problem(Place(str(path)), "", message)]) from error
+        raise headers.refused(path, error) from error
 
 
 def _digest(file: BinaryIO, size: int) -> str:

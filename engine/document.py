@@ -92,7 +92,7 @@ def parse(text: str, file: str) -> Document:
     except InputError as error:
         raise InputError([*builder.problems, *(p for p in error.problems if p not in builder.problems)]) from error
     if root is None:
-        raise InputError([Problem(Place(file), "", "the file is empty", "a recipe starts with `recipe: 1`")])
+        raise InputError([Problem(Place(file, 1, 1), "", "the file is empty", "a recipe starts with `recipe: 1`")])
     return Document(file, root, tuple(builder.problems), tuple(builder.unreadable))
 
 
@@ -114,9 +114,9 @@ def override(document: Document, assignment: str) -> Document:
     steps = name.split(".")
     _refuse_unprintable(assignment, file)
     if len(steps) > DEEPEST_VALUE:
-        raise InputError([Problem(Place(file), "", f"is nested deeper than {DEEPEST_VALUE} levels")])
+        raise InputError([Problem(Place(file, 1, 1), "", f"is nested deeper than {DEEPEST_VALUE} levels")])
     if not equals or not all(steps):
-        raise InputError([Problem(Place(file), "", "is no assignment", "write --set train.steps=200")])
+        raise InputError([Problem(Place(file, 1, 1), "", "is no assignment", "write --set train.steps=200")])
     # keeps columns true: V starts behind the name and the equals sign
     padded = " " * (len(name) + 1) + text
     builder = Builder(file, events(padded, file), _keys(document.root, steps))
@@ -124,7 +124,7 @@ def override(document: Document, assignment: str) -> Document:
         value = builder.document() or Node(Place(file, 1, len(name) + 2))
     except InputError as error:
         raise InputError([_within(problem, padded, name) for problem in error.problems]) from error
-    root = _assigned(document.root, steps, value, Place(file), name)
+    root = _assigned(document.root, steps, value, Place(file, 1, 1), name)
     unreadable = (*document.unreadable, *builder.unreadable)
     problems = (*document.problems, *builder.problems)
     return replace(document, root=root, problems=problems, unreadable=unreadable)

@@ -29,14 +29,16 @@ def visible(text: str) -> str:
 class Place:
     """A position in a text file, or in an override, whose file is then `SETS` and what was given.
 
-    `line` and `column` count from 1.
+    `line` and `column` count from 1; both are 0 where it is the whole file: an adapter, a folder, a text that is gone.
     """
 
     file: str
-    line: int = 1
-    column: int = 1
+    line: int = 0
+    column: int = 0
 
     def __str__(self) -> str:
+        if not self.line:
+            return self.file
         if not self.file.startswith(SETS):
             return f"{self.file}:{self.line}:{self.column}"
         line = f"line {self.line}, " if self.line > 1 else ""  # nearly always it is one line
@@ -87,15 +89,20 @@ class InputError(ControlError):
         listed = sorted(problems, key=lambda problem: problem.place)
         if more:
             hint = f"mend these {len(listed)} first"
-            listed.append(Problem(listed[-1].place, "", f"{more} more mistakes are not listed", hint))
+            said = "1 more mistake is" if more == 1 else f"{more} more mistakes are"
+            listed.append(Problem(listed[-1].place, "", f"{said} not listed", hint))
         self.problems = tuple(listed)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
 class CheckFailed(ControlError):
-    """The work was done, and what was expected of it did not hold."""
+    """The work was done, and what was expected of it did not hold: what and where, and what follows from it."""
 
     exit_status = 1
+
+    def __init__(self, problems: Iterable[Problem], message: str) -> None:
+        self.problems, self.message = tuple(problems), message
+        super().__init__("\n".join([*map(str, self.problems), message]))
 
 
 class WorkError(ControlError):

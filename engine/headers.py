@@ -7,6 +7,7 @@ never parsed as a whole, so that a hostile one costs no more than its own length
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import os
@@ -18,11 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast, final
 
+from .counting import counted
 from .errors import InputError, Place, Problem, cut
 
 LARGEST_HEADER = 16 * 2**20  # bytes of a header; the format allows 100 MB, and text may take eight times its bytes
 MOST_TENSORS = 20_000
 MOST_SAID = 1000  # entries of metadata
+NONE = "is no safetensors file"
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 WHY = "reading a pickle runs whatever code it holds; only .safetensors files are read"
 # bits of a value
@@ -37,6 +40,14 @@ _BITS = {
 _SPACE = re.compile(rb"[ \t\n\r]*")
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _ENTRY = re.compile(rb"\{[^{}]{0,2000}\}")
+_START = 512  # bytes, by which another file is known
+_MARKS = {
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"RIFF": "a picture or a sound",
+    b"GGUF": "a GGUF file",
+    b"%PDF": "a PDF file",
+}
 _PATH = re.compile(r"[/\\\x00-\x1f\x7f]|\.\.")
 
 
@@ -66,6 +77,8 @@ def read(path: Path) -> Header:
     try:
         with _opened(path) as file:
             beginning = file.read(8)
+            if len(beginning) < 8:
+                raise ValueError(f"it is cut short: it holds {counted(len(beginning), 'byte')}")
             (length,) = struct.unpack("<Q", beginning)
             body = os.fstat(file.fileno()).st_size - 8 - length
             if length > LARGEST_HEADER:
@@ -74,8 +87,8 @@ def read(path: Path) -> Header:
                 raise ValueError("it is cut short within its header")
             tensors, metadata = _scanned(file.read(length))
         _check_places(list(tensors.values()), body)
-    except (OSError, ValueError, RecursionError, struct.error) as error:
-        raise _refused(path, error) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise refused(path, error) from error
     return Header({name: one.shape for name, one in tensors.items()}, metadata)
 
 
@@ -96,29 +109,56 @@ def refuse_pickle(path: Path) -> None:
 
 def _opened(path: Path) -> BinaryIO:
     """The file, were it one: a pipe that no one writes to would wait for ever."""
-    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise ValueError("it is no file")
-    return file
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    kind = os.fstat(handle).st_mode
+    if not stat.S_ISREG(kind):
+        os.close(handle)
+        raise ValueError("it is a folder" if stat.S_ISDIR(kind) else "it is a device or a pipe, no regular file")
+    return os.fdopen(handle, "rb")
 
 
-def _refused(path: Path, error: Exception) -> InputError:
-    said = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-    message, hint = f"is no safetensors file that can be read: {said}", ""
-    if not isinstance(error, OSError) and _looks_pickled(path):
-        message, hint = "is a pickle, whatever it is called", WHY
+def refused(path: Path, error: Exception) -> InputError:
+    """The one manner in which a file that is no safetensors file is told; `error` is what reading it came to."""
+    start = _start(path)
+    if isinstance(error, OSError):
+        message, hint = f"cannot be read: {error.strerror or error}", ""
+    elif start[:4] == b"PK\x03\x04" or (start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")):
+        message, hint = "is a pickle, whatever it is called", WHY  # a ZIP archive, as torch's are, or pickle's own mark
+    else:
+        message, hint = f"{NONE}: {_another(start) or _cause(error)}", ""
     return InputError([Problem(Place(str(path)), "", message, hint)])
 
 
-def _looks_pickled(path: Path) -> bool:
-    """Whether a file that is no safetensors file begins as torch's do: a ZIP archive, or pickle's own mark."""
+def _start(path: Path) -> bytes:
+    """How a file begins; nothing where it cannot be read."""
     try:
         with _opened(path) as file:
-            start = file.read(4)
+            return file.read(_START)
     except (OSError, ValueError):
-        return False
-    return start == b"PK\x03\x04" or (start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"))
+        return b""
+
+
+def _another(start: bytes) -> str:
+    """What a file is instead, by how it begins; empty where that does not show."""
+    for mark, kind in _MARKS.items():
+        if start.startswith(mark):
+            return f"it is {kind}"
+    text = codecs.getincrementaldecoder("utf-8")(errors="strict")
+    try:
+        return "it is a text" if len(start) >= 8 and b"\0" not in start and text.decode(start) else ""
+    except UnicodeDecodeError:
+        return ""
+
+
+def _cause(error: Exception) -> str:
+    """Why a header cannot be read, in words of ours: Python's and Rust's speak of their own doings."""
+    if isinstance(error, json.JSONDecodeError):
+        return "its header is no JSON"
+    if isinstance(error, UnicodeDecodeError):
+        return "its header is no UTF-8 text"
+    if isinstance(error, RecursionError):
+        return "its header is nested too deeply"
+    return str(error) if isinstance(error, ValueError) else "its tensors are of a kind that cannot be loaded here"
 
 
 def _scanned(data: bytes) -> tuple[dict[str, _Tensor], dict[str, str]]:

@@ -42,7 +42,7 @@ def read(path: Path) -> History:
             _add(looks, entry.get("look", {}), step)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             hint = "the report is made of these lines; `recipe run` with --again writes them anew, by training anew"
-            raise InputError([Problem(Place(str(path), number), "", "is no line of a training", hint)]) from error
+            raise InputError([Problem(Place(str(path), number, 1), "", "is no line of a training", hint)]) from error
     return History(
         max((step for step, _ in loss), default=0),
         tuple(loss),

@@ -155,9 +155,9 @@ def revisions(source: Source) -> dict[str, str]:
 
 def refuse_stale(jobs: Sequence[Job]) -> None:
     """Raises `CheckFailed` with everything that is stale of the recipes' locks."""
-    lines = [f"{one.path}: {line}" for one in jobs for line in stale(one.old, one.recipe, one.plan)]
-    if lines:
-        raise CheckFailed("\n".join([*lines, "nothing was run: with --locked a lock has to be up to date"]))
+    found = [Problem(Place(str(one.path)), "", line) for one in jobs for line in stale(one.old, one.recipe, one.plan)]
+    if found:
+        raise CheckFailed(found, "nothing was run: with --locked a lock has to be up to date")
 
 
 def stale(old: Lock | None, recipe: Recipe | frozen.Thawed, plan: Plan) -> list[str]:

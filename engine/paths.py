@@ -23,6 +23,9 @@ def inside(folder: Path, name: str, allow_outside: bool) -> Path:
             raise Refused(f"lies outside the recipe's folder: {name}", "allow it with --allow-outside")
         if found.is_file():
             return found
+        if found.exists():
+            kind = "a folder" if found.is_dir() else "a device or a pipe"
+            raise Refused(f"is no regular file but {kind}: {name}", "")
     except (OSError, RuntimeError) as error:  # too long a name, links in a circle
         raise Refused(f"is no file's name: {error}", "") from error
     except ValueError as error:  # a zero byte

@@ -56,7 +56,8 @@ def meant(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean `{cut(close[0])}`?"
     more = f" and {len(names) - LISTED_NAMES} more" if len(names) > LISTED_NAMES else ""
-    return f"there are {', '.join(cut(one) for one in names[:LISTED_NAMES])}{more}" if names else "there are none"
+    verb = "is only" if len(names) == 1 else "are"
+    return f"there {verb} {', '.join(cut(one) for one in names[:LISTED_NAMES])}{more}" if names else "there are none"
 
 
 def shown(value: object) -> str:
@@ -142,7 +143,7 @@ class Problems:
         kind = detail["type"]
         if kind == "missing":
             if path[:-1] not in self.document.unreadable:
-                place = Place(self.document.file) if len(path) == 1 else self.document.place(path[:-1])
+                place = Place(self.document.file, 1, 1) if len(path) == 1 else self.document.place(path[:-1])
                 self.at(place, dotted(path), "is missing", self._slip(path))
             return path[:-1]
         while not self.document.has(path):  # a text that stands for a list of one has no place 0

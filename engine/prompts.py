@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import document, joining, scopes, tables
+from .counting import counted
 from .problems import Problems
 from .prompted import HINT, MOST_PROMPTS, NO_TEMPLATE, RENAME, UNSEEN, Prompted, Sets, templated, unseen
 from .schema_prompts import FilePrompts, HeldBack, Prompt, PromptSets, TemplatePrompts, Together
@@ -118,7 +119,7 @@ def _held_back(
     if held is None and len(train) == 1:
         return train, train  # one prompt is all there is to look at
     if held is not None and train and count >= len(train):
-        problems.add((*base, "validate", "sample"), f"leaves none of {len(train)} prompts to train on")
+        problems.add((*base, "validate", "sample"), f"leaves none of {counted(len(train), 'prompt')} to train on")
         return train, train
     if not train:
         return [], []
@@ -145,11 +146,13 @@ def _from_template(
 ) -> list[Prompted]:
     total = math.prod(len(values) for values in source.over.values())
     if source.sample is not None and source.sample > total:
-        problems.add((*path, "sample"), f"cannot draw {source.sample} of {total} prompts")
+        problems.add((*path, "sample"), f"cannot draw {source.sample} of {counted(total, 'prompt')}")
         return []
     if (source.sample or total) > MOST_PROMPTS:
         problems.add(
-            (*path, "for"), f"makes {source.sample or total} prompts, more than {MOST_PROMPTS}", "use `sample`"
+            (*path, "for"),
+            f"makes {source.sample or total} prompts, more than {MOST_PROMPTS}",
+            "use `sample`",
         )
         return []
     if "prompt" in source.over:

@@ -335,8 +335,9 @@ def _measure(measure: Measured, after: float) -> _Measure:
 def _training(plan: Plan, past: history.History, lock: locks.Lock | None) -> str:
     stopped = lock.outcome.stopped if lock is not None and lock.outcome is not None else ""
     why = {"p": ", stopped early by its critics", "judge": ", stopped early by a held-out judge"}.get(stopped, "")
+    pictures = counted(plan.train.batch * plan.train.accumulate, "picture")
     return (
-        f"{past.steps} steps of {plan.train.batch * plan.train.accumulate} pictures{why}. "
+        f"{counted(past.steps, 'step')} of {pictures}{why}. "
         "Thin: each step. Bold: smoothed. Dashed: the probability that a hold keeps."
     )
 

@@ -62,9 +62,9 @@ def train(
 
     The adapter carries `recipe_text`, the texts of the files `included`, by name, and the lock's `inputs` as text;
     `say` is told where training goes on, and which checkpoints it could not go on from. Same plan and platform, same
-    tensors, interrupted or not, unless it is to be `fast` on CUDA. Writes metrics.jsonl and checkpoint/. Ctrl-C stops
-    after the current step with a checkpoint. Raises `InputError` for models that cannot do what the plan asks,
-    `WorkError` where a number stops being finite or the checkpoint is of another plan, `OSError` where the folder
+    tensors, interrupted or not, unless it is to be `fast` on CUDA. Writes metrics.jsonl and checkpoint/. Ctrl-C or
+    SIGTERM stops after the current step with a checkpoint. Raises `InputError` for models that cannot do what the plan
+    asks, `WorkError` where a number stops being finite or the checkpoint is of another plan, `OSError` where the folder
     cannot be written.
     """
     with platforms.deterministic(plan, fast):
@@ -137,8 +137,8 @@ def _loop(desk: steps.Desk, state: State, folder: Path, listen: Callable[[Step],
                 raise
             if state.progress.stopped or interrupted() or step % settings.save_every == 0:
                 _save(folder, state, lines)
-            if interrupted():
-                raise KeyboardInterrupt
+            if stop := interrupted():
+                raise stop
 
 
 def _finish(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
-from .values import LARGEST_SEED, Keys, Name, PartName, Probability, Text, Whole, given
+from .values import LARGEST_SCALE, LARGEST_SEED, Keys, Name, PartName, Probability, Text, Whole, given
 
 
 class Adapter(Keys):
@@ -199,9 +199,11 @@ class Evaluate(Keys):
     seeds: Whole = Field(
         default=16, ge=1, le=100_000, description="pictures of every test prompt, each from noise of its own"
     )
-    scales: Annotated[list[Annotated[float, Field(ge=0, le=100)]], Field(min_length=1, max_length=64)] = Field(
-        default=[0.0, 0.5, 1.0],
-        description="scales of the adapter to make pictures at: 0 is the bare generator, 1 as trained",
+    scales: Annotated[list[Annotated[float, Field(ge=0, le=LARGEST_SCALE)]], Field(min_length=1, max_length=64)] = (
+        Field(
+            default=[0.0, 0.5, 1.0],
+            description="scales of the adapter to make pictures at: 0 is the bare generator, 1 as trained",
+        )
     )
     every: Whole = Field(default=25, ge=1, le=10_000_000, description="steps between looks at the validation prompts")
 

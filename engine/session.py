@@ -74,7 +74,7 @@ def run(
     is not done again unless `again`; an unfinished one goes on from its checkpoint; a run of another plan is renamed
     out of the way, and a lock that names its adapter follows it. Raises `InputError` where another process holds the
     folder, where it cannot be written or holds a recipe that no run has put there, `WorkError` where the work fails,
-    KeyboardInterrupt after the step during which the person pressed Ctrl-C.
+    KeyboardInterrupt after the step during which the person pressed Ctrl-C, or SIGTERM came.
     """
     unbuilt.refuse(plan, recipe.document)
     _refuse_foreign(recipe, folder)
@@ -423,15 +423,15 @@ def evaluate(
     chosen = adapter is not None
     if adapter is None and outcome is not None:
         adapter = Path(os.path.relpath(path.resolve().parent / outcome.adapter))
-    if adapter is None or not adapter.is_file():
+    if adapter is None or not adapter.exists():
         hint = "give one with --adapter, or train it with `recipe run`"
         found = f"there is no adapter {adapter}" if adapter else "there is no adapter: no lock names one"
         raise InputError([Problem(Place(str(source.path)), "", found, hint)])
+    headers.of_adapter(adapter)  # which is torch-free: what is none is refused soon
     if outcome is not None and not chosen and models.sha256(adapter) != outcome.adapter_sha256:
         hint = "give the one you mean with --adapter, bring it back, or train it anew with `recipe run --again`"
         why = f"is not what it was when {path} was written"
         raise InputError([Problem(Place(str(adapter)), "", why, hint)])
-    headers.of_adapter(adapter)  # which is torch-free: what is none is refused soon
     listener.say(f"evaluating {adapter}")
     from .evaluate import evaluate as measure
 

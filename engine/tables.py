@@ -41,15 +41,15 @@ def rows(file: Path, name: str, path: document.Path, problems: Problems) -> list
             return []
         prompt = row.pop("prompt", None) if isinstance(row, dict) else None
         if isinstance(row, str):
-            problems.at(Place(written, line), "", row)
+            problems.at(Place(written, line, 1), "", row)
         elif not isinstance(prompt, str) or not prompt.strip():
             said = "is missing" if prompt is None else f"is empty or no text: {shown(prompt)}"
-            problems.at(Place(written, line), "prompt", said)
+            problems.at(Place(written, line, 1), "prompt", said)
         elif said := _too_large(prompt, row):
-            problems.at(Place(written, line), *said)
+            problems.at(Place(written, line, 1), *said)
         elif is_template(prompt) or templated(row):
             name_of = "prompt" if is_template(prompt) else templated(row)[0]
-            problems.at(Place(written, line), name_of, NO_TEMPLATE, HINT)
+            problems.at(Place(written, line, 1), name_of, NO_TEMPLATE, HINT)
         else:
             found.append(Prompted(prompt.strip(), row))
     if not any(True for _ in read(text)):

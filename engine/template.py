@@ -258,7 +258,8 @@ def _undefined(
     close = get_close_matches(name, variables, 1)
     named = [cut(one) for one in sorted(variables)]
     more = f" and {len(named) - 40} more" if len(named) > 40 else ""
-    there = f"there are {', '.join(named[:40])}{more}" if variables else "there are no variables"
+    verb = "is only" if len(named) == 1 else "are"
+    there = f"there {verb} {', '.join(named[:40])}{more}" if variables else "there are no variables"
     hint = f"did you mean `{close[0]}`? {there}" if close else there
     if f"'{name}' is undefined" == said:
         return BadTemplate(f"unknown variable `{cut(name)}` in a template{where}", hint)

@@ -23,7 +23,9 @@ def load(path: Path, largest: int = LARGEST_FILE) -> tuple[str, str]:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - data.rfind(b"\n", 0, error.start)
-        raise InputError([Problem(Place(str(path), line, column), "", "is no UTF-8 text")]) from error
+        # a zero byte is in no text: the lines of a picture or an adapter mean nothing
+        place = Place(str(path)) if b"\0" in data else Place(str(path), line, column)
+        raise InputError([Problem(place, "", "is no UTF-8 text")]) from error
 
 
 def beginning(path: Path | str, most: int) -> bytes:

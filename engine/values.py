@@ -32,6 +32,7 @@ VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 ADDRESS = r"^(builtin:[a-z0-9_]+|[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(@[A-Za-z0-9._/-]+)?|\.{0,2}/.*)$"
 FACTORS = ("time", "place", "thing", "color", "size", "position", "outline")
 LARGEST_SEED = 2**63 - 1
+LARGEST_SCALE = 100  # of an adapter; a command may apply it the other way round too, down to -100
 EULER_STEP = 0.05  # of noise level, that `estimate: noisy` takes
 MOST_TEXTS = 64  # wordings of a question, answers of a question
 MOST_NAMED = 256  # entries of a mapping that a person names: questions, visuals, points, …

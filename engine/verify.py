@@ -75,7 +75,7 @@ def _placed(file: Path, say: jobs.Say) -> tuple[Path, Source | None]:
 
 
 def _adapter(path: Path, outcome: Outcome, lock: Lock) -> Iterator[Finding]:
-    if not path.is_file():
+    if not path.exists():
         yield Finding("adapter", False, f"{path} is gone")
         return
     try:

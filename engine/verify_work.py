@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 from . import adapter as adapters
 from . import platforms, run
+from .counting import counted
 from .errors import InputError
 from .findings import Finding, became
 from .jobs import Say
@@ -21,7 +22,7 @@ _UNKNOWN = ("the lock does not say on what it was made",)
 
 def probes(lock: Lock, outcome: Outcome, plan: Plan, adapter: Path, say: Say) -> Iterator[Finding]:
     """Paint the lock's probes again: bit for bit the same, or, on another platform, within a tolerance."""
-    say(f"painting {len(outcome.probes)} held-out pictures again")
+    say(f"painting {counted(len(outcome.probes), 'held-out picture')} again")
     with ExitStack() as stack:
         elsewhere = _entered(stack, lock, plan)
         found = compare(plan, adapter, outcome.probes)
@@ -40,7 +41,7 @@ def _entered(stack: ExitStack, lock: Lock, plan: Plan) -> tuple[str, ...]:
 def _judged(found: list[Compared], elsewhere: tuple[str, ...]) -> Iterator[Finding]:
     same = sum(one.same for one in found)
     if same == len(found):
-        yield Finding("probes", True, f"{len(found)} pictures painted again, bit for bit the same")
+        yield Finding("probes", True, f"{counted(len(found), 'picture')} painted again, bit for bit the same")
         return
     if not elsewhere:
         for one in found:
@@ -50,13 +51,15 @@ def _judged(found: list[Compared], elsewhere: tuple[str, ...]) -> Iterator[Findi
     where = f"on another platform ({'; '.join(elsewhere)})"
     if unknown := [one for one in found if not one.same and one.distance is None]:
         said = "of version 1, knows them by their bits alone"
-        yield Finding("probes", None, f"{len(unknown)} pictures cannot be compared {where}: the lock, {said}")
+        yield Finding(
+            "probes", None, f"{counted(len(unknown), 'picture')} cannot be compared {where}: the lock, {said}"
+        )
     for one in found:
         if not one.near and one.distance is not None:
             yield Finding("probes", False, f"{one.file} is painted otherwise{_far(one)}, {where}")
     if all(one.near for one in found):
         far = max(one.distance or 0 for one in found)
-        bits = f"{same} of {len(found)} pictures painted again bit for bit"
+        bits = f"{same} of {counted(len(found), 'picture')} painted again bit for bit"
         tolerance = f"the others within {TOLERANCE} of 255 in the mean of each 8 × 8 field, by at most {far}"
         yield Finding("probes", True, f"{bits}, {tolerance}, {where}")
 
@@ -70,10 +73,10 @@ def retrained(lock: Lock, outcome: Outcome, plan: Plan, adapter: Path, say: Say)
     fast = lock.platform is not None and not lock.platform.deterministic
     with TemporaryDirectory() as folder, ExitStack() as stack:
         elsewhere = _entered(stack, lock, plan)
-        say(f"training again: {plan.train.steps} steps at most, in {folder}")
+        say(f"training again: {counted(plan.train.steps, 'step')} at most, in {folder}")
         made = run.train(plan, Path(folder), _telling(say), fast=fast)
         if made.tensors_sha256 == outcome.tensors_sha256:
-            yield Finding("retrained", True, f"{made.steps} steps, the same tensors, bit for bit")
+            yield Finding("retrained", True, f"{counted(made.steps, 'step')}, the same tensors, bit for bit")
             return
         said = f"other tensors: {became(outcome.tensors_sha256, made.tensors_sha256)}{_distance(made.adapter, adapter)}"
     if fast:

@@ -110,7 +110,9 @@ def run(name: str, act: Callable[[], object], patience: float = PATIENCE) -> Out
                 signal.setitimer(signal.ITIMER_REAL, 0)
         except InputError as error:
             ended, said = "refused", str(error)
-            if not all(p.place.file and p.place.line > 0 and p.place.column > 0 and p.message for p in error.problems):
+            # a whole file has no line, and then no column either
+            placed = all(p.place.file and (p.place.line > 0) == (p.place.column > 0) for p in error.problems)
+            if not placed or not all(p.message for p in error.problems):
                 ended = "no place"
         except Hang:
             ended = "hang"

@@ -13,12 +13,14 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pico
 import pytest
 from control_recipes.cli import main
+from control_recipes.engine import headers
 
 KEYS = [
     "name",
@@ -184,9 +186,15 @@ def test_the_folder_one_is_in_is_not_renamed(tiny: Path, capsys: pytest.CaptureF
 def test_what_was_expected_decides_the_status_then_and_later(tiny: Path, capsys: pytest.CaptureFixture[str]):
     tiny.write_text(tiny.read_text("utf-8").replace("sharp: {at_least: 0.0}", "named: {at_least: 1.0}"), "utf-8")
     assert recipe("run", "tiny.yaml", "--json", "--quiet") == 1
-    assert printed(capsys)["expect"]["named"]["met"] is False
+    told = capsys.readouterr()
+    assert json.loads(told.out)["expect"]["named"]["met"] is False
+    missed = r"tiny: expect\.named: wanted at least 1, got 0\.\d{3}\n"  # and nothing else where it is to be quiet
+    assert re.fullmatch(missed, told.err)
     assert recipe("run", "tiny.yaml") == 1  # up to date, and exits as it did
-    assert recipe("eval", "tiny.yaml", "--quiet") == 1
+    assert "✗ named: at least 1, got 0." in capsys.readouterr().err
+    for words in (["run", "tiny.yaml", "--locked"], ["eval", "tiny.yaml"]):
+        assert recipe(*words, "--quiet") == 1
+        assert re.fullmatch(missed, capsys.readouterr().err)
 
 
 def test_eval_needs_an_adapter(tiny: Path, capsys: pytest.CaptureFixture[str]):
@@ -285,6 +293,40 @@ def test_a_mistake_on_the_command_line_is_status_2_and_no_traceback(
     assert told.err
     assert "Traceback" not in told.err
     assert list(tmp_path.iterdir()) == []
+
+
+OUT_OF_RANGE = {
+    "--scale": (("nan", "inf", "-inf", "1e9", "-101"), "-100 to 100"),
+    "--seed": (("99999999999999999999", "-1", str(2**63)), f"0 to {2**63 - 1}"),
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ("generate a.safetensors ball", "--scale"),
+        ("eval r.yaml", "--scale"),
+        ("generate a.safetensors ball", "--seed"),
+        ("world paint", "--seed"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused_by_its_option(
+    words: str, option: str, capsys: pytest.CaptureFixture[str]
+):
+    values, allowed = OUT_OF_RANGE[option]
+    for value in values:
+        assert recipe(*words.split(), f"{option}={value}") == 2
+        told = capsys.readouterr()
+        found = float(value) if option == "--scale" else value
+        said = f"Error: Invalid value for '{option}': must be a number from {allowed}, found {found}"
+        assert told.err.splitlines()[-1] == said
+        assert told.out == ""
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]):
+    assert recipe("--version") == 0
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    assert capsys.readouterr().out == f"{project['version']}\n"
 
 
 def test_debug_shows_where(tiny: Path):
@@ -406,6 +448,37 @@ def test_interrupt_leaves_a_checkpoint_and_the_next_run_ends_with_the_same_tenso
     resumed = printed(capsys)
     assert recipe("run", "tiny.yaml", *long, "--out", "whole", "--quiet") == 0
     assert printed(capsys)["tensors_sha256"] == resumed["tensors_sha256"]
+
+
+def test_sigterm_stops_a_run_as_ctrl_c_does(tiny: Path):
+    running = start("run", "tiny.yaml", "--set", "train.steps=1000", "--set", "evaluate.every=1000")
+    for _ in range(30_000):
+        if Path("runs/tiny/checkpoint/state.safetensors").exists() or running.poll() is not None:
+            break
+        time.sleep(0.01)
+    running.terminate()
+    err = running.communicate(timeout=120)[1]
+    assert running.returncode == 128 + signal.SIGTERM, err
+    assert err.endswith("tiny: stopped; the same command goes on from runs/tiny\n")
+    assert "Traceback" not in err
+    progress = json.loads(headers.read(Path("runs/tiny/checkpoint/state.safetensors")).metadata["progress"])
+    assert progress["step"] == len(Path("runs/tiny/metrics.jsonl").read_text("utf-8").splitlines())
+
+
+@pytest.mark.parametrize(
+    ("words", "work"), [("plan tiny.yaml --measure", "calibrate.calibrate"), ("eval tiny.yaml", "session.evaluate")]
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_writes_nothing_says_so_where_it_is_stopped(
+    words: str, work: str, number: int, tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(f"control_recipes.engine.{work}", lambda *_: os.kill(os.getpid(), number))
+    assert recipe(*words.split()) == 128 + number
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == f"recipe {words.split()[0]}: stopped; nothing was written\n"
+    assert recipe(*words.split(), "--quiet") == 128 + number
+    assert capsys.readouterr().err == ""
 
 
 def test_progress_in_a_log_is_a_line_now_and_then_and_none_if_quiet(tiny: Path, capsys: pytest.CaptureFixture[str]):

@@ -50,6 +50,17 @@ def test_options_exclude_each_other(here: Path, words: list[str], said: str, cap
     assert state(here) == before
 
 
+def test_each_stale_lock_is_told_at_its_own_place(here: Path, capsys: pytest.CaptureFixture[str]):
+    LOCK.unlink()
+    Path("other.yaml").write_text(Path("tiny.yaml").read_text("utf-8"), "utf-8")
+    assert recipe("run", "tiny.yaml", "other.yaml", "--locked") == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "tiny.lock: there is no lock",
+        "other.lock: there is no lock",
+        "recipe: nothing was run: with --locked a lock has to be up to date",
+    ]
+
+
 def test_locked_writes_nothing_unless_the_lock_is_up_to_date(here: Path, capsys: pytest.CaptureFixture[str]):
     change("lr: 1e-3", "lr: 2e-3")
     before = state(here)

@@ -80,7 +80,7 @@ def scenes_from(path: Path) -> painter.Scenes:
     problems: list[Problem] = []
     for number, line in enumerate(_text(path).splitlines(), 1):
         if line.strip():
-            problems += _add(line, Place(str(path), number), columns)
+            problems += _add(line, Place(str(path), number, 1), columns)
     if not problems and not columns["time"]:
         problems.append(Problem(Place(str(path)), "", "holds no scene"))
     if problems:

@@ -99,7 +99,7 @@ def test_a_written_first_token_is_not_doubled() -> None:
     [
         (pico_critic.TEMPLATE, "Is <|image_pad|> it?", "Yes", "pictures' place"),
         (pico_critic.TEMPLATE, "Is it?", "", "continue"),
-        ("{{ messages[0]['content'][-1]['text'] }}", "Is it?", "Yes", "0 of 1 pictures"),
+        ("{{ messages[0]['content'][-1]['text'] }}", "Is it?", "Yes", "0 of 1 picture"),
         ("{{ raise_exception('no such role') }}", "Is it?", "Yes", "no such role"),
     ],
 )

@@ -58,15 +58,23 @@ def test_a_terminal_sees_the_same_in_colour(error: InputError, monkeypatch: pyte
 
 def test_what_a_recipe_says_does_not_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     console.show(InputError([Problem(Place("r\x1b[2J.yaml"), "a\nb", "found \x9b31m \u202e", "\x07")]))
-    assert capsys.readouterr().err == "r\\x1b[2J.yaml:1:1: a\\nb: found \\x9b31m \\u202e\n  hint: \\x07\n"
+    assert capsys.readouterr().err == "r\\x1b[2J.yaml: a\\nb: found \\x9b31m \\u202e\n  hint: \\x07\n"
 
 
 def test_json_can_always_be_written() -> None:
-    text = console.as_json([Problem(Place("r\udcff.yaml"), "ключ", "half \ud800", "")])
+    text = console.as_json([Problem(Place("r\udcff.yaml", 1, 1), "ключ", "half \ud800", "")])
     assert json.loads(text.encode())["problems"][0] == {
         "place": {"file": "r\udcff.yaml", "line": 1, "column": 1}, "key": "ключ", "message": "half \ud800", "hint": "",
     }  # fmt: skip
     assert console.as_json([]) == '{"ok": true, "problems": []}'
+
+
+def test_a_file_that_is_no_text_has_no_line_and_no_column(capsys: pytest.CaptureFixture[str]) -> None:
+    problem = Problem(Place("a.safetensors"), "", "is a pickle")
+    console.show(InputError([problem, Problem(Place("r.yaml", 1, 1), "name", "is missing")]))
+    assert capsys.readouterr().err == "a.safetensors: is a pickle\nr.yaml:1:1: name: is missing\n"
+    (told,) = json.loads(console.as_json([problem]))["problems"]
+    assert told["place"] == {"file": "a.safetensors", "line": None, "column": None}
 
 
 @pytest.mark.parametrize("command", ["check", "show", "plan", "lock", "run", "eval"])
@@ -88,7 +96,9 @@ def test_every_command_that_reads_a_recipe_tells_what_is_wrong_as_json(
     assert said["ok"] is False
     first = said["problems"][0]
     assert first["place"]["file"] == "r.yaml"
-    assert f"r.yaml:{first['place']['line']}:{first['place']['column']}: " in told.err
+    assert (first["place"]["line"] is None) == (text is None)
+    at = "" if text is None else f":{first['place']['line']}:{first['place']['column']}"
+    assert f"r.yaml{at}: " in told.err
     assert [path.name for path in tmp_path.iterdir()] == ([] if text is None else ["r.yaml"])
 
 
@@ -115,4 +125,4 @@ def test_a_command_with_json_that_fails_says_so_as_data(
     assert said.out.count("\n") == 1
     assert told["ok"] is False
     assert all(set(one) == {"place", "key", "message", "hint"} and one["message"] for one in told["problems"])
-    assert all((one["place"] is None) == (status != 2) for one in told["problems"])
+    assert all(set(one["place"]) == {"file", "line", "column"} for one in told["problems"])

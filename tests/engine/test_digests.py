@@ -40,5 +40,5 @@ def test_tensors_outside_of_the_file_are_refused(tmp_path: Path, entry: dict[str
     text = json.dumps({"a": entry}).encode()
     path = tmp_path / "a.safetensors"
     path.write_bytes(struct.pack("<Q", len(text)) + text + b"\0" * 4)
-    with pytest.raises(InputError, match="is no safetensors file that can be read"):
+    with pytest.raises(InputError, match="is no safetensors file"):
         digests.tensors_sha256(path)

@@ -84,5 +84,5 @@ def test_where_there_is_no_line_there_is_no_excerpt(file: str, tmp_path: Path) -
 def test_what_nobody_writes_is_not_shown(name: str, tmp_path: Path) -> None:
     for path in (tmp_path / name, tmp_path / "a.yaml"):
         path.write_text("{\n", "utf-8")
-    assert Excerpts().of(Place(str(tmp_path / "a.yaml"))) is not None
-    assert Excerpts().of(Place(str(tmp_path / name))) is None
+    assert Excerpts().of(Place(str(tmp_path / "a.yaml"), 1, 1)) is not None
+    assert Excerpts().of(Place(str(tmp_path / name), 1, 1)) is None

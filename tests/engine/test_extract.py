@@ -77,7 +77,7 @@ def test_as_one_stream_the_recipe_stands_first_word_for_word(here: Path):
 
 def test_nothing_is_replaced(here: Path):
     before = sorted(here.rglob("*"))
-    with pytest.raises(InputError, match=r"tiny\.lock:1:1: is there already"):
+    with pytest.raises(InputError, match=r"tiny\.lock: is there already"):
         extract.write(extract.extract(ADAPTER), Path())
     assert sorted(here.rglob("*")) == before
 
@@ -129,10 +129,10 @@ def test_neither_a_file_above_nor_a_broken_link_is_written_over(here: Path):
     carried, out = extract.extract(ADAPTER), here / "out"
     out.mkdir()
     (out / "sub").write_bytes(b"a person's own")
-    with pytest.raises(InputError, match="sub:1:1: is there already"):
+    with pytest.raises(InputError, match="sub: is there already"):
         extract.write(extract.Carried(carried.name, carried.recipe, {"sub/base.yaml": "a"}, carried.inputs), out)
     (out / "base.yaml").symlink_to("nowhere")
-    with pytest.raises(InputError, match=r"base\.yaml:1:1: is there already"):
+    with pytest.raises(InputError, match=r"base\.yaml: is there already"):
         extract.write(carried, out)
     assert sorted(path.name for path in out.iterdir()) == ["base.yaml", "sub"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import hostile_headers
 import pytest
-from control_recipes.engine import headers
+from control_recipes.engine import adapter, digests, headers
 from control_recipes.engine.errors import InputError
 
 CASES = dict(hostile_headers.cases())
@@ -90,6 +90,34 @@ def test_the_guards_see_what_parsing_as_a_whole_takes(tmp_path: Path):
     held = forget()
     json.loads(path.read_bytes()[8:-8])
     assert peak() - held > BYTES
+
+
+OTHERS = {
+    "it is a text": b"a shopping list\n",
+    "it is a PNG picture": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+    "it is cut short: it holds 3 bytes": b"abc",
+    "it is cut short: it holds 0 bytes": b"",
+    "it is cut short within its header": hostile_headers.header({hostile_headers.NAME: hostile_headers.TENSOR})[:40],
+    "it is cut short": hostile_headers.header({hostile_headers.NAME: hostile_headers.TENSOR})[:-1],
+    "it is a folder": None,
+    "its header is no JSON": hostile_headers.raw('{"dtype" "F32"}'),
+    "its header is no UTF-8 text": hostile_headers.header(b'{"\xff": 1}'),
+}
+
+
+@pytest.mark.parametrize("why", OTHERS)
+def test_what_is_no_adapter_is_told_in_one_manner_with_its_cause(tmp_path: Path, why: str):
+    path, data = tmp_path / "a.safetensors", OTHERS[why]
+    path.mkdir() if data is None else path.write_bytes(data)
+    for act in (headers.of_adapter, digests.tensors_sha256, adapter.load):
+        with pytest.raises(InputError) as raised:
+            act(path)
+        assert str(raised.value) == f"{path}: is no safetensors file: {why}"
+
+
+def test_a_file_that_is_not_there_is_not_told_what_it_is_not(tmp_path: Path):
+    with pytest.raises(InputError, match=r"a\.safetensors: cannot be read: No such file or directory$"):
+        headers.read(tmp_path / "a.safetensors")
 
 
 @pytest.mark.parametrize("name", ["a pickle", "an old pickle", "torch's archive"])

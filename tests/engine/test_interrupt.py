@@ -1,10 +1,12 @@
-"""Ctrl-C is noted once, and believed the second time."""
+"""Ctrl-C is noted once, and believed the second time; SIGTERM is noted, however often it comes."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 from control_recipes.engine import interrupt
@@ -31,4 +33,32 @@ def test_other_threads_are_left_alone():
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert said == [False]
+    assert said == [None]
+
+
+def test_sigterm_is_noted_and_let_pass_the_second_time():
+    before = signal.getsignal(signal.SIGTERM)
+    with interrupt.deferred() as interrupted:
+        for _ in range(2):  # as `timeout` sends it
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert isinstance(interrupted(), interrupt.Terminated)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_sigterm_is_raised_once_and_then_what_was_begun_is_put_in_order():
+    with interrupt.terminable():
+        with pytest.raises(interrupt.Terminated):
+            os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+@pytest.mark.parametrize("inside", [interrupt.terminable, interrupt.deferred])
+def test_who_was_started_to_ignore_sigterm_does(inside: Callable[[], AbstractContextManager[object]]):
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with inside():
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import hollow
@@ -92,6 +93,7 @@ def test_a_file_that_is_no_list_of_prompts(tmp_path: Path, name: str, text: str,
     ("source", "said"),
     [
         ("{file: none.txt}", "there is no file none.txt"),
+        ("{file: assets}", "is no regular file but a folder: assets"),
         ("{file: ../p.txt}", "lies outside"),
         ("{fiel: p.txt}", "unknown key `fiel`"),
         ("{sample: 3}", "unknown key `sample`"),
@@ -109,6 +111,11 @@ def test_a_file_that_is_no_list_of_prompts(tmp_path: Path, name: str, text: str,
 )
 def test_refused(tmp_path: Path, source: str, said: str) -> None:
     assert said in refused(tmp_path, source)
+
+
+def test_a_named_pipe_is_there_and_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    assert "is no regular file but a device or a pipe: pipe.txt" in refused(tmp_path, "{file: pipe.txt}")
 
 
 def test_a_file_of_too_many_prompts_is_refused_and_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,6 +206,9 @@ def test_a_file_that_cannot_be_read(file: Path) -> None:
     file.write_bytes(b"name: \xff\n")
     with pytest.raises(InputError, match=r":1:7: is no UTF-8 text"):
         read(file)
+    file.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+    with pytest.raises(InputError, match=r"r\.yaml: is no UTF-8 text"):  # lines of a picture mean nothing
+        read(file)
 
 
 def test_overrides_are_checked_by_the_same_rules(file: Path) -> None:

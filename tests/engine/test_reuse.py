@@ -188,7 +188,7 @@ def test_what_cannot_be_included_is_said_for_every_file(folder: Path):
         "list.yaml:1:1: is no mapping, so nothing of a recipe",
         "r.yaml:1:11: include: there is no file none.yaml",
         "r.yaml:1:58: include: lies outside the recipe's folder: ../out.yaml",
-        "r.yaml:1:71: include: there is no file assets",
+        "r.yaml:1:71: include: is no regular file but a folder: assets",
         "r.yaml:1:79: include: must be the path of a file, or a list of paths",
         "r.yaml:1:82: include: must be the path of a file, or a list of paths",
     ]

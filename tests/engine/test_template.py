@@ -91,6 +91,12 @@ def test_an_unknown_variable_names_its_line_and_the_variables_there_are() -> Non
     assert caught.value.hint == "did you mean `height`? there are color, height, on, things"
 
 
+def test_one_variable_is_told_as_one() -> None:
+    with pytest.raises(BadTemplate) as caught:
+        render("{{ x }}", {"prompt": "a ball"})
+    assert caught.value.hint == "there is only prompt"
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
