@@ -287,4 +287,4 @@ def test_an_adapter_that_changed_since_is_told_as_that(here: Path, capsys: pytes
     whole[-1] ^= 1
     ADAPTER.write_bytes(whole)
     assert recipe("eval", "tiny.yaml") == 2
-    assert f"{ADAPTER}:1:1: is not what it was when tiny.lock was written" in capsys.readouterr().err
+    assert f"{ADAPTER}: is not what it was when tiny.lock was written" in capsys.readouterr().err
