@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from .engine.evaluate import evaluate
     from .engine.recipe import read
     from .engine.resolve import resolve
-    from .engine.run import train
+    from .engine.training import train
     from .engine.verify import verify
 
 __all__ = ["errors", "evaluate", "read", "resolve", "train", "verify"]
 __version__ = "0.1.0"
 
-_HOMES = {"read": "recipe", "resolve": "resolve", "train": "run", "evaluate": "evaluate", "verify": "verify"}
+_HOMES = {"read": "recipe", "resolve": "resolve", "train": "training", "evaluate": "evaluate", "verify": "verify"}
 
 
 def __getattr__(name: str) -> object:

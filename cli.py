@@ -159,7 +159,7 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Train, evaluate, lock and report."""
-    from .engine import console, jobs, session, unbuilt
+    from .engine import console, jobs, running, unbuilt
 
     if out is not None and len(files) > 1:
         raise typer.BadParameter("one folder holds one run: give one FILE with --out")
@@ -177,11 +177,11 @@ def run(
         met = True
         for job in todo:
             try:
-                result = session.run(
+                result = running.run(
                     job.recipe, job.plan, job.folder, job.target, talk, again, fast, job.name, beside=job.path
                 )
             except KeyboardInterrupt as stop:
-                talk.say(f"{job.plan.name}: stopped; {session.same_command(again)} goes on from {job.folder}")
+                talk.say(f"{job.plan.name}: stopped; {running.same_command(again)} goes on from {job.folder}")
                 raise typer.Exit(interrupt.status(stop)) from stop
             met = met and result.met
             if as_json:
@@ -370,11 +370,11 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Put the recipe's tests to an adapter."""
-    from .engine import console, session
+    from .engine import console, running
 
     with console.Talk(quiet) as talk:
         source = _find(file, talk.say)
-        result = session.evaluate(lambda given: _read(source, given, allow_outside), source, sets, adapter, scale, talk)
+        result = running.evaluate(lambda given: _read(source, given, allow_outside), source, sets, adapter, scale, talk)
         if as_json:
             print(result.json())
         talk.came(result)
@@ -429,9 +429,9 @@ def report(
     debug: Debug = False,
 ) -> None:
     """Write report.html of a run folder anew."""
-    from .engine import session
+    from .engine import running
 
-    print(session.report_again(folder))
+    print(running.report_again(folder))
 
 
 @app.command("gallery")

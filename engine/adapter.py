@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from . import described, devices, files, headers, plan
+from . import devices, files, headers, other_tools, plan
 from .errors import InputError, Place, Problem, cut
 from .generators import Generator
 
@@ -185,7 +185,7 @@ def metadata(
         "ss_network_dim": rank,
         "ss_network_alpha": rank,
         "ss_network_args": "{}",
-        **described.training(chosen, steps, recipe),
+        **other_tools.training(chosen, steps, recipe),
         **generator.lora_metadata,
     }  # fmt: skip
 

@@ -19,7 +19,7 @@ from typing import cast
 
 import torch
 
-from . import counting, devices, evaluate, planning, run, workload
+from . import counting, devices, evaluate, planning, training, workload
 from .plan import Plan, Stop
 from .quiet import quiet
 
@@ -103,8 +103,8 @@ def _trained(plan: Plan, folder: Path) -> _Paces:
     short = dataclasses.replace(plan, train=few, evaluate=dataclasses.replace(plan.evaluate, every=STEPS))
     started = time.monotonic()
     heard: list[float] = []
-    trained = run.train(short, folder, lambda step: heard.append(time.monotonic()))
-    lines = [json.loads(line) for line in (folder / run.METRICS).read_text(encoding="utf-8").splitlines()]
+    trained = training.train(short, folder, lambda step: heard.append(time.monotonic()))
+    lines = [json.loads(line) for line in (folder / training.METRICS).read_text(encoding="utf-8").splitlines()]
     steps = [float(line["seconds"]) for line in lines if "loss" in line]
     step = sum(steps[1:]) / len(steps[1:])
     return _Paces(

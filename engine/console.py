@@ -17,7 +17,7 @@ from .notes import percent
 if TYPE_CHECKING:
     from .evaluate import Progress
     from .results import Expected, Result
-    from .run import Step
+    from .training import Step
 
 _LINES = 10  # of progress in a log, for one training
 

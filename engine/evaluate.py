@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from . import adapter as adapters
-from . import figures, finite, fitting, generators, measures, memory, painting, unbuilt, visuals
+from . import figures, finite, generators, made_for, measures, memory, painting, unbuilt, visuals
 from .errors import WorkError
 from .painting import Pair
 from .panel import Panel
@@ -70,7 +70,7 @@ def evaluate(
 def _evaluate(plan: Plan, adapter: Path, folder: Path | None, listen: Listen, scale: float) -> figures.Evaluation:
     started = time.monotonic()
     tensors, header = adapters.load(adapter)
-    fitting.refuse_another(adapter, header, plan.generator.model)
+    made_for.refuse_another(adapter, header, plan.generator.model)
     generator = generators.load(plan.generator)
     conditioning = painting.conditioned(generator, plan)
     lora = adapters.install(generator, tensors)

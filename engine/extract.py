@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import TypeAdapter, ValidationError
 
-from . import files, fitting, headers
+from . import files, headers, made_for
 from . import lock as locks
 from . import plan as plans
 from .errors import InputError, Place, Problem
@@ -53,7 +53,7 @@ class Carried:
 def extract(adapter: Path) -> Carried:
     """What an adapter carries; `InputError` where it is none of ours, or its texts are not those of its digests."""
     metadata = headers.read(adapter).metadata
-    inputs = fitting.carried(adapter, metadata)
+    inputs = made_for.carried(adapter, metadata)
     name = plans.parse(inputs.plan, str(adapter)).name
     if not re.fullmatch(NAME, name):
         raise _refused(adapter, "is called in a way that no recipe can be called")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from . import files, fitting, headers, models
+from . import files, headers, made_for, models
 from . import plan as plans
 from .counting import counted
 from .errors import InputError, Place, Problem, WorkError
@@ -29,7 +29,7 @@ def generate(adapter: Path, prompts: Sequence[str], seed: int, scale: float, out
     header = headers.of_adapter(adapter).metadata
     chosen = _generator(adapter, header)
     model = models.complete(models.locate(chosen.model.address, Path(), revision=chosen.model.revision))
-    fitting.refuse_another(adapter, header, model)
+    made_for.refuse_another(adapter, header, model)
     files.make(out)
     from safetensors import SafetensorError
 
@@ -71,7 +71,7 @@ def _generator(adapter: Path, header: Mapping[str, str]) -> Generator:
         left_out = "control_recipes.left_out" in header
         hint = "its plan was too long to carry" if left_out else "only adapters that `recipe run` wrote do"
         raise _refuse(adapter, "does not say which generator it is for", hint)
-    chosen = plans.parse(fitting.carried(adapter, header).plan, str(adapter)).generator
+    chosen = plans.parse(made_for.carried(adapter, header).plan, str(adapter)).generator
     named = ("steps", "guidance", "negative", "dtype", "device", "offload", "slicing", "tiling")
     size = {"width": chosen.width, "height": chosen.height}
     try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from . import fitting, headers
+from . import headers, made_for
 from . import lock as locks
 from .errors import InputError, Place, Problem
 from .plan import Plan, parse
@@ -58,7 +58,7 @@ def of_lock(path: Path) -> Side:
 def of_adapter(path: Path) -> Side:
     """What an adapter carries inside; `InputError` where the file is none of ours."""
     metadata = headers.read(path).metadata
-    inputs = fitting.carried(path, metadata)
+    inputs = made_for.carried(path, metadata)
     if recipe := metadata.get("control_recipes.recipe", ""):
         sha256s = {hashlib.sha256(text.encode()).hexdigest() for text in (recipe, *_included(metadata))}
     else:  # one that was trained from a lock whose recipe was not there any more knows its digests

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from . import digests, fitting, frozen, gallery, headers, jobs, lockfile, models
+from . import digests, frozen, gallery, headers, jobs, lockfile, made_for, models
 from . import lock as locks
 from .errors import InputError, Place, Problem, WorkError, words
-from .findings import Finding, Verification, became
 from .gallery import Source
 from .lock import Lock, Outcome
 from .plan import Plan
+from .verification import Finding, Verification, became
 from .verify_inputs import inputs
 
 
@@ -102,7 +102,7 @@ def _of_inputs(path: Path, lock: Lock) -> Iterator[Finding]:
         yield Finding("adapter", False, f"{path}: there is no such file")
         return
     try:
-        same = fitting.carried(path, headers.read(path).metadata).plan_sha256 == lock.inputs.plan_sha256
+        same = made_for.carried(path, headers.read(path).metadata).plan_sha256 == lock.inputs.plan_sha256
     except InputError as error:
         yield Finding("adapter", False, f"{path} {error.problems[0].message}")
         return
@@ -116,9 +116,9 @@ def _of_inputs(path: Path, lock: Lock) -> Iterator[Finding]:
 def _of_another(path: Path, metadata: dict[str, str], lock: Lock) -> Iterator[Finding]:
     """What an adapter that is not the lock's says of itself."""
     try:
-        carried = fitting.carried(path, metadata)
+        carried = made_for.carried(path, metadata)
         model = locks.plan_of(lock).generator.model
-        if why := fitting.another(carried, model):
+        if why := made_for.another(carried, model):
             yield Finding("adapter", False, f"{path} {why}")
         elif carried.plan_sha256 != lock.inputs.plan_sha256:
             yield Finding("adapter", None, f"{path} was made from another plan: `recipe diff` says what differs")

@@ -10,11 +10,11 @@ from . import models, paths
 from . import plan as plans
 from .counting import counted
 from .errors import InputError
-from .findings import Finding, all_well, became
 from .gallery import Source
 from .lock import Digests, Inputs, Lock, Weights
 from .recipe import Recipe, read
 from .resolve import resolve
+from .verification import Finding, all_well, became
 
 SAME_PLAN = "text changed, same plan"
 

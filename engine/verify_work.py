@@ -8,14 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from . import adapter as adapters
-from . import platforms, run
+from . import platforms, training
 from .counting import counted
 from .errors import InputError
-from .findings import Finding, became
 from .jobs import Say
 from .lock import Lock, Outcome
 from .plan import Plan
 from .probes import TOLERANCE, Compared, compare
+from .verification import Finding, became
 
 _UNKNOWN = ("the lock does not say on what it was made",)
 
@@ -74,7 +74,7 @@ def retrained(lock: Lock, outcome: Outcome, plan: Plan, adapter: Path, say: Say)
     with TemporaryDirectory() as folder, ExitStack() as stack:
         elsewhere = _entered(stack, lock, plan)
         say(f"training again: {counted(plan.train.steps, 'step')} at most, in {folder}")
-        made = run.train(plan, Path(folder), _telling(say), fast=fast)
+        made = training.train(plan, Path(folder), _telling(say), fast=fast)
         if made.tensors_sha256 == outcome.tensors_sha256:
             yield Finding("retrained", True, f"{counted(made.steps, 'step')}, the same tensors, bit for bit")
             return
@@ -87,10 +87,10 @@ def retrained(lock: Lock, outcome: Outcome, plan: Plan, adapter: Path, say: Say)
     yield Finding("retrained", False, said)
 
 
-def _telling(say: Say) -> run.Listen:
+def _telling(say: Say) -> training.Listen:
     """Says now and then how far a training has come."""
 
-    def listen(step: run.Step) -> None:
+    def listen(step: training.Step) -> None:
         if step.step == step.steps or step.step % max(1, step.steps // 10) == 0:
             say(f"training again {step.step}/{step.steps}  loss {step.loss:.3f}  {step.seconds_left:.0f} s left")
 

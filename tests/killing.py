@@ -177,7 +177,7 @@ def load() -> None:
     """Load once what every fork needs."""
     import control_recipes.engine.evaluate
     import control_recipes.engine.report
-    import control_recipes.engine.run  # noqa: F401
+    import control_recipes.engine.training  # noqa: F401
     from diffusers.pipelines.flux.pipeline_flux import FluxPipeline  # noqa: F401
     from transformers import Qwen2_5_VLForConditionalGeneration  # noqa: F401
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import conftest
 import pico
-from control_recipes.engine import jobs, session
+from control_recipes.engine import jobs, running
 from control_recipes.engine.gallery import Source
 from control_recipes.engine.recipe import read
 from PIL import Image
@@ -63,7 +63,7 @@ def run(mode: jobs.Mode = "keep", again: bool = False, sets: tuple[str, ...] = (
         False,
         heard.say,
     )
-    session.run(job.recipe, job.plan, job.folder, job.target, heard, again, fast, job.name, job.path)
+    running.run(job.recipe, job.plan, job.folder, job.target, heard, again, fast, job.name, job.path)
     return heard
 
 

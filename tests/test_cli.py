@@ -419,7 +419,7 @@ def test_report_is_written_anew(ran: dict[str, Any]):
 
 
 def test_a_folder_in_use_is_refused(tiny: Path, capsys: pytest.CaptureFixture[str]):
-    from control_recipes.engine.session import held
+    from control_recipes.engine.running import held
 
     with held(Path("runs/tiny")):
         assert recipe("run", "tiny.yaml") == 2
@@ -466,7 +466,7 @@ def test_sigterm_stops_a_run_as_ctrl_c_does(tiny: Path):
 
 
 @pytest.mark.parametrize(
-    ("words", "work"), [("plan tiny.yaml --measure", "calibrate.calibrate"), ("eval tiny.yaml", "session.evaluate")]
+    ("words", "work"), [("plan tiny.yaml --measure", "calibrate.calibrate"), ("eval tiny.yaml", "running.evaluate")]
 )
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_writes_nothing_says_so_where_it_is_stopped(

@@ -80,7 +80,7 @@ def test_no_source_runs_what_others_wrote(path: Path):
     ],
 )
 def test_the_guard_sees_a_source_that_does(text: str):
-    assert list(unsafe("engine/run.py", text))
+    assert list(unsafe("engine/training.py", text))
 
 
 CANARY = "import pathlib; pathlib.Path({path!r}).touch()\nclass Model: pass\nModelConfig = Tokenizer = Model\n"

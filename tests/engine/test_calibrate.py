@@ -12,7 +12,7 @@ import pytest
 SCRIPT = """
 import json, resource, sys, time
 from pathlib import Path
-from control_recipes.engine import calibrate, planning, recipe, resolve, run
+from control_recipes.engine import calibrate, planning, recipe, resolve, training
 plan = resolve.resolve(recipe.read(Path("tiny.yaml"), sys.argv[2:]))
 if sys.argv[1] == "measure":
     found = calibrate.calibrate(plan, planning.outlook(plan))
@@ -20,8 +20,8 @@ if sys.argv[1] == "measure":
 else:
     calibrate._load_libraries(plan)
     before = calibrate._resident()
-    run.train(plan, Path("out"))
-    lines = [json.loads(line) for line in (Path("out") / run.METRICS).read_text().splitlines()]
+    training.train(plan, Path("out"))
+    lines = [json.loads(line) for line in (Path("out") / training.METRICS).read_text().splitlines()]
     print(json.dumps([before, calibrate._peak(plan) - before, [l["seconds"] for l in lines if "loss" in l]]))
 """
 

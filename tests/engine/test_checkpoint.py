@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pico
 import pytest
-from control_recipes.engine import adapter, checkpoint, journal, plan, run
+from control_recipes.engine import adapter, checkpoint, journal, plan, training
 
 STATE, PREVIOUS = "state.safetensors: ", "previous.safetensors: "
 STEPS = 6
 
 
 def timeless(folder: Path) -> list[dict[str, object]]:
-    lines = [json.loads(line) for line in (folder / run.METRICS).read_text("utf-8").splitlines()]
+    lines = [json.loads(line) for line in (folder / training.METRICS).read_text("utf-8").splitlines()]
     return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
 
 
@@ -28,7 +28,7 @@ class Work:
     """A plan trained to its end, and a folder where it was interrupted after step 5, its checkpoints of 4 and 5."""
 
     plan: plan.Plan
-    whole: run.Trained
+    whole: training.Trained
     metrics: list[dict[str, object]]
     parts: Path
 
@@ -40,14 +40,14 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
     stop = plan.Stop((("eyes", "aligned", 2.0),), 1)
     replay = plan.Replay(3, 2, (0.2, 0.8))
     chosen = pico.plan_of(pico.generator(flux), critic, steps=STEPS, ema=0.5, stop=stop, replay=replay)
-    whole = run.train(chosen, folder / "whole")
+    whole = training.train(chosen, folder / "whole")
 
-    def interrupt(told: run.Step) -> None:
+    def interrupt(told: training.Step) -> None:
         if told.step == STEPS - 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run.train(chosen, folder / "parts", interrupt)
+        training.train(chosen, folder / "parts", interrupt)
     return Work(chosen, whole, timeless(folder / "whole"), folder / "parts")
 
 
@@ -56,7 +56,7 @@ def resumed(work: Work, folder: Path, damage: Callable[[Path], None]) -> tuple[l
     shutil.copytree(work.parts, folder)
     damage(folder)
     said, taken = list[str](), list[int]()
-    trained = run.train(work.plan, folder, lambda told: taken.append(told.step), say=said.append)
+    trained = training.train(work.plan, folder, lambda told: taken.append(told.step), say=said.append)
     assert trained.tensors_sha256 == work.whole.tensors_sha256
     assert trained.adapter.read_bytes() == work.whole.adapter.read_bytes()
     assert timeless(folder) == work.metrics
@@ -134,7 +134,7 @@ def test_a_checkpoint_of_another_version_is_passed_over(work: Work, tmp_path: Pa
 @pytest.mark.parametrize("torn", [b'{"step": 6, "lo', b'{"step": 6}\n{"step"', b"\0" * 300])
 def test_lines_behind_the_checkpoint_are_cut_off_and_written_again(work: Work, tmp_path: Path, torn: bytes):
     def damage(folder: Path) -> None:
-        path = folder / run.METRICS
+        path = folder / training.METRICS
         path.write_bytes(path.read_bytes() + torn)
 
     said, taken = resumed(work, tmp_path / "run", damage)
@@ -143,7 +143,7 @@ def test_lines_behind_the_checkpoint_are_cut_off_and_written_again(work: Work, t
 
 def test_a_torn_line_that_the_checkpoint_counts_on_sends_it_back_to_the_one_before(work: Work, tmp_path: Path):
     def damage(folder: Path) -> None:
-        path = folder / run.METRICS
+        path = folder / training.METRICS
         path.write_bytes(path.read_bytes()[:-20])
 
     said, taken = resumed(work, tmp_path / "run", damage)
@@ -155,7 +155,7 @@ def test_a_torn_line_that_the_checkpoint_counts_on_sends_it_back_to_the_one_befo
 @pytest.mark.parametrize("lost", ["deleted", "changed"])
 def test_without_its_first_lines_training_starts_again(work: Work, tmp_path: Path, lost: str):
     def damage(folder: Path) -> None:
-        path = folder / run.METRICS
+        path = folder / training.METRICS
         if lost == "deleted":
             path.unlink()
         else:
@@ -182,7 +182,7 @@ def test_a_checkpoint_that_cannot_be_read_at_all_is_no_damaged_one(
 
     monkeypatch.setattr(os, "open", only_others)
     with pytest.raises(PermissionError) as caught:
-        run.train(work.plan, tmp_path / "run")
+        training.train(work.plan, tmp_path / "run")
     assert caught.value.filename == str(tmp_path / "run" / refused)
     assert (tmp_path / "run" / refused).read_bytes() == kept
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import hollow
 import pytest
-from control_recipes.engine import plan, run, showing
+from control_recipes.engine import plan, showing, training
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.recipe import Recipe, read
 from control_recipes.engine.resolve import resolve
@@ -293,7 +293,7 @@ def test_a_combined_recipe_trains_and_is_evaluated(tiny: Path):
     more = "combine: {recipes: {tiny.yaml: 1.0, other.yaml: 0.5}}\ngoal: {measure: tiny.horizon, question: tiny.zed}\n"
     Path("both.yaml").write_text(f"recipe: 1\nname: both\n{more}train: {{steps: 2}}\n", "utf-8")
     made = resolve(read(Path("both.yaml")))
-    trained = run.train(made, Path("runs/both"))
+    trained = training.train(made, Path("runs/both"))
     assert trained.steps == 2
     found = evaluate(made, trained.adapter, Path("runs/both"))
     assert {one.name for one in found.measures} >= {"tiny.horizon", "other.horizon", "other.sharp"}

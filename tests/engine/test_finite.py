@@ -13,7 +13,7 @@ from typing import Any
 import pico
 import pytest
 import torch
-from control_recipes.engine import adapter, checkpoint, evaluate, finite, plan, run
+from control_recipes.engine import adapter, checkpoint, evaluate, finite, plan, training
 from control_recipes.engine.errors import WorkError
 
 
@@ -58,7 +58,7 @@ def test_a_critic_whose_answer_is_no_number_is_named(models, tmp_path: Path):
 
     critic = broken_critic(tmp_path / "critic", models[1], break_norm)
     with pytest.raises(WorkError) as caught:
-        run.train(planned((models[0], critic)), tmp_path / "run")
+        training.train(planned((models[0], critic)), tmp_path / "run")
     assert caught.value.message == "step 1: critic eyes, question aligned: a log-probability is nan"
     assert caught.value.hint == (
         "the picture that it saw is finite, so it is eyes itself: try another critics.eyes.model"
@@ -77,7 +77,7 @@ def test_a_critic_whose_gradient_is_no_number_is_named(models, tmp_path: Path):
 
     critic = broken_critic(tmp_path / "critic", models[1], enlarge)
     with pytest.raises(WorkError) as caught:
-        run.train(planned((models[0], critic)), tmp_path / "run")
+        training.train(planned((models[0], critic)), tmp_path / "run")
     message = "step 1: critic eyes, question aligned: its gradient on the picture is not finite"
     assert caught.value.message == message
 
@@ -100,7 +100,7 @@ def test_of_several_questions_the_one_is_named_whose_own_gradient_is_no_number(m
 
     monkeypatch.setattr(asking, "log_probs", steep)
     with pytest.raises(WorkError) as caught:
-        run.train(planned(models), tmp_path / "run")
+        training.train(planned(models), tmp_path / "run")
     assert caught.value.message == "step 1: critic eyes, question there: its gradient on the picture is not finite"
 
 
@@ -108,7 +108,7 @@ def test_of_several_questions_the_one_is_named_whose_own_gradient_is_no_number(m
 def test_a_generator_that_is_broken_before_anything_was_trained(models, tmp_path: Path, part: str):
     flux = broken_generator(tmp_path / "flux", models[0], part)
     with pytest.raises(WorkError) as caught:
-        run.train(planned((flux, models[1])), tmp_path / "run")
+        training.train(planned((flux, models[1])), tmp_path / "run")
     assert caught.value.message.startswith("step 1: the bare generator's picture of “a ")
     assert caught.value.message.endswith((" is nan", " is inf", " is -inf"))
     assert "it is the model itself, or its files: try another generator.model" in caught.value.hint
@@ -117,7 +117,7 @@ def test_a_generator_that_is_broken_before_anything_was_trained(models, tmp_path
 def test_a_rate_that_is_absurd_is_named_and_the_last_sound_checkpoint_is_kept(models, tmp_path: Path):
     chosen = planned(models, steps=8, lr=1e6, save_every=1, stay=0.0)
     with pytest.raises(WorkError) as caught:
-        run.train(chosen, tmp_path)
+        training.train(chosen, tmp_path)
     found = re.match(r"step (\d+)", caught.value.message)
     assert found is not None
     step = int(found[1])
@@ -130,7 +130,7 @@ def test_a_rate_that_is_absurd_is_named_and_the_last_sound_checkpoint_is_kept(mo
     assert json.loads(metadata["progress"])["step"] == step - 1
     assert all(bool(value.isfinite().all()) for value in tensors.values())
     with pytest.raises(WorkError, match=f"step {step}\\b"):  # and again, at the same step
-        run.train(chosen, tmp_path)
+        training.train(chosen, tmp_path)
 
 
 def test_a_weight_that_an_update_makes_infinite_is_refused_before_it_is_saved(models):
@@ -141,7 +141,7 @@ def test_a_weight_that_an_update_makes_infinite_is_refused_before_it_is_saved(mo
 
 def test_stay_that_gets_out_of_hand_is_named(models, tmp_path: Path):
     with pytest.raises(WorkError, match=r"step 2: the gradient of the adapter is (inf|nan); .* comes of `stay`, or"):
-        run.train(planned(models, steps=3, lr=1.0, stay=3e38), tmp_path)
+        training.train(planned(models, steps=3, lr=1.0, stay=3e38), tmp_path)
     with pytest.raises(WorkError, match="step 3: `stay` is inf: the pictures are too far from the bare generator's"):
         finite.stay(torch.tensor(float("inf")), planned(models), "step 3")
 
@@ -159,7 +159,7 @@ def test_a_gradient_that_the_generator_makes_infinite_is_told_apart(models):
 @pytest.mark.parametrize("scale", [0.0, 1.0])
 def test_an_evaluation_says_at_which_scale(models, tmp_path: Path, scale: float):
     chosen = planned(models, steps=1)
-    trained = run.train(chosen, tmp_path / "run")
+    trained = training.train(chosen, tmp_path / "run")
     tensors, metadata = adapter.load(trained.adapter)
     if scale:
         tensors = {name: torch.full_like(value, float("nan")) for name, value in tensors.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pico
 import pytest
 import torch
-from control_recipes.engine import plan, run
+from control_recipes.engine import plan, training
 from control_recipes.engine import step as steps
 from torch.optim import AdamW
 
@@ -27,7 +27,7 @@ def prepared(models, **changes):
     desk = steps.prepare(chosen)
     # away from black and white: the clamp's gradient is straight through, not its derivative
     desk.generator._vae.decoder.conv_out.weight.data.mul_(contrast)
-    state = run._state(desk)
+    state = training._state(desk)
     stream = torch.Generator().manual_seed(3)
     for weight in state.weights.values():
         weight.data.add_(0.05 * torch.randn(weight.shape, generator=stream, dtype=torch.float64))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pico
 import pytest
 import torch
-from control_recipes.engine import generators, run
+from control_recipes.engine import generators, training
 from control_recipes.engine import step as steps
 
 
@@ -64,7 +64,7 @@ def gradients(models, **switches):
 
     desk.generator.backbone.transformer_blocks[0].attn.register_forward_hook(count("backbone"))
     desk.generator._vae.decoder.up_blocks[0].resnets[0].register_forward_hook(count("decoder"))
-    state = run._state(desk)
+    state = training._state(desk)
     steps.take(desk, state, 1)
     return {name: weight.grad.clone() for name, weight in state.weights.items()}, runs
 

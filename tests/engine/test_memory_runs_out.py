@@ -27,7 +27,7 @@ import resource, sys
 from dataclasses import replace
 from pathlib import Path
 import pico
-from control_recipes.engine import checkpoint, evaluate, run
+from control_recipes.engine import checkpoint, evaluate, training
 from control_recipes.engine.errors import WorkError
 
 flux, critic, folder = map(Path, sys.argv[1:])
@@ -47,16 +47,16 @@ def told(work):
 
 generator = pico.generator(flux, width=64, height=64)
 plan = pico.plan_of(generator, critic, steps=3, batch=2, save_every=1)
-trained = run.train(plan, folder / "small")
+trained = training.train(plan, folder / "small")
 wide = replace(plan, train=replace(plan.train, batch=64))
-told(lambda: run.train(wide, folder / "wide", lambda step: hold(40) if step.step == 1 else None))
+told(lambda: training.train(wide, folder / "wide", lambda step: hold(40) if step.step == 1 else None))
 print((folder / "wide" / checkpoint.FILE).exists())
 rows = plan.test_rows * 40
 many = replace(plan, test_rows=rows)
 told(lambda: evaluate.evaluate(many, trained.adapter, listen=lambda done: hold(2)))
 hold(40)
-told(lambda: run.train(wide, folder / "wide"))
-resumed = run.train(wide, folder / "wide")
+told(lambda: training.train(wide, folder / "wide"))
+resumed = training.train(wide, folder / "wide")
 print(resumed.steps)
 """
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pico
 import pytest
 import torch
-from control_recipes.engine import flow, generators, plan, replay, run
+from control_recipes.engine import flow, generators, plan, replay, training
 from control_recipes.engine import step as steps
 from control_recipes.engine.values import EULER_STEP
 
@@ -50,7 +50,7 @@ def test_every_row_is_painted_before_any_comes_again(models):
 
 def test_the_buffer_holds_what_the_sampler_ends_with(models):
     desk = steps.prepare(planned(models, sampler=2, batch=2))
-    state = run._state(desk)
+    state = training._state(desk)
     steps.take(desk, state, 1)
     assert state.replay.shape == (5, 16, 16)
     first = state.replay.clone()
@@ -93,22 +93,22 @@ def test_renoised_latents_have_the_level_they_say(models):
 @pytest.mark.parametrize("estimate", ["clean", "noisy"])
 def test_a_replayed_training_is_the_same_again_interrupted_or_not(tmp_path, models, estimate):
     chosen = planned(models, sampler=2, steps=4, estimate=estimate)
-    whole = run.train(chosen, tmp_path / "whole")
+    whole = training.train(chosen, tmp_path / "whole")
 
     def stop(told):
         if told.step == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run.train(chosen, tmp_path / "parts", stop)
-    parts = run.train(chosen, tmp_path / "parts")
+        training.train(chosen, tmp_path / "parts", stop)
+    parts = training.train(chosen, tmp_path / "parts")
     assert parts.tensors_sha256 == whole.tensors_sha256
     other = replace(chosen, train=replace(chosen.train, replay=plan.Replay(5, 3, (0.2, 0.9))))
-    assert run.train(other, tmp_path / "other").tensors_sha256 != whole.tensors_sha256
+    assert training.train(other, tmp_path / "other").tensors_sha256 != whole.tensors_sha256
 
 
 def test_steps_lower_the_loss_of_what_they_start_from(models):
     desk = steps.prepare(planned(models, lr=2e-3, adapter=plan.Adapter(2, 40.0, "attention")))
-    state = run._state(desk)
+    state = training._state(desk)
     losses = [steps.take(desk, state, 1).loss for _ in range(12)]
     assert losses[-1] < losses[0] - 0.01

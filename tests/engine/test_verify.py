@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import ran
-from control_recipes.engine import adapter, lock, platforms, probes, run, verify_work
+from control_recipes.engine import adapter, lock, platforms, probes, training, verify_work
 from control_recipes.engine.errors import InputError, Place, Problem, WorkError
-from control_recipes.engine.findings import Finding, Verification
+from control_recipes.engine.verification import Finding, Verification
 from control_recipes.engine.verify import verify
 
 FILE, LOCK, ADAPTER = Path("tiny.yaml"), Path("tiny.lock"), Path("runs/tiny/tiny.safetensors")
@@ -334,7 +334,7 @@ def test_a_training_again_that_was_asked_for_and_not_done_is_a_failure(here: Pat
         def train(*_: object, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr(run, "train", train)
+        monkeypatch.setattr(training, "train", train)
 
     for error in (InputError([Problem(Place("x"), "", "no such model")]), WorkError("no such model")):
         refuse(error)

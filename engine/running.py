@@ -38,7 +38,7 @@ from .results import Result
 
 if TYPE_CHECKING:
     from .evaluate import Progress
-    from .run import Step
+    from .training import Step
 
 RESULT = "result.json"
 _PLAN = "plan.json"
@@ -147,7 +147,7 @@ def _run(
 ) -> Result:
     from .evaluate import evaluate
     from .report import report
-    from .run import train
+    from .training import train
 
     started = time.monotonic()
     _complete(plan)

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from control_recipes.engine import adapter, frozen, lock, session
+from control_recipes.engine import adapter, frozen, lock, running
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.gallery import Source
 from control_recipes.engine.plan import digest
@@ -32,7 +32,7 @@ def test_a_run_keeps_what_the_recipe_includes(tiny: Path):
     Path("mine.yaml").write_text("include: [base/base.yaml]\nname: mine\ntrain: {steps: 1}\n", "utf-8")
     recipe = read(Path("mine.yaml"))
     plan, folder = resolve(recipe), Path("runs/mine")
-    made = session.run(recipe, plan, folder, Path("mine.lock"), Silent())
+    made = running.run(recipe, plan, folder, Path("mine.lock"), Silent())
     assert made.steps == 1
     assert (folder / "recipe.yaml").read_text("utf-8") == recipe.text
     assert (folder / "included/base/base.yaml").read_text("utf-8") == text
@@ -45,8 +45,8 @@ def test_a_run_keeps_what_the_recipe_includes(tiny: Path):
     shutil.copytree(folder / "included", ".", dirs_exist_ok=True)
     shutil.copy(folder / "recipe.yaml", "mine.yaml")
     assert digest(resolve(read(Path("mine.yaml")))) == digest(plan)
-    assert session.report_again(folder) == folder / "report.html"
-    found = session.evaluate(lambda given: read(Path("mine.yaml"), given), Source(Path("mine.yaml"), False), None, None,
+    assert running.report_again(folder) == folder / "report.html"
+    found = running.evaluate(lambda given: read(Path("mine.yaml"), given), Source(Path("mine.yaml"), False), None, None,
                              1.0, Silent())  # fmt: skip
     assert found.tensors_sha256 == made.tensors_sha256
 

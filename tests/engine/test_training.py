@@ -13,7 +13,7 @@ from pathlib import Path
 import pico
 import pytest
 import torch
-from control_recipes.engine import adapter, checkpoint, lock, plan, run
+from control_recipes.engine import adapter, checkpoint, lock, plan, training
 from control_recipes.engine import step as steps
 from control_recipes.engine.errors import WorkError
 
@@ -30,7 +30,7 @@ def planned(models, *, sampler=1, dtype="float32", **changes):
 
 
 def lines(folder: Path):
-    return [json.loads(line) for line in (folder / run.METRICS).read_text().splitlines()]
+    return [json.loads(line) for line in (folder / training.METRICS).read_text().splitlines()]
 
 
 def timeless(folder: Path):
@@ -39,8 +39,8 @@ def timeless(folder: Path):
 
 def test_training_writes_an_adapter_that_carries_its_recipe(tmp_path, models):
     chosen = planned(models)
-    heard: list[run.Step] = []
-    trained = run.train(chosen, tmp_path, heard.append, "recipe: 1\n")
+    heard: list[training.Step] = []
+    trained = training.train(chosen, tmp_path, heard.append, "recipe: 1\n")
     assert (trained.steps, trained.kept, trained.stopped) == (4, 4, "steps")
     assert trained.adapter == tmp_path / "pico.safetensors"
     tensors, metadata = adapter.load(trained.adapter)
@@ -58,7 +58,7 @@ def test_training_writes_an_adapter_that_carries_its_recipe(tmp_path, models):
 
 
 def test_metrics_are_one_object_a_step_and_one_a_look(tmp_path, models):
-    run.train(planned(models), tmp_path)
+    training.train(planned(models), tmp_path)
     found = lines(tmp_path)
     assert [("look" in line, line["step"]) for line in found] == [
         (False, 1), (False, 2), (True, 2), (False, 3), (False, 4), (True, 4)
@@ -70,7 +70,7 @@ def test_metrics_are_one_object_a_step_and_one_a_look(tmp_path, models):
 
 def test_steps_lower_the_loss_of_the_pictures_they_see(models):
     desk = steps.prepare(planned(models, lr=2e-3, adapter=plan.Adapter(2, 40.0, "attention")))
-    state = run._state(desk)
+    state = training._state(desk)
     losses = [steps.take(desk, state, 1).loss for _ in range(15)]
     assert losses[-1] < losses[0] - 0.05
 
@@ -80,14 +80,14 @@ def test_same_plan_same_tensors(tmp_path, models, sampler):
     augmented = plan.Augment(0.5, 0.02, 2, False)
     chosen = planned(models, sampler=sampler, augment=augmented, accumulate=2, ema=0.5, warmup=3)
     torch.manual_seed(1)
-    first = run.train(chosen, tmp_path / "one")
+    first = training.train(chosen, tmp_path / "one")
     torch.manual_seed(2)
-    second = run.train(chosen, tmp_path / "two")
+    second = training.train(chosen, tmp_path / "two")
     assert first.tensors_sha256 == second.tensors_sha256
     assert first.adapter.read_bytes() == second.adapter.read_bytes()
     assert timeless(tmp_path / "one") == timeless(tmp_path / "two")
     other = dataclasses.replace(chosen, train=dataclasses.replace(chosen.train, seed=101))
-    assert run.train(other, tmp_path / "three").tensors_sha256 != first.tensors_sha256
+    assert training.train(other, tmp_path / "three").tensors_sha256 != first.tensors_sha256
 
 
 class PowerCutError(Exception):
@@ -98,16 +98,16 @@ class PowerCutError(Exception):
 @pytest.mark.parametrize("at", [1, 2, 3])
 def test_interrupted_and_resumed_is_as_if_nothing_had_happened(tmp_path, models, error, at):
     chosen = planned(models, steps=5, sampler=2, ema=0.5, stop=plan.Stop((("eyes", "aligned", 2.0),), 1))
-    whole = run.train(chosen, tmp_path / "whole")
+    whole = training.train(chosen, tmp_path / "whole")
 
-    def stop(told: run.Step) -> None:
+    def stop(told: training.Step) -> None:
         if told.step == at:
             raise error
 
     with pytest.raises(error):
-        run.train(chosen, tmp_path / "parts", stop)
-    heard: list[run.Step] = []
-    parts = run.train(chosen, tmp_path / "parts", heard.append)
+        training.train(chosen, tmp_path / "parts", stop)
+    heard: list[training.Step] = []
+    parts = training.train(chosen, tmp_path / "parts", heard.append)
     # Ctrl-C keeps the step it came in; a power cut goes back to the last checkpoint, every second step
     assert heard[0].step == (at if error is KeyboardInterrupt else (at - 1) // 2 * 2) + 1
     assert parts.tensors_sha256 == whole.tensors_sha256
@@ -125,35 +125,35 @@ def test_interrupted_and_resumed_is_as_if_nothing_had_happened(tmp_path, models,
 )
 def test_the_rate_rises_and_then_follows_its_schedule(tmp_path, models, schedule, wanted):
     chosen = planned(models, steps=6, warmup=2, schedule=schedule, lr=1e-3)
-    run.train(chosen, tmp_path)
+    training.train(chosen, tmp_path)
     told = [line["lr"] for line in lines(tmp_path) if "look" not in line]
     assert told == pytest.approx([1e-3 * share for share in wanted], rel=1e-5)
 
 
 def test_a_finished_training_is_not_done_again(tmp_path, models):
-    first = run.train(planned(models), tmp_path)
-    heard: list[run.Step] = []
-    assert run.train(planned(models), tmp_path, heard.append) == first
+    first = training.train(planned(models), tmp_path)
+    heard: list[training.Step] = []
+    assert training.train(planned(models), tmp_path, heard.append) == first
     assert not heard
 
 
 def test_a_checkpoint_of_another_plan_is_refused(tmp_path, models):
-    run.train(planned(models), tmp_path)
+    training.train(planned(models), tmp_path)
     with pytest.raises(WorkError, match="another plan"):
-        run.train(planned(models, lr=2e-3), tmp_path)
+        training.train(planned(models, lr=2e-3), tmp_path)
 
 
 SIGNALLED = """
 import os, signal, sys
 from pathlib import Path
 import pico
-from control_recipes.engine import run
+from control_recipes.engine import training
 flux, critic, folder, number = sys.argv[1:]
 def listen(told):
     print(told.step, flush=True)
     if told.step == 1:
         os.kill(os.getpid(), int(number))
-run.train(pico.plan_of(pico.generator(Path(flux)), Path(critic)), Path(folder), listen)
+training.train(pico.plan_of(pico.generator(Path(flux)), Path(critic)), Path(folder), listen)
 """
 
 
@@ -170,23 +170,23 @@ def test_ctrl_c_finishes_the_step_and_saves(tmp_path, models):
 
 
 def test_ctrl_c_during_the_last_step_is_heard_and_nothing_is_lost(tmp_path, models):
-    def stop(told: run.Step) -> None:
+    def stop(told: training.Step) -> None:
         if told.step == told.steps:
             os.kill(os.getpid(), signal.SIGINT)
 
     chosen = planned(models, steps=2)
     with pytest.raises(KeyboardInterrupt):
-        run.train(chosen, tmp_path / "parts", stop)
+        training.train(chosen, tmp_path / "parts", stop)
     said: list[str] = []
-    parts = run.train(chosen, tmp_path / "parts", say=said.append)
+    parts = training.train(chosen, tmp_path / "parts", say=said.append)
     assert any("training is done already" in line for line in said)
-    assert parts.tensors_sha256 == run.train(chosen, tmp_path / "whole").tensors_sha256
+    assert parts.tensors_sha256 == training.train(chosen, tmp_path / "whole").tensors_sha256
 
 
 @pytest.mark.parametrize(("who", "stopped"), [("", "p"), ("eyes", "p"), ("second", "judge")])
 def test_training_stops_when_enough_looks_in_a_row_are_good(tmp_path, models, who, stopped):
     chosen = planned(models, steps=20, stop=plan.Stop(((who, "aligned", 0.0),), 2))
-    trained = run.train(chosen, tmp_path)
+    trained = training.train(chosen, tmp_path)
     assert (trained.steps, trained.stopped) == (4, stopped)
     assert trained.kept in (2, 4)
     looked = [line["look"]["aligned"] for line in lines(tmp_path) if "look" in line]
@@ -195,11 +195,11 @@ def test_training_stops_when_enough_looks_in_a_row_are_good(tmp_path, models, wh
 
 def test_the_best_look_is_what_is_kept(tmp_path, models):
     chosen = planned(models, steps=12, lr=0.1, stop=plan.Stop((("", "aligned", 0.9999),), 1))
-    trained = run.train(chosen, tmp_path)
+    trained = training.train(chosen, tmp_path)
     looked = {line["step"]: line["look"]["aligned"]["eyes"]["p"] for line in lines(tmp_path) if "look" in line}
     assert trained.stopped == "steps"
     assert trained.kept == max(looked, key=looked.__getitem__)
-    last = run.train(planned(models, steps=trained.kept, lr=0.1, save_every=50), tmp_path / "last")
+    last = training.train(planned(models, steps=trained.kept, lr=0.1, save_every=50), tmp_path / "last")
     assert last.tensors_sha256 == trained.tensors_sha256
 
 
@@ -215,7 +215,7 @@ def test_what_is_not_finite_is_named(tmp_path, models):
     model.model.language_model.norm.weight.data.fill_(float("nan"))
     model.save_pretrained(broken)
     with pytest.raises(WorkError, match=r"step 1: critic eyes, question aligned: .* nan"):
-        run.train(planned((flux, broken)), tmp_path / "run")
+        training.train(planned((flux, broken)), tmp_path / "run")
 
 
 def test_accumulated_batches_are_the_rows_of_one_larger(models):
@@ -226,7 +226,7 @@ def test_accumulated_batches_are_the_rows_of_one_larger(models):
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
 def test_other_dtypes_train_weights_of_at_least_float32(tmp_path, models, dtype):
-    trained = run.train(planned(models, dtype=dtype, steps=2), tmp_path)
+    trained = training.train(planned(models, dtype=dtype, steps=2), tmp_path)
     tensors, _ = adapter.load(trained.adapter)
     wanted = torch.float64 if dtype == "float64" else torch.float32
     assert {value.dtype for value in tensors.values()} == {wanted}

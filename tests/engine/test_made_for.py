@@ -8,7 +8,7 @@ from pathlib import Path
 import made
 import pytest
 import ran
-from control_recipes.engine import adapter, evaluate, fitting, lock, pictures, plan
+from control_recipes.engine import adapter, evaluate, lock, made_for, pictures, plan
 from control_recipes.engine.errors import InputError, WorkError
 
 MODEL = made.plan().generator.model
@@ -20,34 +20,34 @@ def carried(model: plan.Model = MODEL, hub: tuple[lock.Weights, ...] = ()) -> lo
 
 
 def test_the_same_files_are_the_same_generator_wherever_they_lie():
-    assert fitting.another(carried(), MODEL) == ""
-    assert fitting.another(carried(), replace(MODEL, address="./copy", folder="/elsewhere")) == ""
+    assert made_for.another(carried(), MODEL) == ""
+    assert made_for.another(carried(), replace(MODEL, address="./copy", folder="/elsewhere")) == ""
 
 
 def test_words_for_another_generator():
     other = replace(MODEL, files=(("model.safetensors", "1" * 64),))
-    assert fitting.another(carried(), other) == "was trained for another builtin:generator: model.safetensors differs"
-    assert fitting.another(carried(), replace(other, address="./mine")) == (
+    assert made_for.another(carried(), other) == "was trained for another builtin:generator: model.safetensors differs"
+    assert made_for.another(carried(), replace(other, address="./mine")) == (
         "was trained for another generator: builtin:generator, not ./mine"
     )
     hub = replace(MODEL, address="org/one@main", revision="a" * 40, files=())
-    assert fitting.another(carried(hub), replace(hub, revision="b" * 40)) == (
+    assert made_for.another(carried(hub), replace(hub, revision="b" * 40)) == (
         f"was trained for another org/one@main, {'a' * 40}, not {'b' * 40}"
     )
 
 
 def test_a_plan_that_cannot_be_read_is_the_adapters():
     with pytest.raises(InputError, match=r"^a\.safetensors: is no plan"):
-        fitting.another(replace(carried(), plan="{}"), MODEL, "a.safetensors")
+        made_for.another(replace(carried(), plan="{}"), MODEL, "a.safetensors")
 
 
 def test_a_copy_of_a_hub_model_is_known_by_its_weights():
     hub = replace(MODEL, address="org/one@main", revision="a" * 40, files=())
     known = lock.Weights("org/one@main", "flux", "a" * 40, (("model.safetensors", "0" * 64), ("x.json", "2" * 64)))
-    assert fitting.another(carried(hub, (known,)), MODEL) == ""
-    assert fitting.another(carried(hub), MODEL) != ""
+    assert made_for.another(carried(hub, (known,)), MODEL) == ""
+    assert made_for.another(carried(hub), MODEL) != ""
     other = replace(MODEL, files=(("model.safetensors", "1" * 64),))
-    assert fitting.another(carried(hub, (known,)), other) != ""
+    assert made_for.another(carried(hub, (known,)), other) != ""
 
 
 @pytest.fixture(scope="module")
@@ -92,11 +92,11 @@ def test_eval_and_generate_refuse_it(finished: Path, tmp_path: Path, monkeypatch
 
 
 def test_an_adapter_of_another_tool_is_told_by_its_tensors_alone(tmp_path: Path):
-    fitting.refuse_another(tmp_path, {}, MODEL)
+    made_for.refuse_another(tmp_path, {}, MODEL)
     with pytest.raises(InputError, match="carries no recipe"):
-        fitting.carried(tmp_path, {})
+        made_for.carried(tmp_path, {})
     with pytest.raises(InputError, match="holds no inputs of a lock"):
-        fitting.refuse_another(tmp_path, {"control_recipes.inputs": "[]"}, MODEL)
+        made_for.refuse_another(tmp_path, {"control_recipes.inputs": "[]"}, MODEL)
 
 
 def test_what_an_adapter_says_of_itself_is_in_order(finished: Path):
