@@ -102,7 +102,8 @@ def _with_each(made: Iterable[Prompted], rows: list[Prompted], steps: Iterator[i
 
 
 def _both(left: Prompted, right: Prompted, prompt: str) -> Prompted:
-    return Prompted(prompt, {**left.variables, **right.variables}, left.of | right.of)
+    at = left.at if prompt == left.prompt else ("prompts", "cross")
+    return Prompted(prompt, {**left.variables, **right.variables}, left.of | right.of, at)
 
 
 def _text(left: Prompted, right: Prompted) -> str:

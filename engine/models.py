@@ -75,7 +75,7 @@ def _located(address: str, folder: Path, commit: str) -> Model:
     files = () if revision else _digests(at, address)
     model = Model(address, _family(at, address), revision, files, str(at))
     if is_generator(model):
-        _ = picture_size(model), grid(model), text_length(model)  # what a plan asks of it can be read
+        _ = picture_size(model), grid(model), text_length(model), reads(model)  # what a plan asks of it can be read
     return model
 
 
@@ -232,8 +232,23 @@ def text_length(model: Model) -> int:
     What the tokenizer says, but never more than 512, the stock pipelines' own limit: many say 10^30.
     """
     path = Path(model.folder) / "tokenizer_2" / "tokenizer_config.json"
-    if not path.is_file():
-        return 0
+    return _longest(path) if path.is_file() else 0
+
+
+def reads(model: Model) -> tuple[Path, int] | None:
+    """The tokenizer of a generator's last text encoder, and how many tokens that reads; None where there is no file.
+
+    Several encoders are numbered by the stock pipelines: the last one is that of the whole text.
+    """
+    for name in ("tokenizer_3", "tokenizer_2", "tokenizer"):
+        folder = Path(model.folder) / name
+        if (folder / "tokenizer_config.json").is_file():
+            file = folder / "tokenizer.json"
+            return (file, _longest(folder / "tokenizer_config.json")) if file.is_file() else None
+    return None
+
+
+def _longest(path: Path) -> int:
     longest = _json(path).get("model_max_length")
     return int(longest) if isinstance(longest, (int, float)) and 1 <= longest <= 512 else 512
 

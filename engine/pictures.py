@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from . import files, headers, made_for, models
+from . import files, headers, lengths, made_for, models
 from . import plan as plans
 from .counting import counted
 from .errors import InputError, Place, Problem, WorkError
@@ -30,6 +30,7 @@ def generate(adapter: Path, prompts: Sequence[str], seed: int, scale: float, out
     chosen = _generator(adapter, header)
     model = models.complete(models.locate(chosen.model.address, Path(), revision=chosen.model.revision))
     made_for.refuse_another(adapter, header, model)
+    lengths.refuse(prompts, model, Place(str(adapter)))
     files.make(out)
     from safetensors import SafetensorError
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .allowed import OWN
+from .document import Path
+from .errors import Place
 from .template import Value, is_template
 
 MOST_PROMPTS = 100_000  # prompts of one set
@@ -22,6 +24,7 @@ class Prompted:
     prompt: str
     variables: Mapping[str, Value]
     of: frozenset[str] = frozenset()  # the combined recipes whose own prompt this is
+    at: Path | Place = field(default=(), compare=False, repr=False)  # where it is written; nowhere: it stands in
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,7 @@ def _from_list(entries: Iterable[Prompt], path: document.Path, problems: Problem
             problems.add((*path, at, name), f"`{name}` {UNSEEN}", RENAME, at_key=True)
         for name in templated(row):
             problems.add((*path, at, name), NO_TEMPLATE, HINT)
-        found.append(Prompted(entry.prompt, row))
+        found.append(Prompted(entry.prompt, row, at=(*path, at)))
     return found
 
 
@@ -171,17 +171,18 @@ def _from_template(
     if source.sample is not None:
         combinations = (_combination(lists, at) for at in sorted(_drawn(total, source.sample, random.Random(seed))))
     found: list[Prompted] = []
+    written: document.Path = (*path, "template")
     for values in combinations:
         row: dict[str, Value] = dict(zip(names, values, strict=True))
         try:
-            prompt = render(source.template, {**variables, **row}).strip()
+            prompt = " ".join(render(source.template, {**variables, **row}).split())
         except BadTemplate as error:
             problems.add((*path, "template"), error.message, error.hint)
             return []
         if not prompt:
             problems.add((*path, "template"), f"renders to nothing for {', '.join(f'{k}={v}' for k, v in row.items())}")
             return []
-        found.append(Prompted(prompt, row))
+        found.append(Prompted(prompt, row, at=written))
     return found
 
 

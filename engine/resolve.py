@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from . import document, plan, prompts, rendering, resolve_models, schema, schema_training
+from . import document, lengths, plan, prompts, rendering, resolve_models, schema, schema_training
 from .kinds import MEASURES, OF_THE_WORLD, WORLD_SIZE
 from .problems import Problems
 from .recipe import Recipe
@@ -35,6 +35,8 @@ def gather(recipe: Recipe, problems: Problems, revisions: Mapping[str, str] = Ma
     sets = prompts.rows(chosen.prompts, chosen.vars, chosen.train.seed, opened, problems)
     # variables of prompts that are wrong themselves are no second mistake
     complain = not any(path[:1] in ((), ("prompts",), ("vars",)) for path in recipe.lost) and bool(sets.train)
+    if generator.model.folder:
+        lengths.check(sets, generator.model, problems)
     if problems.found and not sets.train:
         sets = prompts.STAND_IN  # what hangs on no row of theirs may be wrong as well
     data = document.plain(recipe.document.data)

@@ -51,7 +51,7 @@ def rows(file: Path, name: str, path: document.Path, problems: Problems) -> list
             name_of = "prompt" if is_template(prompt) else templated(row)[0]
             problems.at(Place(written, line, 1), name_of, NO_TEMPLATE, HINT)
         else:
-            found.append(Prompted(prompt.strip(), row))
+            found.append(Prompted(prompt.strip(), row, at=Place(written, line, 1)))
     if not any(True for _ in read(text)):
         problems.add(path, f"the file is empty: {name}" if not text.strip() else f"the file holds no prompts: {name}")
     return found

@@ -6,11 +6,12 @@ LISTS = ("size", "color", "thing", "place", "when")
 
 
 def recipe(values: int = 10, ask: str = "Is the line on the horizon?") -> str:
-    """A product of five lists of `values` words each; four questions, two models that answer.
+    """A product of five lists of `values` words each, short ones, for a generator that reads 24 tokens; four questions.
 
-    The first question is asked under a drawing by `ask`; where that has the prompt in it, no two rows share it.
+    Two models answer. The first question is asked under a drawing by `ask`; where that has the prompt in it, no two
+    rows share it.
     """
-    lists = "\n".join(f"      {name}: [{', '.join(f'{name}{at}' for at in range(values))}]" for name in LISTS)
+    lists = "\n".join(f"      {name}: [{', '.join(f'{name[0]}{at}' for at in range(values))}]" for name in LISTS)
     return f"""\
 recipe: 1
 name: product

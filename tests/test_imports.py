@@ -47,6 +47,7 @@ WITHOUT_TORCH = [
     ".engine.digests",
     ".engine.visuals",
     ".engine.models",
+    ".engine.lengths",
     ".engine.figures",
     ".engine.report",
     ".engine.running",

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .. import devices, plan
+from .. import devices, lengths, models, plan
 from ..errors import InputError, Place, Problem
 from ..quiet import quiet
 
@@ -84,15 +84,31 @@ class FluxGenerator:
 
     @torch.no_grad()
     def condition(self, prompts: Sequence[str], negatives: Sequence[str]) -> FluxConditioning:
-        """Encode B prompts by the stock text path: CLIP pooled, T5 padded to the plan's length; no negatives."""
+        """Encode B prompts by the stock text path: CLIP pooled, T5 padded to the plan's length; no negatives.
+
+        CLIP reads the beginning of a long prompt, as the stock pipeline has it: that is no news, and not told.
+        """
         if self._pipeline.text_encoder is None:
             raise RuntimeError("the text encoders were released")
+        length = self._chosen.text_length
         parts = [prompts[start : start + ENCODED_AT_ONCE] for start in range(0, len(prompts), ENCODED_AT_ONCE)]
-        encoded = [
-            self._pipeline.encode_prompt(list(part), device=self._device, max_sequence_length=self._chosen.text_length)
-            for part in parts
-        ]
+        with quiet():
+            self._refuse_cut(prompts)
+            encoded = [
+                self._pipeline.encode_prompt(list(part), device=self._device, max_sequence_length=length)
+                for part in parts
+            ]
         return FluxConditioning(torch.cat([one[0] for one in encoded]), torch.cat([one[1] for one in encoded]))
+
+    def _refuse_cut(self, prompts: Sequence[str]) -> None:
+        """Raises `InputError` for what T5 would cut, where there was no file of a tokenizer to say so before."""
+        if models.reads(self._chosen.model) is not None:
+            return
+        for prompt in dict.fromkeys(prompts):
+            count = len(self._pipeline.tokenizer_2(prompt).input_ids)
+            if count > self._chosen.text_length:
+                message = lengths.said(prompt, count, self._chosen.text_length)
+                raise InputError([Problem(Place(self._chosen.model.address), "", message)])
 
     def release_encoders(self) -> None:
         self._pipeline.register_modules(text_encoder=None, text_encoder_2=None)
