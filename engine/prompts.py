@@ -175,7 +175,7 @@ def _from_template(
     for values in combinations:
         row: dict[str, Value] = dict(zip(names, values, strict=True))
         try:
-            prompt = render(source.template, {**variables, **row}).strip()
+            prompt = " ".join(render(source.template, {**variables, **row}).split())
         except BadTemplate as error:
             problems.add((*path, "template"), error.message, error.hint)
             return []

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import hollow
 import pytest
-from control_recipes.engine import tables
+from control_recipes.engine import models, tables
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.plan import Row
 from control_recipes.engine.recipe import read
 from control_recipes.engine.resolve import resolve
+from tokenizers import Tokenizer
 
 TEST = "test: [{prompt: a white ball, color: white, thing: ball}]"
 
@@ -123,6 +124,20 @@ def test_a_file_of_too_many_prompts_is_refused_and_not_cut(tmp_path: Path, monke
     row = '{"prompt": "a red ball", "color": "red", "thing": "ball"}\n'
     assert len(held_out(tmp_path, "{file: p.jsonl}", "p.jsonl", 10 * row)) == 10
     assert "holds more than 10 prompts: p.jsonl" in refused(tmp_path, "{file: p.jsonl}", "p.jsonl", 11 * row)
+
+
+def test_an_empty_word_leaves_no_gap_in_a_prompt(tmp_path: Path) -> None:
+    lists = "for: {size: ['', small], color: [red], thing: [ball], lines: ['']}"
+    source = f"{{template: ' a {{{{ size }}}} {{{{ color }}}}   {{{{ thing }}}} {{{{ lines }}}} ', {lists}}}"
+    assert [row.prompt for row in held_out(tmp_path, source)] == ["a red ball", "a small red ball"]
+    written = '{"prompt": "a  red ball", "color": "red", "thing": "ball"}\n'
+    assert [row.prompt for row in held_out(tmp_path, "{file: p.jsonl}", "p.jsonl", written)] == ["a  red ball"]
+
+
+@pytest.mark.parametrize("part", ["tokenizer", "tokenizer_2"])
+def test_the_worlds_generator_reads_a_gap_as_a_space(part: str) -> None:
+    tokenizer = Tokenizer.from_file(str(models.CHECKPOINTS / "generator" / part / "tokenizer.json"))
+    assert tokenizer.encode(" a  red\n\tball ").ids == tokenizer.encode("a red ball").ids
 
 
 def test_a_template_goes_over_the_product_in_order(tmp_path: Path) -> None:
