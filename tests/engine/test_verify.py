@@ -298,7 +298,7 @@ def test_probes_of_the_first_version_are_known_by_their_bits_alone():
     found = [probes.Compared("a", True, None), probes.Compared("b", False, None)]
     told = list(verify_work._judged(found, ("threads 2, here 1",)))
     assert [one.ok for one in told] == [None]
-    assert "1 pictures cannot be compared on another platform (threads 2, here 1)" in told[0].text
+    assert "1 picture cannot be compared on another platform (threads 2, here 1)" in told[0].text
 
 
 def test_the_locks_number_of_threads_is_taken_and_given_back(here: Path, monkeypatch: pytest.MonkeyPatch):
