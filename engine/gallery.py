@@ -24,7 +24,11 @@ class Source:
 
 def find(file: str) -> Source:
     """The recipe that a command line names: a path, or else the name of a gallery recipe; `InputError` for neither."""
-    if Path(file).exists() or Path(file).name != file:
+    if not Path(file).name or Path(file).is_dir():
+        what = "is a folder" if file else "is no name of a file"
+        raise InputError([Problem(Place(file or "FILE"), "", what, "give a recipe, such as horizon_low.yaml")])
+    # a lock can be run from where its recipe is gone
+    if any(path.exists() for path in (Path(file), Path(file).with_suffix(".lock"))) or Path(file).name != file:
         return Source(Path(file), False)
     named = _gallery(file)
     if named is None:

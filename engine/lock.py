@@ -183,8 +183,8 @@ def renewed(old: Lock | None, fresh: Inputs, recipe: str = "") -> Lock:
 
 
 def relative(path: Path, lock: Path) -> str:
-    """A path as seen from a lock's folder, with forward slashes."""
-    return Path(os.path.relpath(path.resolve(), lock.resolve().parent)).as_posix()
+    """A path as seen from a lock's folder, with forward slashes; a link counts as what it is called."""
+    return Path(os.path.relpath(path.parent.resolve() / path.name, lock.resolve().parent)).as_posix()
 
 
 def _text(lock: Lock) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -78,7 +77,7 @@ def restore(recipe: Recipe | Thawed, plan: Plan, folder: Path, lock: Path, name:
 
 
 def follow(lock: Path, folder: Path, aside: Path, say: Say) -> None:
-    """Let a lock name its adapter where that lies now, if it lay in a run folder that was renamed `aside`.
+    """Let a lock name its adapter where that will lie, if it lies in a run folder that is to be renamed `aside`.
 
     A lock that cannot be read is left as it is.
     """
@@ -88,11 +87,10 @@ def follow(lock: Path, folder: Path, aside: Path, say: Say) -> None:
         return
     if old.outcome is None:
         return
-    named = Path(os.path.normpath(lock.resolve().parent / old.outcome.adapter))
-    before = folder.parent.resolve() / folder.name
-    if not named.is_relative_to(before):
+    named = (lock.resolve().parent / old.outcome.adapter).resolve()
+    if folder.is_symlink() or not named.is_relative_to(folder.resolve()):
         return
-    moved = locks.relative(aside / named.relative_to(before), lock)
+    moved = locks.relative(aside / named.relative_to(folder.resolve()), lock)
     locks.write(replace(old, outcome=replace(old.outcome, adapter=moved)), lock)
     say(f"{lock}: its adapter is {moved} now")
 

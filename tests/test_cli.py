@@ -419,7 +419,7 @@ def test_report_is_written_anew(ran: dict[str, Any]):
 
 
 def test_a_folder_in_use_is_refused(tiny: Path, capsys: pytest.CaptureFixture[str]):
-    from control_recipes.engine.running import held
+    from control_recipes.engine.run_folder import held
 
     with held(Path("runs/tiny")):
         assert recipe("run", "tiny.yaml") == 2

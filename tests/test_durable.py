@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from commandline import recipe, start
-from control_recipes.engine import models, plan, running
+from control_recipes.engine import models, plan, run_folder, running
 
 RUN = Path("runs/tiny")
 QUICK = (
@@ -264,7 +264,7 @@ def test_a_folder_stays_held_while_another_takes_its_place(done: Path, capsys: p
         def say(self, text: str) -> None: ...
 
         def step(self, step: object) -> None:
-            with pytest.raises(Exception, match="in use by another run"), running.held(Path("runs/tiny.1")):
+            with pytest.raises(Exception, match="in use by another run"), run_folder.held(Path("runs/tiny.1")):
                 pass
             seen.append(True)
 
@@ -350,12 +350,12 @@ def test_a_plan_beside_another_plans_figures_is_not_taken_for_theirs(done: Path,
 
 
 def test_a_plan_that_is_gone_or_damaged_is_written_again(done: Path, capsys: pytest.CaptureFixture[str]):
-    wanted = plan.digest(running.read_plan(RUN))
+    wanted = plan.digest(run_folder.read_plan(RUN))
     for spoil in (lambda path: path.unlink(), lambda path: path.write_bytes(b"[]")):
         spoil(RUN / "plan.json")
         assert recipe("run", "tiny.yaml") == 0
         assert "up to date" in capsys.readouterr().err
-        assert plan.digest(running.read_plan(RUN)) == wanted
+        assert plan.digest(run_folder.read_plan(RUN)) == wanted
     (RUN / "plan.json").unlink()
     assert recipe("run", "tiny.yaml", "--set", "train.steps=1") == 0
     assert "renamed runs/tiny.1" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import ran
-from control_recipes.engine import jobs, lock
+from control_recipes.engine import jobs, lock, lock_places
 from control_recipes.engine.errors import CheckFailed, InputError
 from control_recipes.engine.gallery import Source
 from control_recipes.engine.recipe import read
@@ -211,14 +211,14 @@ def test_frozen_refuses_what_is_not_as_the_lock_has_it(here: Path):
 
 
 def test_a_lock_names_its_recipe(here: Path):
-    assert jobs.named(Source(FILE, False), Path("runs/tiny/tiny.lock")) == "../../tiny.yaml"
+    assert lock_places.named(Source(FILE, False), Path("runs/tiny/tiny.lock")) == "../../tiny.yaml"
     gallery = Source(jobs.gallery.FOLDER / "horizon_low.yaml", True)
-    assert jobs.named(gallery, Path("runs/a/a.lock")) == "gallery:horizon_low.yaml"
+    assert lock_places.named(gallery, Path("runs/a/a.lock")) == "gallery:horizon_low.yaml"
     inputs = lock.Inputs("", "{}", "", ())
-    assert jobs.of_lock(lock.Lock(inputs, recipe="gallery:horizon_low.yaml"), Path("x.lock")) == gallery
-    assert jobs.of_lock(lock.Lock(inputs, recipe="gallery:nothing.yaml"), Path("x.lock")) is None
-    assert jobs.of_lock(lock.Lock(inputs), LOCK) == Source(FILE, False)  # of version 1: what lies beside it
-    assert jobs.of_lock(lock.Lock(inputs), Path("other.lock")) is None
+    assert lock_places.of_lock(lock.Lock(inputs, recipe="gallery:horizon_low.yaml"), Path("x.lock")) == gallery
+    assert lock_places.of_lock(lock.Lock(inputs, recipe="gallery:nothing.yaml"), Path("x.lock")) is None
+    assert lock_places.of_lock(lock.Lock(inputs), LOCK) == Source(FILE, False)  # of version 1: what lies beside it
+    assert lock_places.of_lock(lock.Lock(inputs), Path("other.lock")) is None
 
 
 def test_frozen_takes_included_texts_from_the_run_folder_too(tmp_path: Path):
