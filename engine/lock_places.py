@@ -65,7 +65,11 @@ def written(
     home = own if source.gallery or not _writable(path) else path
     if home != path and not source.gallery:
         say(f"{path}: cannot be written, so the lock is {home}")
-    if not sets or (old is not None and old.inputs.sets):
+    if old is not None and old.inputs.sets:
+        if sets and tuple(sets) != old.inputs.sets:
+            say(f"{home}: was the lock of the trial with {shown(old.inputs.sets)}, and will be this one's")
+        return home
+    if not sets:
         return home
     if old is None:
         as_written = "once `recipe run` or `recipe lock` without --set has written one"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,9 @@ from .inputs import gathered
 from .lock import Lock, Platform
 from .plan import Plan
 from .recipe import Recipe
+from .run_folder import RESULT
 
 _CHANGES = 12  # that are listed when a lock is out of date
-_RESULT = "result.json"
 
 Say = Callable[[str], None]
 
@@ -29,6 +30,17 @@ def tell_changes(plan: Plan, lock: Path, say: Say) -> None:
         say(f"{lock}: {line}")
     if len(changes) > _CHANGES:
         say(f"{lock}: and {len(changes) - _CHANGES} changes more")
+
+
+def tell_elsewhere(plan: Plan, lock: Path, folder: Path, say: Say) -> None:
+    """Say where a finished run of this plan lies already, if the lock names its adapter in another folder."""
+    old = locks.read(lock) if lock.exists() else None
+    if old is None or old.outcome is None or not (_same(old, plan) and _names(old, lock)):
+        return
+    there = (lock.resolve().parent / old.outcome.adapter).parent
+    if there.resolve() != folder.resolve() and (there / RESULT).is_file():
+        shown = os.path.relpath(there)
+        say(f"{shown} holds a finished run of this very plan: with --out {shown} nothing would be trained again")
 
 
 def begin(plan: Plan, folder: Path, done: int, lock: Path, old: Lock | None, fast: bool, say: Say) -> Platform:
@@ -71,7 +83,7 @@ def restore(recipe: Recipe | Thawed, plan: Plan, folder: Path, lock: Path, name:
     if old is not None and _same(old, plan) and _names(old, lock):
         return
     tell_changes(plan, lock, say)
-    outcome = outcomes.of_finished(folder, folder / _RESULT, plan, lock)
+    outcome = outcomes.of_finished(folder, folder / RESULT, plan, lock)
     locks.write(Lock(gathered(recipe, plan, old), platforms.of_run(folder), outcome, name), lock)
     say(f"{lock}: written again, from {folder}")
 

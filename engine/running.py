@@ -84,6 +84,8 @@ def run(
             locking.restore(recipe, plan, folder, lock, name, listener.say)
             return _here(found, plan, folder, lock)
         locking.tell_changes(plan, lock, listener.say)
+        if not again:
+            locking.tell_elsewhere(plan, beside or lock, folder, listener.say)
         if there in ("", digest):
             return _worked(recipe, plan, folder, lock, listener, again, fast, name)
         aside = run_folder.aside(folder, recipe)

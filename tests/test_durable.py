@@ -366,7 +366,9 @@ def test_what_again_cannot_delete_is_named(done: Path, capsys: pytest.CaptureFix
         assert recipe("run", "tiny.yaml", "--again", "--json") == 3
     told = capsys.readouterr()
     (problem,) = json.loads(told.out)["problems"]
-    assert problem["message"] == "runs/tiny: cannot be cleared: state.safetensors: Permission denied"
+    assert (
+        problem["message"] == "runs/tiny: cannot be cleared: runs/tiny/checkpoint/state.safetensors: Permission denied"
+    )
     assert problem["hint"].endswith("once that is mended, the same command trains anew")
 
 
@@ -403,11 +405,15 @@ def test_what_killed_writers_left_is_deleted_and_told(done: Path, capsys: pytest
 
 
 def test_a_run_that_is_forgotten_is_never_half_there(done: Path, monkeypatch: pytest.MonkeyPatch):
-    def die(*_: object, **__: object) -> None:
-        raise SystemExit(70)
+    unlink = Path.unlink
+
+    def die(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "state.safetensors":
+            raise SystemExit(70)
+        unlink(path, missing_ok)
 
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "rmtree", die)
+        patch.setattr(Path, "unlink", die)
         assert recipe("run", "tiny.yaml", "--again", "--quiet") == 70
     assert not (RUN / "result.json").exists()
     assert (RUN / "report.html").exists()

@@ -10,7 +10,7 @@ import pytest
 import ran
 from control_recipes.engine import jobs, lock, lock_places
 from control_recipes.engine.errors import CheckFailed, InputError
-from control_recipes.engine.gallery import Source
+from control_recipes.engine.gallery import FOLDER, Source
 from control_recipes.engine.recipe import read
 from control_recipes.engine.verify import verify
 
@@ -212,7 +212,7 @@ def test_frozen_refuses_what_is_not_as_the_lock_has_it(here: Path):
 
 def test_a_lock_names_its_recipe(here: Path):
     assert lock_places.named(Source(FILE, False), Path("runs/tiny/tiny.lock")) == "../../tiny.yaml"
-    gallery = Source(jobs.gallery.FOLDER / "horizon_low.yaml", True)
+    gallery = Source(FOLDER / "horizon_low.yaml", True)
     assert lock_places.named(gallery, Path("runs/a/a.lock")) == "gallery:horizon_low.yaml"
     inputs = lock.Inputs("", "{}", "", ())
     assert lock_places.of_lock(lock.Lock(inputs, recipe="gallery:horizon_low.yaml"), Path("x.lock")) == gallery
