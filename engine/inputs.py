@@ -9,7 +9,7 @@ from . import lock as locks
 from . import models
 from .errors import InputError, Place, Problem
 from .frozen import Thawed
-from .lock import Digests, Inputs, Lock, Weights
+from .lock import Digests, Inputs, Lock, LockedModel
 from .paths import inside
 from .plan import Asset, Model, Plan
 from .recipe import Recipe
@@ -46,21 +46,21 @@ def _changed(old: Digests, new: Digests) -> list[str]:
     return [name for name, sha256 in new if before.get(name, sha256) != sha256]
 
 
-def hub(plan: Plan, known: Inputs | None) -> list[Weights]:
+def hub(plan: Plan, known: Inputs | None) -> list[LockedModel]:
     """The hub models of a plan with what is known of their files; `InputError` as `gathered`."""
     before = {(one.address, one.revision): dict(one.files) for one in known.models} if known else {}
     found = {model.address: model for model in locks.models_of(plan) if model.revision}
-    return [_weights(model, before.get((address, model.revision), {})) for address, model in found.items()]
+    return [_locked(model, before.get((address, model.revision), {})) for address, model in found.items()]
 
 
-def _weights(model: Model, before: dict[str, str]) -> Weights:
+def _locked(model: Model, before: dict[str, str]) -> LockedModel:
     here = dict(models.present(Path(model.folder)))
     changed = [name for name in sorted(here.keys() & before.keys()) if here[name] != before[name]]
     if changed:
         hint = "the copy on this machine is damaged: delete that folder, and it is fetched again"
         where = f"{model.folder}/{changed[0]}"
         raise InputError([Problem(Place(where), "", f"is not what the lock has of {model.address}", hint)])
-    return Weights(model.address, model.family, model.revision, tuple(sorted({**before, **here}.items())))
+    return LockedModel(model.address, model.family, model.revision, tuple(sorted({**before, **here}.items())))
 
 
 def _files(recipe: Recipe, plan: Plan) -> Digests:

@@ -25,7 +25,7 @@ Digests = tuple[tuple[str, str], ...]  # (name, sha256), sorted by name
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
+class LockedModel:
     """A model's files. Those of a hub model are known once they are on some machine; its commit is always."""
 
     address: str  # as the recipe writes it
@@ -44,7 +44,7 @@ class Inputs:
     sets: tuple[str, ...]  # overrides, KEY=VALUE, in the order given
     included: Digests = ()  # what the recipe includes; informational as well
     files: Digests = ()  # prompts, pictures and adapters that the recipe names, as it names them
-    models: tuple[Weights, ...] = ()  # sorted by address
+    models: tuple[LockedModel, ...] = ()  # sorted by address
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +101,12 @@ def inputs(
     sets: tuple[str, ...] = (),
     included: Digests = (),
     files: Digests = (),
-    hub: Sequence[Weights] = (),
+    hub: Sequence[LockedModel] = (),
 ) -> Inputs:
     """The lock's inputs for a plan; `hub` are the hub models whose files are known."""
     known = {(one.address, one.revision): one.files for one in hub}
     weights = tuple(
-        Weights(address, one.family, one.revision, one.files or known.get((address, one.revision), ()))
+        LockedModel(address, one.family, one.revision, one.files or known.get((address, one.revision), ()))
         for address, one in sorted({model.address: model for model in models_of(plan)}.items())
     )
     return Inputs(plans.digest(plan), plans.canonical(plan), recipe_sha256, sets, included, files, weights)
