@@ -57,9 +57,9 @@ def extract(adapter: Path) -> Carried:
     name = plans.parse(inputs.plan, str(adapter)).name
     if not re.fullmatch(NAME, name):
         raise _refused(adapter, "is called in a way that no recipe can be called")
-    recipe, included = metadata.get("control_recipes.recipe", ""), _included(adapter, metadata)
-    _check(adapter, recipe, included, inputs)
-    return Carried(name, recipe, included, inputs)
+    recipe, texts = metadata.get("control_recipes.recipe", ""), included(adapter, metadata)
+    _check(adapter, recipe, texts, inputs)
+    return Carried(name, recipe, texts, inputs)
 
 
 def _check(adapter: Path, recipe: str, included: Mapping[str, str], inputs: Inputs) -> None:
@@ -111,7 +111,8 @@ def _check_free(folder: Path, name: PurePosixPath) -> None:
         raise InputError([Problem(Place(str(taken[0])), "", "is there already", hint)])
 
 
-def _included(adapter: Path, metadata: Mapping[str, str]) -> dict[str, str]:
+def included(adapter: Path, metadata: Mapping[str, str]) -> dict[str, str]:
+    """The texts that a carried recipe includes, by their paths from it; `InputError` where that cannot be read."""
     try:
         found = _TEXTS.validate_json(metadata.get("control_recipes.included", "{}"))
     except ValidationError as error:

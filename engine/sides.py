@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from . import headers, made_for
 from . import lock as locks
 from .errors import InputError, Place, Problem
+from .extract import included
 from .plan import Plan, parse
 from .recipe import Recipe
 
@@ -60,19 +59,7 @@ def of_adapter(path: Path) -> Side:
     metadata = headers.read(path).metadata
     inputs = made_for.carried(path, metadata)
     if recipe := metadata.get("control_recipes.recipe", ""):
-        sha256s = {hashlib.sha256(text.encode()).hexdigest() for text in (recipe, *_included(metadata))}
+        sha256s = {hashlib.sha256(text.encode()).hexdigest() for text in (recipe, *included(path, metadata).values())}
     else:  # one that was trained from a lock whose recipe was not there any more knows its digests
         sha256s = {inputs.recipe_sha256, *(sha256 for _, sha256 in inputs.included)}
     return Side(parse(inputs.plan, str(path)), frozenset({*sha256s, *inputs.sets}))
-
-
-def _included(metadata: Mapping[str, str]) -> list[str]:
-    try:
-        found: object = json.loads(metadata.get("control_recipes.included", "{}"))
-    except (ValueError, RecursionError):
-        return []
-    return (
-        [text for text in cast(dict[str, object], found).values() if isinstance(text, str)]
-        if isinstance(found, dict)
-        else []
-    )
