@@ -20,7 +20,11 @@ _NAMED = 3  # files, that a message lists
 def carried(path: Path, metadata: Mapping[str, str]) -> Inputs:
     """The inputs that an adapter of ours carries; `InputError` for any other."""
     if "control_recipes.inputs" not in metadata:
-        raise InputError([Problem(Place(str(path)), "", "carries no recipe: `recipe run` did not write it")])
+        message, hint = "carries no recipe: `recipe run` did not write it", ""
+        if "control_recipes.inputs" in metadata.get("control_recipes.left_out", "").split():
+            message = "does not carry what it was made from: its plan is too long for a safetensors header"
+            hint = "the lock of its run has it"
+        raise InputError([Problem(Place(str(path)), "", message, hint)])
     return locks.inputs_of(metadata["control_recipes.inputs"], str(path))
 
 

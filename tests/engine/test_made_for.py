@@ -50,6 +50,16 @@ def test_a_copy_of_a_hub_model_is_known_by_its_weights():
     assert made_for.another(carried(hub, (known,)), other) != ""
 
 
+def test_an_adapter_whose_plan_was_too_long_to_carry_is_not_called_anothers(tmp_path: Path):
+    left_out = {"control_recipes.left_out": "control_recipes.recipe control_recipes.inputs"}
+    with pytest.raises(InputError, match="its plan is too long for a safetensors header") as raised:
+        made_for.carried(tmp_path / "a.safetensors", left_out)
+    assert "the lock of its run has it" in str(raised.value)
+    for other in ({}, {"control_recipes.left_out": "control_recipes.recipe"}):
+        with pytest.raises(InputError, match="`recipe run` did not write it"):
+            made_for.carried(tmp_path / "a.safetensors", other)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return ran.finished(tmp_path_factory.mktemp("finished"))
