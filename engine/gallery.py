@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from . import files
+from .document import scalar
 from .errors import InputError, Place, Problem
 from .values import NAME
 
@@ -78,7 +79,9 @@ def init(name: str, origin: str, folder: Path) -> list[Path]:
     if not re.fullmatch(NAME, name):
         raise InputError([Problem(Place(name), "", "is no name for a recipe", f"it must match {NAME}")])
     text = source.read_text(encoding="utf-8")
-    text = re.sub(r"^name:.*$", f"name: {name}", text, count=1, flags=re.MULTILINE)
+    # `null` and `true` are names of files, but in YAML only with quotes
+    said = name if isinstance(scalar(name), str) else f'"{name}"'
+    text = re.sub(r"^name:.*$", f"name: {said}", text, count=1, flags=re.MULTILINE)
     text = text.replace(f"recipe run {source.name}", f"recipe run {name}.yaml")
     wanted = {folder / f"{name}.yaml": text.encode()}
     for asset in sorted(set(re.findall(r"assets/[\w./-]+", text))):

@@ -505,6 +505,9 @@ def test_gallery_is_listed_and_started_from(
     assert not Path("my own.yaml").exists()
     assert recipe("check", "mine.yaml") == 0
     assert "\nname: mine\n" in Path("mine.yaml").read_text("utf-8")
+    for name in ("null", "true"):  # which YAML takes for something else
+        assert recipe("init", name) == 0
+        assert recipe("check", f"{name}.yaml") == 0
 
 
 def test_a_gallery_name_writes_under_runs(
