@@ -16,11 +16,12 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from . import files, lockfile
+from . import files, lockfile, texts
 from . import plan as plans
 from .errors import InputError, Place, Problem
 
 VERSION = lockfile.VERSION
+LARGEST = 256 * 2**20  # bytes; as many prompts as a recipe may have, with all that is asked of each, take fewer
 Digests = tuple[tuple[str, str], ...]  # (name, sha256), sorted by name
 
 
@@ -138,9 +139,10 @@ def digest(lock: Lock) -> str:
 
 
 def read(path: Path) -> Lock:
-    """Read a lock; `InputError` where it is none, was edited by hand, or is of a later version."""
+    """Read a lock; `InputError` where it is none, cannot be read, was edited by hand, or is of a later version."""
+    text = texts.load(path, LARGEST)[0].replace("\r\n", "\n")  # as git may check it out
     try:
-        return TypeAdapter(Lock).validate_python(lockfile.flat(*lockfile.parse(path.read_text(encoding="utf-8"))))
+        return TypeAdapter(Lock).validate_python(lockfile.flat(*lockfile.parse(text)))
     except ValidationError as error:
         raise _refuse(path, f"lacks what a lock holds: {error.errors()[0]['msg']}") from error
     except ValueError as error:

@@ -418,6 +418,18 @@ def test_report_is_written_anew(ran: dict[str, Any]):
     assert page.read_text("utf-8") == text
 
 
+def test_a_report_waits_for_no_pipe_that_its_run_calls_a_lock(
+    ran: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder, pipe = tmp_path / "given", tmp_path / "elsewhere.lock"
+    shutil.copytree("runs/tiny", folder)
+    os.mkfifo(pipe)
+    result = json.loads((folder / "result.json").read_text("utf-8"))
+    (folder / "result.json").write_text(json.dumps({**result, "lock": str(pipe)}), "utf-8")
+    assert recipe("report", str(folder)) == 2
+    assert "elsewhere.lock: cannot be read: is no file but a device or a pipe" in capsys.readouterr().err
+
+
 def test_a_folder_in_use_is_refused(tiny: Path, capsys: pytest.CaptureFixture[str]):
     from control_recipes.engine.running import held
 
