@@ -235,3 +235,12 @@ def test_frozen_takes_included_texts_from_the_run_folder_too(tmp_path: Path):
     assert (found.text, [one.text for one in found.included]) == ("include: [base.yaml]\n", [text])
     (run / "included" / "base.yaml").write_text("stay: {weight: 1}\n", "utf-8")
     assert frozen.thawed(locked, recipe, run).text == ""
+
+
+def test_a_lock_that_cannot_be_read_holds_no_revisions(here: Path):
+    assert jobs.revisions(Source(FILE, False)) == {}
+    write_lock()
+    assert jobs.revisions(Source(FILE, False)) == {MODEL: OLD}
+    LOCK.unlink()
+    LOCK.mkdir()  # which the operating system refuses to read, as it does a file that belongs to another
+    assert jobs.revisions(Source(FILE, False)) == {}
