@@ -201,6 +201,7 @@ def check(
     debug: Debug = False,
 ) -> None:
     """Name every mistake, loading no model."""
+    from .engine import jobs
     from .engine.counting import counted
     from .engine.problems import untold
     from .engine.resolve import resolve
@@ -208,7 +209,8 @@ def check(
     problems: list[Problem] = []
     for file in files:
         try:
-            plan = resolve(_read(_find(file, _talk(quiet)), sets, allow_outside))
+            source = _find(file, _talk(quiet))
+            plan = resolve(_read(source, sets, allow_outside), jobs.revisions(source))
             if not (quiet or as_json):
                 rows, questions = len(plan.train_rows), len(plan.questions)
                 print(f"{file}: ok ({counted(rows, 'prompt')} to train on, {counted(questions, 'question')})")
@@ -409,10 +411,14 @@ def diff(
     debug: Debug = False,
 ) -> None:
     """Say in words what changed in meaning."""
-    from .engine import differences, sides
+    from .engine import differences, jobs, sides
+
+    def recipe(file: str) -> sides.Side:
+        source = _find(file, _talk(quiet))
+        return sides.of_recipe(_read(source, sets, allow_outside), jobs.revisions(source))
 
     def side(file: str) -> sides.Side:
-        return sides.of(file, lambda: _read(_find(file, _talk(quiet)), sets, allow_outside))
+        return sides.of(file, lambda: recipe(file))
 
     before, after = side(old), side(new)
     found = differences.between(before.plan, after.plan)

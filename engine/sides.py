@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from . import headers, made_for
 from . import lock as locks
@@ -31,18 +32,19 @@ def prose(old: Side, new: Side) -> str:
     return NOTHING if old.texts == new.texts else PROSE
 
 
-def of(file: str, read: Callable[[], Recipe]) -> Side:
-    """The side that a file on the command line is, by its ending; a recipe is read by `read`."""
+def of(file: str, recipe: Callable[[], Side]) -> Side:
+    """The side that a file on the command line is, by its ending; what is neither lock nor adapter is a `recipe`."""
     if file.endswith(".lock"):
         return of_lock(Path(file))
-    return of_adapter(Path(file)) if file.endswith(".safetensors") else of_recipe(read())
+    return of_adapter(Path(file)) if file.endswith(".safetensors") else recipe()
 
 
-def of_recipe(recipe: Recipe) -> Side:
-    """A recipe's own side."""
+def of_recipe(recipe: Recipe, revisions: Mapping[str, str] = MappingProxyType({})) -> Side:
+    """A recipe's own side; a hub model stays at the commit that `revisions` has for its address, as a lock does."""
     from .resolve import resolve
 
-    return Side(resolve(recipe), frozenset({recipe.sha256, *(sha256 for _, sha256 in recipe.digests), *recipe.sets}))
+    plan = resolve(recipe, revisions)
+    return Side(plan, frozenset({recipe.sha256, *(sha256 for _, sha256 in recipe.digests), *recipe.sets}))
 
 
 def of_lock(path: Path) -> Side:

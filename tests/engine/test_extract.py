@@ -86,9 +86,7 @@ def test_as_one_stream_the_recipe_stands_first_word_for_word(here: Path):
         (["tiny.yaml", "tiny.recipe.yaml"], "tiny.recipe2"),
     ],
 )
-def test_a_recipe_that_is_called_as_what_it_includes_gets_a_name_of_its_own(
-    here: Path, included: list[str], stem: str
-):
+def test_a_recipe_that_is_called_as_what_it_includes_gets_a_name_of_its_own(here: Path, included: list[str], stem: str):
     carried = extract.extract(ADAPTER)
     texts = dict.fromkeys(included, "a: 1\n")
     paths = extract.write(extract.Carried("tiny", carried.recipe, texts, carried.inputs), here / "out")

@@ -40,7 +40,7 @@ def written(recipe: Recipe, folder: Path) -> tuple[Path, Path]:
 def test_recipes_locks_and_adapters_are_alike(file: Path, tmp_path: Path):
     recipe = read(file)
     for path in written(recipe, tmp_path):
-        one = sides.of(str(path), lambda: recipe)
+        one = sides.of(str(path), lambda: sides.of_recipe(recipe))
         assert differences.between(sides.of_recipe(recipe).plan, one.plan).same
         assert sides.prose(sides.of_recipe(recipe), one) == sides.NOTHING
 
@@ -60,7 +60,10 @@ def test_an_adapter_without_its_text_is_known_by_its_digests(file: Path, tmp_pat
 def test_prose_is_told_from_nothing(file: Path, tmp_path: Path):
     recipe = read(file)
     commented = other(file, "name: horizon_low\n", "name:  'horizon_low'  # a comment\n")
-    for old in (sides.of_recipe(recipe), *(sides.of(str(path), lambda: recipe) for path in written(recipe, tmp_path))):
+    for old in (
+        sides.of_recipe(recipe),
+        *(sides.of(str(path), lambda: sides.of_recipe(recipe)) for path in written(recipe, tmp_path)),
+    ):
         new = sides.of_recipe(commented)
         assert differences.between(old.plan, new.plan).same
         assert sides.prose(old, new) == sides.PROSE
