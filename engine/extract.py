@@ -82,7 +82,8 @@ def write(carried: Carried, folder: Path) -> list[Path]:
     """Write NAME.yaml, what it includes and NAME.lock into a folder; `InputError` where one would take a file's place.
 
     NAME.recipe.yaml and NAME.recipe.lock where the recipe includes a file that is called so, as one that has its name
-    from there does: what it includes keeps its path, or the recipe would not find it. The lock holds the inputs alone: `recipe run --frozen` runs them, `recipe lock --check` says what differs here.
+    from there does: what it includes keeps its path, or the recipe would not find it. The lock holds the inputs alone:
+    `recipe run --frozen` runs them, `recipe lock --check` says what differs here.
     """
     stem = _stem(carried)
     lock, texts = PurePosixPath(f"{stem}.lock"), _texts(carried, stem)
