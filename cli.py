@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from .engine import interrupt
-from .engine.errors import ControlError, InputError, Problem, of_system
+from .engine.errors import ControlError, InputError, Place, Problem, of_system
 
 if TYPE_CHECKING:
     from .engine.gallery import Source
@@ -103,6 +103,7 @@ def main() -> None:
     if not _READING.isdisjoint(sys.argv[1:2]):
         _expect_no_garbage()
     try:
+        _refuse_no_utf8(sys.argv[1:])
         app()
     except (ControlError, OSError) as raised:
         if "--debug" in sys.argv:
@@ -114,6 +115,14 @@ def main() -> None:
             print(console.failed(error))
         console.show(error)
         sys.exit(error.exit_status)
+
+
+def _refuse_no_utf8(words: list[str]) -> None:
+    """Raises `InputError` for a path, or a prompt, that nothing here could write or tell."""
+    from .engine.paths import utf8
+
+    if wrong := [Problem(Place(word), "", "is no UTF-8 text", "rename it") for word in words if not utf8(word)]:
+        raise InputError(wrong)
 
 
 def _expect_no_garbage() -> None:
@@ -159,7 +168,7 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Train, evaluate, lock and report."""
-    from .engine import console, jobs, running, unbuilt
+    from .engine import console, jobs, paths, running, unbuilt
 
     if out is not None and len(files) > 1:
         raise typer.BadParameter("one folder holds one run: give one FILE with --out")
@@ -172,6 +181,7 @@ def run(
         todo = [jobs.job(source, out, sets or (), mode, reader, allow_outside, talk.say) for source in sources]
         for job in todo:
             unbuilt.refuse(job.plan, job.recipe.document)
+            paths.refuse_unwritable(job.folder / f"{job.plan.name}.safetensors")
         if locked:
             jobs.refuse_stale(todo)
         met = True

@@ -10,6 +10,7 @@ from pathlib import Path
 from . import files
 from .document import scalar
 from .errors import InputError, Place, Problem
+from .paths import refuse_unwritable
 from .values import NAME
 
 FOLDER = Path(__file__).parent.parent / "recipes"
@@ -24,7 +25,11 @@ class Source:
 
 
 def find(file: str) -> Source:
-    """The recipe that a command line names: a path, or else the name of a gallery recipe; `InputError` for neither."""
+    """The recipe that a command line names: a path, or else the name of a gallery recipe; `InputError` for neither.
+
+    It is raised too where its lock could not be called as it is, before a run finds that out at its end.
+    """
+    refuse_unwritable(Path(file).with_suffix(".lock") if Path(file).name else Path(file))
     if Path(file).exists() or Path(file).name != file:
         return Source(Path(file), False)
     named = _gallery(file)

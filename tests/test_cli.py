@@ -295,6 +295,42 @@ def test_a_mistake_on_the_command_line_is_status_2_and_no_traceback(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_path_that_is_no_utf8_is_refused_before_any_work(tiny: Path, capsys: pytest.CaptureFixture[str]):
+    name = os.fsdecode(b"m\xff")
+    shutil.copy(tiny, f"{name}.yaml")
+    os.mkdir(name)
+    shutil.copy(tiny, name)
+    before = sorted(os.listdir())
+    for words in (["lock", f"{name}.yaml"], ["check", f"{name}.yaml", "--json"], ["run", "tiny.yaml", "--out", name]):
+        assert recipe(*words) == 2
+        assert r"m\udcff" in (told := capsys.readouterr().err)
+        assert "is no UTF-8 text" in told
+    with contextlib.chdir(name):
+        for words in (["run", "tiny.yaml"], ["run", "horizon_low.yaml"], ["lock", "tiny.yaml"]):
+            assert recipe(*words) == 2
+            assert "its name is no UTF-8 text" in capsys.readouterr().err
+        assert os.listdir() == ["tiny.yaml"]
+    os.symlink(name, "link")
+    assert recipe("run", "tiny.yaml", "--out", "link") == 2
+    assert "its name is no UTF-8 text" in capsys.readouterr().err
+    assert sorted(os.listdir()) == sorted([*before, "link"])
+
+
+def test_a_name_that_leaves_no_room_for_its_lock_is_refused_before_any_work(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+):
+    long, longer = f"{'r' * 250}.yaml", f"{'r' * 251}.yml"
+    shutil.copy(tiny, long)
+    shutil.copy(tiny, longer)
+    assert recipe("lock", long) == 0
+    assert Path(long).with_suffix(".lock").is_file()
+    before = sorted(os.listdir())
+    for words in (["run", longer], ["lock", longer]):
+        assert recipe(*words) == 2
+        assert "its name would be longer than 255 bytes" in capsys.readouterr().err
+    assert sorted(os.listdir()) == before
+
+
 OUT_OF_RANGE = {
     "--scale": (("nan", "inf", "-inf", "1e9", "-101"), "-100 to 100"),
     "--seed": (("99999999999999999999", "-1", str(2**63)), f"0 to {2**63 - 1}"),
