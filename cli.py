@@ -168,7 +168,7 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Train, evaluate, lock and report."""
-    from .engine import console, jobs, paths, running, unbuilt
+    from .engine import capacity, console, jobs, paths, running, unbuilt
 
     if out is not None and len(files) > 1:
         raise typer.BadParameter("one folder holds one run: give one FILE with --out")
@@ -181,6 +181,7 @@ def run(
         todo = [jobs.job(source, out, sets or (), mode, reader, allow_outside, talk.say) for source in sources]
         for job in todo:
             unbuilt.refuse(job.plan, job.recipe.document)
+            capacity.refuse_missing(job.plan, job.recipe.document)
             paths.refuse_unwritable(job.folder / f"{job.plan.name}.safetensors")
         if locked:
             jobs.refuse_stale(todo)
@@ -273,11 +274,13 @@ def plan(
     debug: Debug = False,
 ) -> None:
     """Say what would run, and what it needs."""
-    from .engine import jobs, planning
+    from .engine import capacity, jobs, planning
     from .engine.resolve import resolve
 
     source = _find(file, _talk(quiet))
-    resolved = resolve(_read(source, sets, allow_outside), jobs.revisions(source))
+    recipe = _read(source, sets, allow_outside)
+    resolved = resolve(recipe, jobs.revisions(source))
+    capacity.refuse_missing(resolved, recipe.document)
     seen = planning.outlook(resolved)
     measured = None
     if measure:

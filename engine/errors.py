@@ -73,6 +73,13 @@ class Problem:
         return f"{self.place}: {key}{self.message}"
 
 
+def no_device(word: str, number: int) -> tuple[str, str]:
+    """What to say, and the hint, where a machine of so many CUDA devices has not the one that `word` names."""
+    if number:
+        return f"this machine has no {word}: it has {number} of them, counted from 0", "`device: auto` takes the first"
+    return "this machine has no cuda device", "`device: auto` takes what there is"
+
+
 class ControlError(Exception):
     """The root of every error this package raises on purpose."""
 

@@ -205,5 +205,5 @@ def _drawn(drawing: Drawing, width: int, height: int) -> tuple[bool, Tensor]:
 
 def _load(member: Critic) -> critics.Critic:
     with quiet():
-        device = str(devices.device(member.device))
+        device = str(devices.found(member.device))
         return critics.load(member.model.folder, member.model.family, member.dtype, device, member.checkpointing)

@@ -23,7 +23,7 @@ from .lock import Platform
 from .plan import Plan
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 FILE = "platform.json"  # of a run folder: one platform for each session of its training, the last one last
 PACKAGES = ("control-recipes", "diffusers", "numpy", "peft", "pillow", "tokenizers", "torch", "transformers")
@@ -35,13 +35,15 @@ _ARM = {"CPU implementer": "implementer", "CPU variant": "variant", "CPU part": 
 
 
 def here(plan: Plan, fast: bool = False) -> Platform:
-    """The platform that a training of `plan` in this process runs on."""
+    """The platform that a training of `plan` in this process runs on; `InputError` where it lacks a device of it."""
     import platform as machine
     from importlib import metadata
 
     import torch
 
-    places = _places(plan)
+    from . import devices
+
+    places = [devices.found(word) for word in _words(plan)]
     names = [torch.cuda.get_device_name(one) if one.type == "cuda" else one.type for one in places]
     cuda = any(one.type == "cuda" for one in places)
     return Platform(
@@ -127,11 +129,9 @@ def _together(sessions: Sequence[_Session]) -> Platform:
     return replace(last, mixed=tuple(dict.fromkeys(told)), deterministic=all(one.deterministic for one in sessions))
 
 
-def _places(plan: Plan) -> list[torch.device]:
-    """Where a plan computes, the generator's device first."""
-    from .devices import device
-
-    return list(dict.fromkeys(device(one.device) for one in (plan.generator, *plan.critics, *plan.judges)))
+def _words(plan: Plan) -> list[str]:
+    """Where a plan says that it computes, the generator's device first."""
+    return list(dict.fromkeys(one.device for one in (plan.generator, *plan.critics, *plan.judges)))
 
 
 @contextmanager
@@ -142,7 +142,9 @@ def deterministic(plan: Plan, fast: bool = False) -> Generator[None]:
     """
     import torch
 
-    if fast or all(one.type != "cuda" for one in _places(plan)):
+    from . import devices
+
+    if fast or all(devices.device(word).type != "cuda" for word in _words(plan)):
         yield
         return
     os.environ.setdefault(_WORKSPACE, ":4096:8")  # read when CUDA starts
