@@ -122,6 +122,12 @@ class WorkError(ControlError):
         super().__init__(f"{message}\n  hint: {hint}" if hint else message)
 
 
+def changed(file: str) -> WorkError:
+    """What is raised where a file, or a model, is not what it was when the plan was made: no lock would tell of it."""
+    hint = "bring it back as it was; or run again, which plans anew with what is there"
+    return WorkError(f"{file}: has changed since this run was planned", hint)
+
+
 # what a person can only mend by naming another place, and what goes away when there is room
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

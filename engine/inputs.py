@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from . import lock as locks
@@ -10,10 +9,8 @@ from . import models
 from .errors import InputError, Place, Problem
 from .frozen import Thawed
 from .lock import Digests, Inputs, Lock, LockedModel
-from .paths import inside
 from .plan import Asset, Model, Plan
 from .recipe import Recipe
-from .schema_prompts import FilePrompts, PromptSets, Together
 
 
 def gathered(recipe: Recipe | Thawed, plan: Plan, old: Lock | None = None) -> Inputs:
@@ -23,14 +20,14 @@ def gathered(recipe: Recipe | Thawed, plan: Plan, old: Lock | None = None) -> In
     Raises `InputError` where a hub model's file is not what that lock says: a commit's files never change.
     """
     known = None if old is None else old.inputs
-    named = _files(recipe, plan) if isinstance(recipe, Recipe) else known.files if known else ()
+    named = _files(plan) if isinstance(recipe, Recipe) else known.files if known else ()
     return locks.inputs(plan, recipe.sha256, recipe.sets, recipe.digests, named, hub(plan, known))
 
 
 def causes(recipe: Recipe, plan: Plan, old: Inputs) -> list[str]:
     """What changed beside the recipe's own text, in words: other files, and overrides."""
     told = [f"because {name}, which it includes, changed" for name in _changed(old.included, recipe.digests)]
-    told += [f"because {name} changed" for name in _changed(old.files, _files(recipe, plan))]
+    told += [f"because {name} changed" for name in _changed(old.files, _files(plan))]
     if old.sets != recipe.sets:
         was, now = (
             f"with {' '.join(f'--set {one}' for one in sets)}" if sets else "without --set"
@@ -63,29 +60,14 @@ def _locked(model: Model, before: dict[str, str]) -> LockedModel:
     return LockedModel(model.address, model.family, model.revision, tuple(sorted({**before, **here}.items())))
 
 
-def _files(recipe: Recipe, plan: Plan) -> Digests:
-    """Prompts, pictures and adapters by the name that the recipe gives them, sorted."""
+def _files(plan: Plan) -> Digests:
+    """Prompts, pictures and adapters by the name that the recipe gives them, as they were read for the plan, sorted."""
     found = {one.asset: one.sha256 for one in plan.drawings if one.asset}
     found |= {one.name: one.sha256 for one in assets(plan)}
-    for name in _prompt_files(recipe):
-        found[name] = models.sha256(inside(recipe.folder, name, recipe.allow_outside))
+    found |= dict(plan.prompt_files)
     return tuple(sorted(found.items()))
 
 
 def assets(plan: Plan) -> tuple[Asset, ...]:
     """The adapters that a plan starts from or keeps beside its own."""
     return (*plan.generator.companions, *plan.adapter.start)
-
-
-def _prompt_files(recipe: Recipe) -> Iterator[str]:
-    prompts = recipe.schema.prompts
-    if isinstance(prompts, Together):
-        for sets in (*(prompts.union or {}).values(), *(prompts.cross or {}).values()):
-            yield from _of_sets(sets)
-    yield from _of_sets(prompts)
-
-
-def _of_sets(sets: PromptSets | Together) -> Iterator[str]:
-    for source in (sets.train, sets.test, sets.validation):
-        if isinstance(source, FilePrompts):
-            yield source.file
