@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .. import critics
 from ..critics import View
-from . import devices, finite, visuals
+from . import devices, finite, models, visuals
 from .augment import Augmented, moved
 from .errors import WorkError
 from .loss import Heard, branches, heard, likelihood, loss, term, total
@@ -204,6 +204,7 @@ def _drawn(drawing: Drawing, width: int, height: int) -> tuple[bool, Tensor]:
 
 
 def _load(member: Critic) -> critics.Critic:
+    models.refuse_changed(member.model)
     with quiet():
-        device = str(devices.device(member.device))
+        device = str(devices.found(member.device))
         return critics.load(member.model.folder, member.model.family, member.dtype, device, member.checkpointing)

@@ -345,6 +345,21 @@ def test_a_training_again_that_was_asked_for_and_not_done_is_a_failure(here: Pat
     assert said(verify(FILE, retrain=True)) == ["retrained: not trained again: the lock has no tensors to compare with"]
 
 
+def test_a_device_that_is_not_here_is_a_finding(here: Path, monkeypatch: pytest.MonkeyPatch):
+    import torch
+
+    def elsewhere(one: lock.Lock) -> lock.Lock:
+        plan = lock.plan_of(one)
+        moved = replace(plan, generator=replace(plan.generator, device="cuda"))
+        return replace(one, inputs=lock.inputs(moved, one.inputs.recipe_sha256, (), one.inputs.included))
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    relocked(elsewhere)
+    found = verify(FILE, retrain=True)
+    assert "probes: not painted: this machine has no cuda device" in said(found, None)
+    assert "retrained: not trained again: this machine has no cuda device" in said(found)
+
+
 def test_an_adapter_is_found_through_a_linked_folder(here: Path):
     (here / "far" / "away").mkdir(parents=True)
     (here / "far" / "away" / "link").symlink_to(here)
