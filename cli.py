@@ -497,7 +497,7 @@ def world_paint(
     scenes: Annotated[list[str] | None, typer.Argument(metavar="SCENES", help="A file, or FACTOR=VALUE….")] = None,
     count: Annotated[int, typer.Option(metavar="N", min=1, help="How many to draw.")] = 1,
     seed: Seed = 0,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Its pictures of before are replaced.")] = Path("scenes"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="What is there stays.")] = Path("scenes"),
     debug: Debug = False,
 ) -> None:
     """Paint scenes: thing=ball horizon=0.8."""

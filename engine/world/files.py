@@ -15,7 +15,9 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from .. import files as made
 from .. import visuals
+from ..counting import counted
 from ..errors import InputError, Place, Problem
 from . import painter, reader
 from .scenes import HORIZON, SCALES, SIZE, WORDS
@@ -23,22 +25,48 @@ from .training import stream
 
 Entry = dict[str, str | float]  # a scene: words for time, place, thing and color, numbers for the other factors
 
+_SCENES = "scenes.jsonl"
+_ELSEWHERE = "paint into another folder, with --out: what is there is never replaced"
+
 
 def paint(wanted: Sequence[str], count: int, seed: int, out: Path) -> list[Path]:
-    """Paint scenes as `out/0000.png` and on, and write them to `out/scenes.jsonl`; such files in `out` are replaced.
+    """Paint scenes as `out/0000.png` and on, and write them to `out/scenes.jsonl`, line by picture.
 
-    `wanted` is one file of JSON lines, or FACTOR=VALUE for what `count` scenes drawn from `seed` have in common. Raises
-    `InputError` for what is no scene, no factor or no value.
+    What is there stays: numbers go on from the pictures of `out`, and its `scenes.jsonl` is added to. `wanted` is one
+    file of JSON lines, or FACTOR=VALUE for what `count` scenes drawn from `seed` have in common. Raises `InputError`
+    for what is no scene, no factor or no value, and for a folder whose pictures are not those of its `scenes.jsonl`.
     """
     scenes = _scenes(wanted, count, seed)
-    out.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps(entry) for entry in entries(scenes)]
-    (out / "scenes.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    there = _there(out)
+    made.make(out)
     paths: list[Path] = []
-    for number, picture in enumerate(painter.paint(scenes)):
-        paths.append(out / f"{number:04d}.png")
+    for number, picture in enumerate(painter.paint(scenes), len(there)):
+        paths.append(out / _name(number))
         visuals.save(picture.permute(1, 2, 0).numpy(), paths[-1])
+    lines = [*there, *(json.dumps(entry) for entry in entries(scenes))]
+    made.write(out / _SCENES, ("\n".join(lines) + "\n").encode())
     return paths
+
+
+def _name(number: int) -> str:
+    return f"{number:04d}.png"
+
+
+def _there(out: Path) -> list[str]:
+    """The lines of a folder's `scenes.jsonl`, each of which tells its picture; `InputError` where they do not."""
+    names = {one.name for one in out.iterdir()} if out.is_dir() else set[str]()
+    pictures = sorted(name for name in names if re.fullmatch(r"\d{4,}\.png", name))
+    path, lines = out / _SCENES, list[str]()
+    if _SCENES in names:
+        scenes_from(path)  # refuses what is not one of ours
+        lines = [line for line in _text(path).splitlines() if line.strip()]
+    strange = sorted(set(pictures) ^ {_name(number) for number in range(len(lines))})
+    if strange and strange[0] in names:
+        none = f"its {_SCENES} does not tell" if lines else f"no {_SCENES} tells"
+        raise _refuse(str(out), f"holds {strange[0]}, which {none}", _ELSEWHERE)
+    if strange:
+        raise _refuse(str(path), f"tells {counted(len(lines), 'scene')}, but {strange[0]} is not there", _ELSEWHERE)
+    return lines
 
 
 def read(paths: Sequence[Path]) -> list[Entry]:
