@@ -23,10 +23,14 @@ class Source:
 
 
 def find(file: str) -> Source:
-    """The recipe that a command line names: a path, or else the name of a gallery recipe; `InputError` for neither."""
+    """The recipe that a command line names: a path, or else the name of a gallery recipe.
+
+    Raises `InputError` for neither, and for a lock.
+    """
     if not Path(file).name or Path(file).is_dir():
         what = "is a folder" if file else "is no name of a file"
         raise InputError([Problem(Place(file or "FILE"), "", what, "give a recipe, such as horizon_low.yaml")])
+    refuse_lock(file)
     # a lock can be run from where its recipe is gone
     if any(path.exists() for path in (Path(file), Path(file).with_suffix(".lock"))) or Path(file).name != file:
         return Source(Path(file), False)
@@ -34,6 +38,13 @@ def find(file: str) -> Source:
     if named is None:
         raise _unknown(file)
     return Source(named, True)
+
+
+def refuse_lock(file: str) -> None:
+    """Raises `InputError` for a lock given where a recipe is wanted."""
+    if Path(file).suffix == ".lock":
+        hint = f"give its recipe, {Path(file).with_suffix('.yaml')}"
+        raise InputError([Problem(Place(file), "", "is a lock, and no recipe", hint)])
 
 
 def copied(name: str, folder: str) -> str:

@@ -214,6 +214,14 @@ def test_eval_takes_the_adapter_that_the_lock_names(ran: dict[str, Any], capsys:
     assert recipe("eval", "tiny.yaml", "--adapter", "nowhere.safetensors") == 2
 
 
+@pytest.mark.parametrize("command", ["check", "show", "plan", "eval", "run", "lock", "fmt"])
+def test_a_lock_is_no_recipe(tiny: Path, capsys: pytest.CaptureFixture[str], command: str):
+    Path("tiny.lock").write_text('{"a": 1}\n', "utf-8")
+    assert recipe(command, "tiny.lock") == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "tiny.lock: is a lock, and no recipe\n  hint: give its recipe, tiny.yaml\n")
+
+
 def test_every_mistake_at_once_with_its_place_and_nothing_written(tiny: Path, capsys: pytest.CaptureFixture[str]):
     text = tiny.read_text("utf-8").replace("steps: 3", "stepz: 3").replace("rank: 2", "rank: -1")
     tiny.write_text(text, "utf-8")
