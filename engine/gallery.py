@@ -102,6 +102,9 @@ def init(name: str, origin: str, folder: Path) -> list[Path]:
     there = next((path for path in wanted if path.exists()), None)
     if there is not None:
         raise InputError([Problem(Place(str(there)), "", "is there already", "choose another name, or move it away")])
+    for above in {path.parent for path in wanted}:
+        if above.exists() and not above.is_dir():
+            raise InputError([Problem(Place(str(above)), "", "is a file, not a folder", "move it away")])
     for path, data in wanted.items():
         files.write(path, data)
     return list(wanted)

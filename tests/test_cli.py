@@ -303,6 +303,30 @@ def test_a_mistake_on_the_command_line_is_status_2_and_no_traceback(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("words", ["generate A ball", "run tiny.yaml", "world paint", "world train vae", "extract A"])
+@pytest.mark.parametrize("below", ["", "/below"])
+def test_a_file_is_no_folder_to_write_to(
+    ran: dict[str, Any], words: str, below: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "file").write_text("mine", "utf-8")
+    adapter = str(ran["adapter"])
+    given = [adapter if word == "A" else word for word in words.split()]
+    assert recipe(*given, "--out", f"{tmp_path / 'file'}{below}") == 2
+    said = "is there already" if (words, below) == ("extract A", "") else "is a file, not a folder"
+    assert capsys.readouterr().err.startswith(f"{tmp_path / 'file'}: {said}\n  hint: ")
+    assert (tmp_path / "file").read_text("utf-8") == "mine"
+
+
+def test_init_writes_nothing_where_a_file_is_in_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    Path("assets").touch()
+    assert recipe("init", "mine", "--from", "blue_ball") == 2
+    assert "assets: is a file, not a folder" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["assets"]
+
+
 OUT_OF_RANGE = {
     "--scale": (("nan", "inf", "-inf", "1e9", "-101"), "-100 to 100"),
     "--seed": (("99999999999999999999", "-1", str(2**63)), f"0 to {2**63 - 1}"),
