@@ -79,6 +79,12 @@ def _seed(value: int) -> int:
     return value
 
 
+def _count(value: int) -> int:
+    if value < 1:
+        raise typer.BadParameter(f"must be a whole number from 1, found {value}")
+    return value
+
+
 def _scale(value: float) -> float:
     from .engine.values import LARGEST_SCALE
 
@@ -495,7 +501,7 @@ def schema() -> None:
 @world.command("paint")
 def world_paint(
     scenes: Annotated[list[str] | None, typer.Argument(metavar="SCENES", help="A file, or FACTOR=VALUE….")] = None,
-    count: Annotated[int, typer.Option(metavar="N", min=1, help="How many to draw.")] = 1,
+    count: Annotated[int, typer.Option(metavar="N", callback=_count, help="How many to draw.")] = 1,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(metavar="DIR", help="What is there stays.")] = Path("scenes"),
     debug: Debug = False,
@@ -531,10 +537,12 @@ def world_train(
     debug: Debug = False,
 ) -> None:
     """Train one of the world's models again from nothing."""
+    from .engine.world import TRAINED
+
+    if name not in TRAINED:
+        raise typer.BadParameter(f"`{name}` is none of {', '.join(TRAINED)}", param_hint="NAME")
     from .engine.world import train
 
-    if name not in train.NAMES:
-        raise typer.BadParameter(f"one of {', '.join(train.NAMES)}", param_hint="NAME")
     print(train.train(name, out, _talk(False)))
 
 

@@ -240,6 +240,21 @@ def test_every_mistake_at_once_with_its_place_and_nothing_written(tiny: Path, ca
     assert not Path("tiny.lock").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("world train foo", "Invalid value for NAME: `foo` is none of vae, generator, critic, judge"),
+        ("world paint --count 0", "Invalid value for '--count': must be a whole number from 1, found 0"),
+    ],
+)
+def test_what_the_world_has_not_is_told_without_a_word_of_libraries(words: str, said: str):
+    running = start(*words.split())
+    out, err = running.communicate()
+    assert (running.returncode, out) == (2, "")
+    assert err.splitlines()[-1] == f"Error: {said}"
+    assert err.startswith("Usage: ")
+
+
 def on_a_terminal(*words: str) -> str:
     """What `recipe WORDS` writes to stderr where that is a terminal."""
     ours, theirs = pty.openpty()

@@ -121,8 +121,10 @@ def scenes_from(path: Path) -> painter.Scenes:
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _refuse(str(path), f"cannot be read: {error}") from error
+    except OSError as error:
+        raise _refuse(str(path), f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise _refuse(str(path), "is no UTF-8 text") from error
 
 
 def _add(line: str, place: Place, columns: dict[str, list[float]]) -> list[Problem]:
@@ -145,6 +147,8 @@ def _add(line: str, place: Place, columns: dict[str, list[float]]) -> list[Probl
 
 def _scenes(wanted: Sequence[str], count: int, seed: int) -> painter.Scenes:
     if len(wanted) == 1 and "=" not in wanted[0]:
+        if not Path(wanted[0]).is_file():
+            _assigned(wanted[0])
         return scenes_from(Path(wanted[0]))
     drawn = painter.draw(count, stream(seed, 0))
     fixed = dict(_assigned(each) for each in wanted)
@@ -155,7 +159,9 @@ def _assigned(text: str) -> tuple[str, float]:
     """The factor and the value of FACTOR=VALUE."""
     factor, equals, said = text.partition("=")
     if not equals:
-        raise _refuse(text, "is neither FACTOR=VALUE nor a file of scenes alone")
+        close = get_close_matches(text, painter.FACTORS, 1)
+        hint = f"did you mean `{_example(close[0])}`?" if close else f"such as {_example('thing')}, or scenes.jsonl"
+        raise _refuse(text, "is neither FACTOR=VALUE nor a file of scenes", hint)
     if factor not in painter.FACTORS:
         close = get_close_matches(factor, painter.FACTORS, 1)
         hint = f"did you mean `{close[0]}`?" if close else f"one of {', '.join(painter.FACTORS)}"
@@ -164,6 +170,11 @@ def _assigned(text: str) -> tuple[str, float]:
     if value is None:
         raise _refuse(text, f"`{said}` is no {factor}", _allowed(factor))
     return factor, value
+
+
+def _example(factor: str) -> str:
+    words = WORDS.get(factor) or tuple(SCALES[factor].words if factor in SCALES else ("0.8",))
+    return f"{factor}={words[0]}"
 
 
 def _value(factor: str, value: object) -> float | None:
@@ -191,11 +202,17 @@ def _allowed(factor: str) -> str:
 
 
 def _picture(path: Path) -> Tensor:
+    if path.is_dir():
+        raise _refuse(str(path), "is a folder, no picture", f"give its pictures, such as {path}/*.png")
+    if not path.exists():
+        raise _refuse(str(path), "there is no such file")
     try:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
-    except (OSError, UnidentifiedImageError) as error:
-        raise _refuse(str(path), f"is no picture that can be read: {error}") from error
+    except UnidentifiedImageError as error:
+        raise _refuse(str(path), "is no picture that can be read") from error
+    except OSError as error:
+        raise _refuse(str(path), f"is no picture that can be read: {error.strerror or error}") from error
     if pixels.shape != (SIZE, SIZE, 3):
         found = f"{pixels.shape[1]} × {pixels.shape[0]}"
         raise _refuse(str(path), f"is {found} pixels; the reader knows pictures of {SIZE} × {SIZE}")

@@ -105,8 +105,10 @@ def test_a_seed_paints_the_same(tmp_path: Path):
         (["size=huge"], "small, medium, large, or a number"),
         (["size=nan"], "`nan` is no size"),
         (["thing=ball", "color"], "neither FACTOR=VALUE nor a file"),
-        (["nowhere.jsonl"], "cannot be read"),
-        (["."], "cannot be read"),
+        (["thing"], "nor a file of scenes\n  hint: did you mean `thing=ball`?"),
+        (["horizno"], "did you mean `horizon=0.8`?"),
+        (["nowhere.jsonl"], "nor a file of scenes\n  hint: such as thing=ball, or scenes.jsonl"),
+        (["."], "nor a file of scenes"),
     ],
 )
 def test_what_there_is_not_is_refused(wanted: list[str], message: str, tmp_path: Path):
@@ -148,3 +150,13 @@ def test_all_files_that_are_no_pictures_of_the_world_are_named(tmp_path: Path):
         files.read([tmp_path / name for name in ("small.png", "text.png", "nowhere.png")])
     assert len(raised.value.problems) == 3
     assert "is 32 × 64 pixels" in str(raised.value)
+
+
+def test_a_folder_or_nothing_is_told_in_words(tmp_path: Path):
+    with pytest.raises(InputError) as raised:
+        files.read([tmp_path, tmp_path / "a.png"])
+    assert f"{tmp_path}: is a folder, no picture\n  hint: give its pictures, such as {tmp_path}/*.png" in str(
+        raised.value
+    )
+    assert f"{tmp_path / 'a.png'}: there is no such file" in str(raised.value)
+    assert "Errno" not in str(raised.value)
