@@ -383,7 +383,7 @@ def evaluate(
         result = running.evaluate(lambda given: _read(source, given, allow_outside), source, sets, adapter, scale, talk)
         if as_json:
             print(result.json())
-        talk.came(result)
+        talk.came(result, trained=False)
     if not result.met:
         raise typer.Exit(1)
 

@@ -203,6 +203,10 @@ def test_eval_needs_an_adapter(tiny: Path, capsys: pytest.CaptureFixture[str]):
 
 
 def test_eval_takes_the_adapter_that_the_lock_names(ran: dict[str, Any], capsys: pytest.CaptureFixture[str]):
+    assert recipe("eval", "tiny.yaml") == 0
+    told = capsys.readouterr().err
+    assert re.search(r"^tiny: evaluated in \d+ s$", told, re.MULTILINE)
+    assert "3 steps" not in told
     assert recipe("eval", "tiny.yaml", "--json", "--quiet") == 0
     looked = printed(capsys)
     same = [key for key in KEYS if key not in ("seconds", "report")]
