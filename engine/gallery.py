@@ -9,8 +9,9 @@ from pathlib import Path
 
 from . import files
 from .errors import InputError, Place, Problem
-from .values import NAME
+from .values import NAME, NAMED
 
+FIRST = "horizon_low"  # that `init` copies where none is named
 FOLDER = Path(__file__).parent.parent / "recipes"
 
 
@@ -91,7 +92,9 @@ def init(name: str, origin: str, folder: Path) -> list[Path]:
     if source is None:
         raise _unknown(origin)
     if not re.fullmatch(NAME, name):
-        raise InputError([Problem(Place(name), "", "is no name for a recipe", f"it must match {NAME}")])
+        stem = name.removesuffix(".yaml")
+        hint = f"leave its ending away: {stem}" if stem != name and re.fullmatch(NAME, stem) else ""
+        raise InputError([Problem(Place(name or "NAME"), "", NAMED, hint)])
     text = source.read_text(encoding="utf-8")
     text = re.sub(r"^name:.*$", f"name: {name}", text, count=1, flags=re.MULTILINE)
     text = text.replace(f"recipe run {source.name}", f"recipe run {name}.yaml")

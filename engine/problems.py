@@ -32,7 +32,7 @@ _TYPES = {
     "model_type": "must be a mapping",
 }
 _PATTERNS = {
-    values.NAME: "must be a name: letters, digits, `_` and `-`, no digit first",
+    values.NAME: values.NAMED,
     values.PART: "must be a name, or a recipe's name and a name of its: letters, digits, `_` and `-`, no digit first",
     values.LABEL: "must be a label: letters, digits, `_` and `-`",
     values.VARIABLE: "must be a variable's name: letters, digits and `_`, no digit first",

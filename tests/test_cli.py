@@ -461,6 +461,47 @@ def test_generate_paints_and_never_paints_over(ran: dict[str, Any], capsys: pyte
     assert [Path(path).read_bytes() for path in first] == [Path(path).read_bytes() for path in second]
 
 
+def test_what_is_written_is_told_as_data_and_nothing_else_where_it_is_to_be_quiet(
+    ran: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    folder = Path(ran["report"]).parent
+    monkeypatch.chdir(tmp_path)
+    picture, files = str(tmp_path / "pictures/seed0_scale1_0.png"), ["mine.yaml", "assets/heldout_prompts.jsonl"]
+    for words, told in {
+        f"report {folder}": {"report": ran["report"]},
+        "world paint --count 2": {
+            "pictures": [str(tmp_path / f"scenes/{name}.png") for name in ("0000", "0001")],
+            "scenes": str(tmp_path / "scenes/scenes.jsonl"),
+        },
+        "init mine": {"files": [str(tmp_path / name) for name in files]},
+    }.items():
+        assert recipe(*words.split(), "--json", "--quiet") == 0
+        said = capsys.readouterr()
+        assert (json.loads(said.out), said.err) == (told, "")
+    monkeypatch.chdir(folder.parent.parent)
+    assert recipe("generate", ran["adapter"], "a ball", "--json", "--quiet", "--out", str(tmp_path / "pictures")) == 0
+    assert printed(capsys) == {"pictures": [picture]}
+    assert recipe("world", "read", str(tmp_path / "scenes/0000.png"), "--json", "--quiet") == 0
+    assert list(printed(capsys)) == [str(tmp_path / "scenes/0000.png")]
+    for command in ("gallery", "schema"):
+        assert recipe(command, "--quiet") == 0
+        assert capsys.readouterr().err == ""
+
+
+def test_init_says_what_it_copies_and_what_a_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    assert recipe("init", "mine") == 0
+    assert capsys.readouterr().err == "a copy of horizon_low; --from takes another, which `recipe gallery` lists\n"
+    assert recipe("init", "other", "--from", "horizon_low") == 0
+    assert capsys.readouterr().err == ""
+    assert recipe("init", "my thing") == 2
+    assert capsys.readouterr().err == "my thing: must be a name: letters, digits, `_` and `-`, no digit first\n"
+    assert recipe("init", "third.yaml") == 2
+    assert "hint: leave its ending away: third\n" in capsys.readouterr().err
+
+
 def test_report_is_written_anew(ran: dict[str, Any]):
     page = Path("runs/tiny/report.html")
     text = page.read_text("utf-8")

@@ -25,7 +25,7 @@ from .training import stream
 
 Entry = dict[str, str | float]  # a scene: words for time, place, thing and color, numbers for the other factors
 
-_SCENES = "scenes.jsonl"
+SCENES = "scenes.jsonl"
 _ELSEWHERE = "paint into another folder, with --out: what is there is never replaced"
 
 
@@ -44,7 +44,7 @@ def paint(wanted: Sequence[str], count: int, seed: int, out: Path) -> list[Path]
         paths.append(out / _name(number))
         visuals.save(picture.permute(1, 2, 0).numpy(), paths[-1])
     lines = [*there, *(json.dumps(entry) for entry in entries(scenes))]
-    made.write(out / _SCENES, ("\n".join(lines) + "\n").encode())
+    made.write(out / SCENES, ("\n".join(lines) + "\n").encode())
     return paths
 
 
@@ -56,13 +56,13 @@ def _there(out: Path) -> list[str]:
     """The lines of a folder's `scenes.jsonl`, each of which tells its picture; `InputError` where they do not."""
     names = {one.name for one in out.iterdir()} if out.is_dir() else set[str]()
     pictures = sorted(name for name in names if re.fullmatch(r"\d{4,}\.png", name))
-    path, lines = out / _SCENES, list[str]()
-    if _SCENES in names:
+    path, lines = out / SCENES, list[str]()
+    if SCENES in names:
         scenes_from(path)  # refuses what is not one of ours
         lines = [line for line in _text(path).splitlines() if line.strip()]
     strange = sorted(set(pictures) ^ {_name(number) for number in range(len(lines))})
     if strange and strange[0] in names:
-        none = f"its {_SCENES} does not tell" if lines else f"no {_SCENES} tells"
+        none = f"its {SCENES} does not tell" if lines else f"no {SCENES} tells"
         raise _refuse(str(out), f"holds {strange[0]}, which {none}", _ELSEWHERE)
     if strange:
         raise _refuse(str(path), f"tells {counted(len(lines), 'scene')}, but {strange[0]} is not there", _ELSEWHERE)
