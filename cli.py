@@ -79,6 +79,12 @@ def _seed(value: int) -> int:
     return value
 
 
+def _count(value: int) -> int:
+    if value < 1:
+        raise typer.BadParameter(f"must be a whole number from 1, found {value}")
+    return value
+
+
 def _scale(value: float) -> float:
     from .engine.values import LARGEST_SCALE
 
@@ -392,7 +398,7 @@ def evaluate(
         result = running.evaluate(lambda given: _read(source, given, allow_outside), source, sets, adapter, scale, talk)
         if as_json:
             print(result.json())
-        talk.came(result)
+        talk.came(result, trained=False)
     if not result.met:
         raise typer.Exit(1)
 
@@ -404,13 +410,14 @@ def generate(
     seed: Seed = 0,
     scale: Scale = 1.0,
     out: Annotated[Path, typer.Option(metavar="DIR")] = Path("pictures"),
+    as_json: Json = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Paint pictures with an adapter."""
     from .engine import pictures
 
-    for path in pictures.generate(adapter, prompts, seed, scale, out):
-        print(path)
+    _print_paths("pictures", pictures.generate(adapter, prompts, seed, scale, out), as_json)
 
 
 @app.command()
@@ -445,16 +452,19 @@ def diff(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, runs/NAME.")],
+    as_json: Json = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Write report.html of a run folder anew."""
     from .engine import running
 
-    print(running.report_again(folder))
+    path = running.report_again(folder)
+    print(json.dumps({"report": str(path.absolute())}, ensure_ascii=False) if as_json else path)
 
 
 @app.command("gallery")
-def list_gallery(as_json: Json = False) -> None:
+def list_gallery(as_json: Json = False, quiet: Quiet = False, debug: Debug = False) -> None:
     """List the recipes of the gallery."""
     from .engine import gallery
 
@@ -468,14 +478,20 @@ def list_gallery(as_json: Json = False) -> None:
 @app.command()
 def init(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Of the new recipe; NAME.yaml is written here.")],
-    origin: Annotated[str, typer.Option("--from", metavar="GALLERY", help="Start from this recipe.")] = "horizon_low",
+    origin: Annotated[
+        str | None, typer.Option("--from", metavar="GALLERY", help="Start from this recipe; default: horizon_low.")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Start a recipe from one of the gallery."""
     from .engine import gallery
 
-    for path in gallery.init(name, origin, Path()):
-        print(path)
+    paths = gallery.init(name, origin or gallery.FIRST, Path())
+    if origin is None:
+        _talk(quiet)(f"a copy of {gallery.FIRST}; --from takes another, which `recipe gallery` lists")
+    _print_paths("files", paths, as_json)
 
 
 @app.command()
@@ -504,7 +520,7 @@ def fmt(
 
 
 @app.command()
-def schema() -> None:
+def schema(quiet: Quiet = False, debug: Debug = False) -> None:
     """Print the language's JSON Schema."""
     from .engine.schema import json_schema
 
@@ -514,22 +530,25 @@ def schema() -> None:
 @world.command("paint")
 def world_paint(
     scenes: Annotated[list[str] | None, typer.Argument(metavar="SCENES", help="A file, or FACTOR=VALUE….")] = None,
-    count: Annotated[int, typer.Option(metavar="N", min=1, help="How many to draw.")] = 1,
+    count: Annotated[int, typer.Option(metavar="N", callback=_count, help="How many to draw.")] = 1,
     seed: Seed = 0,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Its pictures of before are replaced.")] = Path("scenes"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="What is there stays.")] = Path("scenes"),
+    as_json: Json = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Paint scenes: thing=ball horizon=0.8."""
     from .engine.world import files
 
-    for path in files.paint(scenes or [], count, seed, out):
-        print(path)
+    paths = files.paint(scenes or [], count, seed, out)
+    _print_paths("pictures", paths, as_json, {"scenes": str((out / files.SCENES).absolute())})
 
 
 @world.command("read")
 def world_read(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Pictures of 64 × 64.")],
     as_json: Json = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Read the factors of scenes from pictures."""
@@ -547,14 +566,25 @@ def world_read(
 def world_train(
     name: Annotated[str, typer.Argument(metavar="NAME", help="vae, generator, critic or judge.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where models and work files go.")] = Path("world"),
+    as_json: Json = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Train one of the world's models again from nothing."""
+    from .engine.world import TRAINED
+
+    if name not in TRAINED:
+        raise typer.BadParameter(f"`{name}` is none of {', '.join(TRAINED)}", param_hint="NAME")
     from .engine.world import train
 
-    if name not in train.NAMES:
-        raise typer.BadParameter(f"one of {', '.join(train.NAMES)}", param_hint="NAME")
-    print(train.train(name, out, _talk(False)))
+    folder = train.train(name, out, _talk(quiet))
+    print(json.dumps({"model": str(folder.absolute())}, ensure_ascii=False) if as_json else folder)
+
+
+def _print_paths(kind: str, paths: list[Path], as_json: bool, more: dict[str, str] | None = None) -> None:
+    """What a command wrote: a path a line, or one JSON object with absolute ones and `more`."""
+    told = {kind: [str(path.absolute()) for path in paths], **(more or {})}
+    print(json.dumps(told, ensure_ascii=False) if as_json else "\n".join(map(str, paths)))
 
 
 def _talk(quiet: bool) -> Callable[[str], None]:

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from . import devices, files, headers, other_tools, plan
+from . import devices, digests, files, headers, other_tools, plan
 from .errors import InputError, Place, Problem, cut
 from .generators import Generator
 
@@ -176,7 +176,7 @@ def metadata(
         "control_recipes.inputs": inputs,
         "control_recipes.rank": rank,
         "control_recipes.alpha": repr(chosen.adapter.alpha),
-        "control_recipes.tensors_sha256": tensors_sha256(tensors),
+        digests.SAID: tensors_sha256(tensors),
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.title": chosen.name,
         "modelspec.hash_sha256": "0x" + body.hexdigest(),

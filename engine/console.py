@@ -117,9 +117,9 @@ class Talk:
         if not self._quiet:
             print(text, file=sys.stderr, flush=True)
 
-    def came(self, result: Result) -> None:
-        """The figures of a run; where they are not wanted, still what it does not fulfil."""
-        self.say(figures(result))
+    def came(self, result: Result, trained: bool = True) -> None:
+        """The figures of a run, or of an evaluation alone; where they are not wanted, still what it does not fulfil."""
+        self.say(figures(result, trained))
         if self._quiet and not result.met:
             print("\n".join(unmet(result)), file=sys.stderr, flush=True)
 
@@ -182,9 +182,13 @@ def _got(expected: Expected) -> str:
     return f"{expected.wanted}, got {expected.got:.3f}"
 
 
-def figures(result: Result) -> str:
-    """The figures of a run as a few aligned lines: measures, questions, expectations, and where to look."""
+def figures(result: Result, trained: bool = True) -> str:
+    """The figures of a run as a few aligned lines: measures, questions, expectations, and where to look.
+
+    Without `trained` they are those of an evaluation alone.
+    """
     took = f": {counted(result.steps, 'step')}, {result.seconds:.0f} s" if result.steps else ""
+    took = took if trained else f": evaluated in {result.seconds:.0f} s"
     lines = [f"{result.name}{took}"]
     for name, measure in result.measures.items():
         interval = " … ".join(percent(end) for end in measure.interval)

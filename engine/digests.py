@@ -5,12 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from . import headers
+from .errors import InputError, Place, Problem
 
+SAID = "control_recipes.tensors_sha256"  # the entry of an adapter's header that says what its tensors are
 _PIECE = 2**20  # bytes
+
+
+def refuse_damaged(path: Path, metadata: Mapping[str, str]) -> None:
+    """Raises `InputError` where an adapter's tensors are not what its header says; one of another tool says nothing."""
+    if SAID in metadata and tensors_sha256(path) != metadata[SAID]:
+        message = "its tensors are not what its header says: it was damaged or changed"
+        hint = "bring it back as it was, or train it anew with `recipe run --again`"
+        raise InputError([Problem(Place(str(path)), "", message, hint)])
 
 
 def tensors_sha256(path: Path) -> str:

@@ -18,6 +18,7 @@ from .nodes import DEEPEST_VALUE, Builder, Data, Node, Path, Scalar, dotted, eve
 __all__ = ["Data", "Document", "Node", "Path", "Scalar", "dotted", "override", "parse", "plain", "scalar"]
 
 _LISTED = 40  # keys whose writers a message names
+_EMPTY = re.compile(r"\s*(#.*)?")
 _UNPRINTABLE = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -117,11 +118,14 @@ def override(document: Document, assignment: str) -> Document:
         raise InputError([Problem(Place(file, 1, 1), "", f"is nested deeper than {DEEPEST_VALUE} levels")])
     if not equals or not all(steps):
         raise InputError([Problem(Place(file, 1, 1), "", "is no assignment", "write --set train.steps=200")])
+    behind = Place(file, 1, len(name) + 2)
+    if _EMPTY.fullmatch(text):  # as a variable of the shell that is not set leaves it
+        raise InputError([Problem(behind, name, "nothing after `=`", "write `~` to take the key away")])
     # keeps columns true: V starts behind the name and the equals sign
     padded = " " * (len(name) + 1) + text
     builder = Builder(file, events(padded, file), _keys(document.root, steps))
     try:
-        value = builder.document() or Node(Place(file, 1, len(name) + 2))
+        value = builder.document() or Node(behind)
     except InputError as error:
         raise InputError([_within(problem, padded, name) for problem in error.problems]) from error
     root = _assigned(document.root, steps, value, Place(file, 1, 1), name)

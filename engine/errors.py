@@ -141,6 +141,9 @@ def words(error: OSError) -> str:
 
 def of_system(error: OSError) -> InputError | WorkError:
     """The same as an error of ours: a place that cannot be used is a mistake of the person's, a full disk is none."""
+    if error.errno == errno.EEXIST and isinstance(error.filename, (str, bytes)):  # as making a folder there comes to
+        place, hint = Place(os.fsdecode(error.filename)), "name another folder, or move it away"
+        return InputError([Problem(place, "", "is a file, not a folder", hint)])
     if error.errno in _REFUSED and isinstance(error.filename, (str, bytes)):
         hint = "name another place, or change who may read and write this one"
         place = Place(os.fsdecode(error.filename))

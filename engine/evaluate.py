@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from . import adapter as adapters
-from . import figures, finite, generators, made_for, measures, memory, painting, unbuilt, visuals
+from . import digests, figures, finite, generators, made_for, measures, memory, painting, unbuilt, visuals
 from .errors import WorkError
 from .painting import Pair
 from .panel import Panel
@@ -59,8 +59,8 @@ def evaluate(
     """Evaluate an adapter file on the plan's test rows, at `scale` against the bare generator (scale 0).
 
     Writes `folder`/evaluation.json and the pictures of the report under `folder`/images/, unless there is no folder.
-    Raises `InputError` where the file is no adapter of the plan's generator, and for what is not built yet, `WorkError`
-    where memory runs out or a number is not finite, `OSError` where the folder cannot be written.
+    Raises `InputError` where the file is no adapter of the plan's generator, or damaged, and for what is not built yet,
+    `WorkError` where memory runs out or a number is not finite, `OSError` where the folder cannot be written.
     """
     unbuilt.refuse(plan)
     with memory.watched(plan, "evaluate", "evaluation"):
@@ -71,6 +71,7 @@ def _evaluate(plan: Plan, adapter: Path, folder: Path | None, listen: Listen, sc
     started = time.monotonic()
     tensors, header = adapters.load(adapter)
     made_for.refuse_another(adapter, header, plan.generator.model)
+    digests.refuse_damaged(adapter, header)
     generator = generators.load(plan.generator)
     conditioning = painting.conditioned(generator, plan)
     lora = adapters.install(generator, tensors)

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from . import document
 from .errors import InputError
+from .gallery import refuse_lock
 from .texts import LARGEST_RECIPE, load
 
 _LONGEST = 120  # characters of a line that tidying may make; a person may write longer ones
@@ -38,6 +39,7 @@ def tidied(paths: list[Path]) -> dict[Path, str]:
     wrong: list[InputError] = []
     for path in paths:
         try:
+            refuse_lock(str(path))
             text, _ = load(path, LARGEST_RECIPE)
             made = tidy(text, str(path))
         except InputError as error:

@@ -11,8 +11,9 @@ from . import files
 from .document import scalar
 from .errors import InputError, Place, Problem
 from .paths import refuse_unwritable
-from .values import NAME
+from .values import NAME, NAMED
 
+FIRST = "horizon_low"  # that `init` copies where none is named
 FOLDER = Path(__file__).parent.parent / "recipes"
 
 
@@ -25,13 +26,15 @@ class Source:
 
 
 def find(file: str) -> Source:
-    """The recipe that a command line names: a path, or else the name of a gallery recipe; `InputError` for neither.
+    """The recipe that a command line names: a path, or else the name of a gallery recipe.
 
-    It is raised too where its lock could not be called as it is, before a run finds that out at its end.
+    Raises `InputError` for neither, for a lock, and where its lock could not be called as it is, before a run finds
+    that out at its end.
     """
     if not Path(file).name or Path(file).is_dir():
         what = "is a folder" if file else "is no name of a file"
         raise InputError([Problem(Place(file or "FILE"), "", what, "give a recipe, such as horizon_low.yaml")])
+    refuse_lock(file)
     refuse_unwritable(Path(file).with_suffix(".lock"))
     # a lock can be run from where its recipe is gone
     if any(path.exists() for path in (Path(file), Path(file).with_suffix(".lock"))) or Path(file).name != file:
@@ -40,6 +43,13 @@ def find(file: str) -> Source:
     if named is None:
         raise _unknown(file)
     return Source(named, True)
+
+
+def refuse_lock(file: str) -> None:
+    """Raises `InputError` for a lock given where a recipe is wanted."""
+    if Path(file).suffix == ".lock":
+        hint = f"give its recipe, {Path(file).with_suffix('.yaml')}"
+        raise InputError([Problem(Place(file), "", "is a lock, and no recipe", hint)])
 
 
 def copied(name: str, folder: str) -> str:
@@ -86,7 +96,9 @@ def init(name: str, origin: str, folder: Path) -> list[Path]:
     if source is None:
         raise _unknown(origin)
     if not re.fullmatch(NAME, name):
-        raise InputError([Problem(Place(name), "", "is no name for a recipe", f"it must match {NAME}")])
+        stem = name.removesuffix(".yaml")
+        hint = f"leave its ending away: {stem}" if stem != name and re.fullmatch(NAME, stem) else ""
+        raise InputError([Problem(Place(name or "NAME"), "", NAMED, hint)])
     text = source.read_text(encoding="utf-8")
     # `null` and `true` are names of files, but in YAML only with quotes
     said = name if isinstance(scalar(name), str) else f'"{name}"'
@@ -99,6 +111,9 @@ def init(name: str, origin: str, folder: Path) -> list[Path]:
     there = next((path for path in wanted if path.exists()), None)
     if there is not None:
         raise InputError([Problem(Place(str(there)), "", "is there already", "choose another name, or move it away")])
+    for above in {path.parent for path in wanted}:
+        if above.exists() and not above.is_dir():
+            raise InputError([Problem(Place(str(above)), "", "is a file, not a folder", "move it away")])
     for path, data in wanted.items():
         files.write(path, data)
     return list(wanted)

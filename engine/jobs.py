@@ -54,7 +54,6 @@ def job(
     say: Say,
 ) -> Job:
     """What a run of this recipe is to do. Raises `InputError` for what is wrong with the recipe or its lock."""
-    _refuse_lock(source)
     path = lock_places.found(source, out)
     old = lock_places.read(source, path)
     if mode == "frozen":
@@ -118,7 +117,6 @@ class ToLock:
 
 def to_lock(source: Source, sets: Sequence[str], check: bool, upgrade: bool, read: Read, say: Say) -> ToLock:
     """What `recipe lock` is to do with one recipe; to `check` it is read with the overrides that were locked."""
-    _refuse_lock(source)
     path = lock_places.found(source)
     old = lock_places.read(source, path)
     given = sets if sets or not check or old is None else old.inputs.sets
@@ -128,13 +126,6 @@ def to_lock(source: Source, sets: Sequence[str], check: bool, upgrade: bool, rea
     plan = resolve(recipe, {} if upgrade else locks.revisions(old))
     target = path if check else lock_places.written(source, path, old, Path("runs", plan.name), (), say)
     return ToLock(recipe, plan, target, old, lock_places.named(source, target), stale(old, recipe, plan))
-
-
-def _refuse_lock(source: Source) -> None:
-    """Raises `InputError` for a lock given where a recipe is wanted."""
-    if source.path.suffix == ".lock":
-        hint = f"give its recipe, {source.path.stem}.yaml"
-        raise InputError([Problem(Place(str(source.path)), "", "is a lock, and no recipe", hint)])
 
 
 def write(one: ToLock) -> bool:

@@ -14,11 +14,12 @@ from tokenizers import Tokenizer
 
 from . import document, models
 from .counting import counted
-from .errors import InputError, Place, Problem
+from .errors import InputError, Place, Problem, cut
 from .plan import Model
 from .problems import Problems, shown
 from .prompted import Prompted, Sets
 
+_LISTED = 4  # words that a hint names
 _AT_ONCE = 1000  # texts that are tokenised together: what a tokenizer says of one takes kilobytes
 
 
@@ -48,12 +49,25 @@ def refuse(prompts: Sequence[str], model: Model, place: Place) -> None:
     reads = models.reads(model)
     found = _too_long(list(prompts), *reads) if reads else {}
     if reads and found:
-        raise InputError(Problem(place, "", said(prompt, count, reads[1])) for prompt, count in found.items())
+        raise InputError(
+            Problem(place, "", said(prompt, count, reads[1]), _words(prompt, reads[0]))
+            for prompt, count in found.items()
+        )
 
 
 def said(prompt: str, count: int, limit: int) -> str:
     """What is told of a prompt of so many tokens."""
     return f"the prompt {shown(prompt)} is too long: {count} tokens, the generator reads {limit}"
+
+
+def _words(prompt: str, file: Path) -> str:
+    """A hint that names the words of a prompt which take the most tokens; empty where each is one."""
+    words = list(dict.fromkeys(prompt.split()))
+    tokens = _most(words, _tokenizer(file))
+    many = sorted((word for word in words if tokens[word] > 1), key=lambda word: -tokens[word])[:_LISTED]
+    listed = ", ".join(f"{cut(word)} {tokens[word]}" for word in words if word in many)
+    why = "a word that the generator's tokenizer does not know counts as several tokens"
+    return f"{why}: {listed}" if many else ""
 
 
 def _tell(row: Prompted, message: str, more: int, problems: Problems) -> None:
@@ -72,6 +86,13 @@ def _too_long(prompts: list[str], file: Path, limit: int) -> dict[str, int]:
     doubtful = [prompt for prompt in prompts if not prompt.isascii() or 2 * len(prompt) + 4 > limit]
     if not doubtful:
         return {}
+    tokenizer = _tokenizer(file)
+    doubtful = list(_by_words(doubtful, tokenizer, limit))
+    counts = _counts(doubtful, tokenizer)
+    return {prompt: count for prompt, count in zip(doubtful, counts, strict=True) if count > limit}
+
+
+def _tokenizer(file: Path) -> Tokenizer:
     try:
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # tokenizers raises nothing more particular
@@ -80,9 +101,7 @@ def _too_long(prompts: list[str], file: Path, limit: int) -> dict[str, int]:
         ) from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    doubtful = list(_by_words(doubtful, tokenizer, limit))
-    counts = _counts(doubtful, tokenizer)
-    return {prompt: count for prompt, count in zip(doubtful, counts, strict=True) if count > limit}
+    return tokenizer
 
 
 def _by_words(prompts: Iterable[str], tokenizer: Tokenizer, limit: int) -> Iterator[str]:
@@ -92,14 +111,18 @@ def _by_words(prompts: Iterable[str], tokenizer: Tokenizer, limit: int) -> Itera
     """
     split = {prompt: prompt.split() for prompt in prompts}
     words = list({word for listed in split.values() for word in listed})
-    own = tokenizer.num_special_tokens_to_add(False)
-    # alone, and behind another word: some tokenizers write the space before a word into it
-    alone, behind = _counts(words, tokenizer), _counts([f"x {word}" for word in words], tokenizer)
-    (before,) = _counts(["x"], tokenizer)
-    most = {word: max(one - own, two - before) for word, one, two in zip(words, alone, behind, strict=True)}
+    own, most = tokenizer.num_special_tokens_to_add(False), _most(words, tokenizer)
     for prompt, listed in split.items():
         if 9 * sum([most[word] for word in listed]) > 8 * (limit - own):
             yield prompt
+
+
+def _most(words: Sequence[str], tokenizer: Tokenizer) -> dict[str, int]:
+    """The tokens of words, alone or behind another: some tokenizers write the space before a word into it."""
+    own = tokenizer.num_special_tokens_to_add(False)
+    alone, behind = _counts(words, tokenizer), _counts([f"x {word}" for word in words], tokenizer)
+    (before,) = _counts(["x"], tokenizer)
+    return {word: max(one - own, two - before) for word, one, two in zip(words, alone, behind, strict=True)}
 
 
 def _counts(texts: Sequence[str], tokenizer: Tokenizer) -> list[int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from . import files, headers, lengths, made_for, models
+from . import digests, files, headers, lengths, made_for, models
 from . import plan as plans
 from .counting import counted
 from .errors import InputError, Place, Problem, WorkError
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 def generate(adapter: Path, prompts: Sequence[str], seed: int, scale: float, out: Path) -> list[Path]:
     """Paint every prompt from one seed and write PNGs to `out`; files that are there are not replaced but numbered on.
 
-    Raises `InputError` where the file is no adapter of ours, or its generator is not to be found or is another one;
+    Raises `InputError` where the file is no adapter of ours, is damaged, or its generator is another or not found;
     before torch is loaded, where its header says so. Raises `WorkError` where memory runs out.
     """
     header = headers.of_adapter(adapter).metadata
     chosen = _generator(adapter, header)
     model = models.complete(models.locate(chosen.model.address, Path(), revision=chosen.model.revision))
     made_for.refuse_another(adapter, header, model)
+    digests.refuse_damaged(adapter, header)
     lengths.refuse(prompts, model, Place(str(adapter)))
     files.make(out)
     from safetensors import SafetensorError

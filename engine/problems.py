@@ -32,7 +32,7 @@ _TYPES = {
     "model_type": "must be a mapping",
 }
 _PATTERNS = {
-    values.NAME: "must be a name: letters, digits, `_` and `-`, no digit first",
+    values.NAME: values.NAMED,
     values.PART: "must be a name, or a recipe's name and a name of its: letters, digits, `_` and `-`, no digit first",
     values.LABEL: "must be a label: letters, digits, `_` and `-`",
     values.VARIABLE: "must be a variable's name: letters, digits and `_`, no digit first",
@@ -45,6 +45,7 @@ _STEPS = {*_CHOICES, *(f"<{kind}>" for kind in (*VISUALS, *MEASURES, *SOURCES))}
 MOST_PROBLEMS = 100  # problems that are listed; the others are counted
 LISTED_NAMES = 40  # names that a hint lists
 LONGEST_NAME = 64  # characters of a name that are compared with others
+_VERY_CLOSE = 0.85  # as `question` is to `questions`
 _QUOTE = "text that looks like a number or a word of YAML needs quotes"
 _UNQUOTE = "text in quotes stays text: leave them away"
 
@@ -129,23 +130,26 @@ class Problems:
 
     def invalid(self, error: ValidationError, prefix: Path = ()) -> list[Path]:
         """Every problem of a validation, of the value at `prefix`; returns the paths of the values it spoils."""
-        return [self._invalid(detail, prefix) for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        misspelt = {meant for detail in details if (meant := _misspelt(detail))}
+        return [self._invalid(detail, prefix, detail["loc"] in misspelt) for detail in details]
 
     def raise_if_any(self) -> None:
         """Raises InputError with everything found."""
         if self.found:
             raise InputError(self.found, self.more)
 
-    def _invalid(self, detail: ErrorDetails, prefix: Path) -> Path:
+    def _invalid(self, detail: ErrorDetails, prefix: Path, misspelt: bool) -> Path:
+        """Add one problem; `misspelt` where it is a key that is there under another name, which is told by itself."""
         whole = (*prefix, *detail["loc"])
         is_key = whole[-1:] == ("[key]",)
         path = tuple(step for step in whole if step not in _STEPS)
         kind = detail["type"]
         if kind == "missing":
-            if path[:-1] not in self.document.unreadable:
+            if path[:-1] not in self.document.unreadable and not misspelt:
                 place = Place(self.document.file, 1, 1) if len(path) == 1 else self.document.place(path[:-1])
                 self.at(place, dotted(path), "is missing", self._slip(path))
-            return path[:-1]
+            return path[:-1] or path
         while not self.document.has(path):  # a text that stands for a list of one has no place 0
             path = path[:-1]
         if path in self.document.unreadable:
@@ -154,7 +158,8 @@ class Problems:
             self.more += 1
         elif kind == "extra_forbidden" and path:
             known = _keys(whole[:-1])
-            self.add(path, f"unknown key `{cut(str(path[-1]))}`", meant(str(path[-1]), known), at_key=True)
+            hint = (_elsewhere(str(path[0]), known) if len(path) == 1 else "") or meant(str(path[-1]), known)
+            self.add(path, f"unknown key `{cut(str(path[-1]))}`", hint, at_key=True)
         elif kind in {"union_tag_not_found", "union_tag_invalid"}:
             self._no_kind(path, detail["input"])
         else:
@@ -202,6 +207,15 @@ class Problems:
             self.add((*path, keys[0]), f"unknown key `{cut(keys[0])}`", meant(keys[0], kinds), at_key=True)
         else:
             self.add(path, f"must be {lists}a mapping with one of {', '.join(kinds)}")
+
+
+def _misspelt(detail: ErrorDetails) -> tuple[str | int, ...]:
+    """Where the key would be that an unknown one may have been meant for; nowhere for anything else."""
+    loc = detail["loc"]
+    if detail["type"] != "extra_forbidden" or not loc:
+        return ()
+    close = get_close_matches(str(loc[-1])[:LONGEST_NAME], _keys(loc[:-1]), 1)
+    return (*loc[:-1], *close) if close else ()
 
 
 def _said(detail: ErrorDetails) -> tuple[str, str]:
@@ -253,6 +267,12 @@ def _keys(loc: tuple[str | int, ...]) -> list[str]:
     model = _bare(at)
     fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
     return [field.alias or name for name, field in fields.items()]
+
+
+def _elsewhere(name: str, known: Iterable[str]) -> str:
+    """A hint for an unknown key of the whole recipe that is one of a part; empty where none has it, or one looks so."""
+    parts = [f"`{part}.{name}`" for part in _keys(()) if name in _keys((part,))]
+    return f"did you mean {' or '.join(parts)}?" if parts and not get_close_matches(name, known, 1, _VERY_CLOSE) else ""
 
 
 def _inner(annotation: Any, step: str | int) -> Any:

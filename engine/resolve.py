@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from types import MappingProxyType
 
 from . import document, lengths, plan, prompts, rendering, resolve_models, schema, schema_training
@@ -35,7 +36,7 @@ def gather(recipe: Recipe, problems: Problems, revisions: Mapping[str, str] = Ma
     read: dict[str, str] = {}
     sets = prompts.rows(chosen.prompts, chosen.vars, chosen.train.seed, opened, problems, read)
     # variables of prompts that are wrong themselves are no second mistake
-    complain = not any(path[:1] in ((), ("prompts",), ("vars",)) for path in recipe.lost) and bool(sets.train)
+    complain = not any(map(_of_variables, recipe.lost)) and bool(sets.train)
     if generator.model.folder:
         lengths.check(sets, generator.model, problems)
     if problems.found and not sets.train:
@@ -76,6 +77,11 @@ def gather(recipe: Recipe, problems: Problems, revisions: Mapping[str, str] = Ma
         expect=_expect(chosen, found["test"], problems),
         prompt_files=tuple(sorted(read.items())),
     )
+
+
+def _of_variables(lost: document.Path) -> bool:
+    """Whether variables may be missing because this is: the whole, or a part that has them, under whichever name."""
+    return not lost or bool(get_close_matches(str(lost[0]), ("prompts", "vars"), 1))
 
 
 def _no_templates(chosen: schema.Schema, problems: Problems) -> None:

@@ -25,6 +25,7 @@ from .template import LONGEST_TEXT, MOST_ITEMS, is_template
 
 Scalar = str | int | float | bool
 
+NAMED = "must be a name: letters, digits, `_` and `-`, no digit first"
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 PART = r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)?$"  # with the name of the recipe it was combined from
 LABEL = r"^[A-Za-z0-9_-]+$"

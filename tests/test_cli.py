@@ -203,6 +203,10 @@ def test_eval_needs_an_adapter(tiny: Path, capsys: pytest.CaptureFixture[str]):
 
 
 def test_eval_takes_the_adapter_that_the_lock_names(ran: dict[str, Any], capsys: pytest.CaptureFixture[str]):
+    assert recipe("eval", "tiny.yaml") == 0
+    told = capsys.readouterr().err
+    assert re.search(r"^tiny: evaluated in \d+ s$", told, re.MULTILINE)
+    assert "3 steps" not in told
     assert recipe("eval", "tiny.yaml", "--json", "--quiet") == 0
     looked = printed(capsys)
     same = [key for key in KEYS if key not in ("seconds", "report")]
@@ -212,6 +216,14 @@ def test_eval_takes_the_adapter_that_the_lock_names(ran: dict[str, Any], capsys:
     bare = printed(capsys)
     assert bare["measures"]["named"]["before"] == bare["measures"]["named"]["after"]
     assert recipe("eval", "tiny.yaml", "--adapter", "nowhere.safetensors") == 2
+
+
+@pytest.mark.parametrize("command", ["check", "show", "plan", "eval", "run", "lock", "fmt"])
+def test_a_lock_is_no_recipe(tiny: Path, capsys: pytest.CaptureFixture[str], command: str):
+    Path("tiny.lock").write_text('{"a": 1}\n', "utf-8")
+    assert recipe(command, "tiny.lock") == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "tiny.lock: is a lock, and no recipe\n  hint: give its recipe, tiny.yaml\n")
 
 
 def test_every_mistake_at_once_with_its_place_and_nothing_written(tiny: Path, capsys: pytest.CaptureFixture[str]):
@@ -230,6 +242,21 @@ def test_every_mistake_at_once_with_its_place_and_nothing_written(tiny: Path, ca
         assert "Traceback" not in told.err
     assert not Path("runs").exists()
     assert not Path("tiny.lock").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("world train foo", "Invalid value for NAME: `foo` is none of vae, generator, critic, judge"),
+        ("world paint --count 0", "Invalid value for '--count': must be a whole number from 1, found 0"),
+    ],
+)
+def test_what_the_world_has_not_is_told_without_a_word_of_libraries(words: str, said: str):
+    running = start(*words.split())
+    out, err = running.communicate()
+    assert (running.returncode, out) == (2, "")
+    assert err.splitlines()[-1] == f"Error: {said}"
+    assert err.startswith("Usage: ")
 
 
 def on_a_terminal(*words: str) -> str:
@@ -329,6 +356,30 @@ def test_a_name_that_leaves_no_room_for_its_lock_is_refused_before_any_work(
         assert recipe(*words) == 2
         assert "its name would be longer than 255 bytes" in capsys.readouterr().err
     assert sorted(os.listdir()) == before
+
+
+@pytest.mark.parametrize("words", ["generate A ball", "run tiny.yaml", "world paint", "world train vae", "extract A"])
+@pytest.mark.parametrize("below", ["", "/below"])
+def test_a_file_is_no_folder_to_write_to(
+    ran: dict[str, Any], words: str, below: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "file").write_text("mine", "utf-8")
+    adapter = str(ran["adapter"])
+    given = [adapter if word == "A" else word for word in words.split()]
+    assert recipe(*given, "--out", f"{tmp_path / 'file'}{below}") == 2
+    said = "is there already" if (words, below) == ("extract A", "") else "is a file, not a folder"
+    assert capsys.readouterr().err.startswith(f"{tmp_path / 'file'}: {said}\n  hint: ")
+    assert (tmp_path / "file").read_text("utf-8") == "mine"
+
+
+def test_init_writes_nothing_where_a_file_is_in_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    Path("assets").touch()
+    assert recipe("init", "mine", "--from", "blue_ball") == 2
+    assert "assets: is a file, not a folder" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["assets"]
 
 
 OUT_OF_RANGE = {
@@ -444,6 +495,47 @@ def test_generate_paints_and_never_paints_over(ran: dict[str, Any], capsys: pyte
     second = capsys.readouterr().out.splitlines()
     assert not set(first) & set(second)
     assert [Path(path).read_bytes() for path in first] == [Path(path).read_bytes() for path in second]
+
+
+def test_what_is_written_is_told_as_data_and_nothing_else_where_it_is_to_be_quiet(
+    ran: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    folder = Path(ran["report"]).parent
+    monkeypatch.chdir(tmp_path)
+    picture, files = str(tmp_path / "pictures/seed0_scale1_0.png"), ["mine.yaml", "assets/heldout_prompts.jsonl"]
+    for words, told in {
+        f"report {folder}": {"report": ran["report"]},
+        "world paint --count 2": {
+            "pictures": [str(tmp_path / f"scenes/{name}.png") for name in ("0000", "0001")],
+            "scenes": str(tmp_path / "scenes/scenes.jsonl"),
+        },
+        "init mine": {"files": [str(tmp_path / name) for name in files]},
+    }.items():
+        assert recipe(*words.split(), "--json", "--quiet") == 0
+        said = capsys.readouterr()
+        assert (json.loads(said.out), said.err) == (told, "")
+    monkeypatch.chdir(folder.parent.parent)
+    assert recipe("generate", ran["adapter"], "a ball", "--json", "--quiet", "--out", str(tmp_path / "pictures")) == 0
+    assert printed(capsys) == {"pictures": [picture]}
+    assert recipe("world", "read", str(tmp_path / "scenes/0000.png"), "--json", "--quiet") == 0
+    assert list(printed(capsys)) == [str(tmp_path / "scenes/0000.png")]
+    for command in ("gallery", "schema"):
+        assert recipe(command, "--quiet") == 0
+        assert capsys.readouterr().err == ""
+
+
+def test_init_says_what_it_copies_and_what_a_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    assert recipe("init", "mine") == 0
+    assert capsys.readouterr().err == "a copy of horizon_low; --from takes another, which `recipe gallery` lists\n"
+    assert recipe("init", "other", "--from", "horizon_low") == 0
+    assert capsys.readouterr().err == ""
+    assert recipe("init", "my thing") == 2
+    assert capsys.readouterr().err == "my thing: must be a name: letters, digits, `_` and `-`, no digit first\n"
+    assert recipe("init", "third.yaml") == 2
+    assert "hint: leave its ending away: third\n" in capsys.readouterr().err
 
 
 def test_report_is_written_anew(ran: dict[str, Any]):

@@ -9,3 +9,5 @@ It is a toy. Its purpose is a default that runs anywhere, and a truth that criti
     coupling    which scene a caption and a noise stand for together
     questions   what critics are taught to answer
 """
+
+TRAINED = ("vae", "generator", "critic", "judge")  # what `train` has, told without torch

@@ -15,7 +15,9 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from .. import files as made
 from .. import visuals
+from ..counting import counted
 from ..errors import InputError, Place, Problem
 from . import painter, reader
 from .scenes import HORIZON, SCALES, SIZE, WORDS
@@ -23,22 +25,48 @@ from .training import stream
 
 Entry = dict[str, str | float]  # a scene: words for time, place, thing and color, numbers for the other factors
 
+SCENES = "scenes.jsonl"
+_ELSEWHERE = "paint into another folder, with --out: what is there is never replaced"
+
 
 def paint(wanted: Sequence[str], count: int, seed: int, out: Path) -> list[Path]:
-    """Paint scenes as `out/0000.png` and on, and write them to `out/scenes.jsonl`; such files in `out` are replaced.
+    """Paint scenes as `out/0000.png` and on, and write them to `out/scenes.jsonl`, line by picture.
 
-    `wanted` is one file of JSON lines, or FACTOR=VALUE for what `count` scenes drawn from `seed` have in common. Raises
-    `InputError` for what is no scene, no factor or no value.
+    What is there stays: numbers go on from the pictures of `out`, and its `scenes.jsonl` is added to. `wanted` is one
+    file of JSON lines, or FACTOR=VALUE for what `count` scenes drawn from `seed` have in common. Raises `InputError`
+    for what is no scene, no factor or no value, and for a folder whose pictures are not those of its `scenes.jsonl`.
     """
     scenes = _scenes(wanted, count, seed)
-    out.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps(entry) for entry in entries(scenes)]
-    (out / "scenes.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    there = _there(out)
+    made.make(out)
     paths: list[Path] = []
-    for number, picture in enumerate(painter.paint(scenes)):
-        paths.append(out / f"{number:04d}.png")
+    for number, picture in enumerate(painter.paint(scenes), len(there)):
+        paths.append(out / _name(number))
         visuals.save(picture.permute(1, 2, 0).numpy(), paths[-1])
+    lines = [*there, *(json.dumps(entry) for entry in entries(scenes))]
+    made.write(out / SCENES, ("\n".join(lines) + "\n").encode())
     return paths
+
+
+def _name(number: int) -> str:
+    return f"{number:04d}.png"
+
+
+def _there(out: Path) -> list[str]:
+    """The lines of a folder's `scenes.jsonl`, each of which tells its picture; `InputError` where they do not."""
+    names = {one.name for one in out.iterdir()} if out.is_dir() else set[str]()
+    pictures = sorted(name for name in names if re.fullmatch(r"\d{4,}\.png", name))
+    path, lines = out / SCENES, list[str]()
+    if SCENES in names:
+        scenes_from(path)  # refuses what is not one of ours
+        lines = [line for line in _text(path).splitlines() if line.strip()]
+    strange = sorted(set(pictures) ^ {_name(number) for number in range(len(lines))})
+    if strange and strange[0] in names:
+        none = f"its {SCENES} does not tell" if lines else f"no {SCENES} tells"
+        raise _refuse(str(out), f"holds {strange[0]}, which {none}", _ELSEWHERE)
+    if strange:
+        raise _refuse(str(path), f"tells {counted(len(lines), 'scene')}, but {strange[0]} is not there", _ELSEWHERE)
+    return lines
 
 
 def read(paths: Sequence[Path]) -> list[Entry]:
@@ -93,8 +121,10 @@ def scenes_from(path: Path) -> painter.Scenes:
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _refuse(str(path), f"cannot be read: {error}") from error
+    except OSError as error:
+        raise _refuse(str(path), f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise _refuse(str(path), "is no UTF-8 text") from error
 
 
 def _add(line: str, place: Place, columns: dict[str, list[float]]) -> list[Problem]:
@@ -117,6 +147,8 @@ def _add(line: str, place: Place, columns: dict[str, list[float]]) -> list[Probl
 
 def _scenes(wanted: Sequence[str], count: int, seed: int) -> painter.Scenes:
     if len(wanted) == 1 and "=" not in wanted[0]:
+        if not Path(wanted[0]).is_file():
+            _assigned(wanted[0])
         return scenes_from(Path(wanted[0]))
     drawn = painter.draw(count, stream(seed, 0))
     fixed = dict(_assigned(each) for each in wanted)
@@ -127,7 +159,9 @@ def _assigned(text: str) -> tuple[str, float]:
     """The factor and the value of FACTOR=VALUE."""
     factor, equals, said = text.partition("=")
     if not equals:
-        raise _refuse(text, "is neither FACTOR=VALUE nor a file of scenes alone")
+        close = get_close_matches(text, painter.FACTORS, 1)
+        hint = f"did you mean `{_example(close[0])}`?" if close else f"such as {_example('thing')}, or scenes.jsonl"
+        raise _refuse(text, "is neither FACTOR=VALUE nor a file of scenes", hint)
     if factor not in painter.FACTORS:
         close = get_close_matches(factor, painter.FACTORS, 1)
         hint = f"did you mean `{close[0]}`?" if close else f"one of {', '.join(painter.FACTORS)}"
@@ -136,6 +170,11 @@ def _assigned(text: str) -> tuple[str, float]:
     if value is None:
         raise _refuse(text, f"`{said}` is no {factor}", _allowed(factor))
     return factor, value
+
+
+def _example(factor: str) -> str:
+    words = WORDS.get(factor) or tuple(SCALES[factor].words if factor in SCALES else ("0.8",))
+    return f"{factor}={words[0]}"
 
 
 def _value(factor: str, value: object) -> float | None:
@@ -163,11 +202,17 @@ def _allowed(factor: str) -> str:
 
 
 def _picture(path: Path) -> Tensor:
+    if path.is_dir():
+        raise _refuse(str(path), "is a folder, no picture", f"give its pictures, such as {path}/*.png")
+    if not path.exists():
+        raise _refuse(str(path), "there is no such file")
     try:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
-    except (OSError, UnidentifiedImageError) as error:
-        raise _refuse(str(path), f"is no picture that can be read: {error}") from error
+    except UnidentifiedImageError as error:
+        raise _refuse(str(path), "is no picture that can be read") from error
+    except OSError as error:
+        raise _refuse(str(path), f"is no picture that can be read: {error.strerror or error}") from error
     if pixels.shape != (SIZE, SIZE, 3):
         found = f"{pixels.shape[1]} × {pixels.shape[0]}"
         raise _refuse(str(path), f"is {found} pixels; the reader knows pictures of {SIZE} × {SIZE}")

@@ -16,7 +16,7 @@ import torch
 from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
 
 from ... import critics
-from .. import generators, models, plan
+from .. import files, generators, models, plan
 from ..quiet import quiet
 from . import audit, cards, codec, collect, pictures, train_critic, train_generator, train_judge, train_vae
 from .audit import Accuracy
@@ -144,6 +144,7 @@ def train(name: str, out: Path, report: Report) -> Path:
 
     Work files, not needed afterwards, are `work/` in the model's folder and the critics' pictures, `out/pools`.
     """
+    files.make(out / name)  # what cannot be is told before minutes of training
     torch.use_deterministic_algorithms(True)  # pyright: ignore[reportUnknownMemberType]
     return NAMES[name](out, report)
 

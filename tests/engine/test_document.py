@@ -123,7 +123,7 @@ def test_an_override_is_yaml_with_a_place_of_its_own() -> None:
 
 
 def test_an_override_of_nothing_takes_a_key_away() -> None:
-    document = applied("train.steps=~", "list=", "list.key=1", "new=~")
+    document = applied("train.steps=~", "list=~", "list.key=1", "new=~")
     assert document.data == {"train": {}, "list": {"key": 1}, "new": None}  # what is not there cannot be taken away
     assert document.key_place(("list",)) == Place("--set list.key=1", 1, 1)
     assert applied("list.0=~").data == {"train": {"steps": 1}, "list": [None, "b"]}
@@ -156,6 +156,9 @@ def test_an_override_that_cannot_be_made_is_refused(assignment: str) -> None:
         ("a.list.9=x", "8: a.list.9: 9 is no place in a list of 2"),
         ("a.list.1.x=5", "10: a.list.1.x: `x` has nowhere to go"),
         ("a.steps=" + "[" * 60, "50: a.steps.0.0"),
+        ("a.steps=", "9: a.steps: nothing after `=`\n  hint: write `~` to take the key away"),
+        ("a.steps=  ", "9: a.steps: nothing after `=`"),
+        ("a.steps= # 3", "9: a.steps: nothing after `=`"),
     ],
 )
 def test_what_is_wrong_with_an_override_stands_in_a_column_of_it(assignment: str, said: str) -> None:

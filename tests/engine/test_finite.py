@@ -13,7 +13,7 @@ from typing import Any
 import pico
 import pytest
 import torch
-from control_recipes.engine import adapter, checkpoint, evaluate, finite, plan, training
+from control_recipes.engine import adapter, checkpoint, digests, evaluate, finite, plan, training
 from control_recipes.engine.errors import WorkError
 
 
@@ -167,6 +167,7 @@ def test_an_evaluation_says_at_which_scale(models, tmp_path: Path, scale: float)
     else:
         flux = broken_generator(tmp_path / "flux", models[0], "vae")
         chosen_ = dataclasses.replace(chosen, generator=pico.generator(flux))
+    metadata[digests.SAID] = adapter.tensors_sha256(tensors)
     adapter.save(tmp_path / "bad.safetensors", tensors, metadata)
     whose = "the generator's" if scale else "the bare generator's"
     with pytest.raises(WorkError, match=rf"evaluation, scale {scale:g}: {whose} picture of “a blue tree” is"):

@@ -122,5 +122,7 @@ def test_generate_refuses_a_prompt_that_would_be_cut(tiny: Path, capsys: pytest.
     assert told.err == (
         "runs/tiny/tiny.safetensors: the prompt 'a red ball in the grass' is too long: "
         "25 tokens, the generator reads 16\n"
+        "  hint: a word that the generator's tokenizer does not know counts as several tokens: "
+        "red 4, ball 5, the 4, grass 6\n"
     )
     assert not Path("pictures").exists()

@@ -101,6 +101,21 @@ def test_eval_and_generate_refuse_it(finished: Path, tmp_path: Path, monkeypatch
         evaluate.evaluate(resolve(read(Path("tiny.yaml"))), path)
 
 
+def test_eval_and_generate_refuse_a_damaged_one(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(ran.copied(finished, tmp_path))
+    path = Path("runs/tiny/tiny.safetensors")
+    data = bytearray(path.read_bytes())
+    data[-2] ^= 1  # a number among the tensors, which is one still
+    path.write_bytes(data)
+    whole = plan.parse(Path("runs/tiny/plan.json").read_text("utf-8"))
+    said = "its tensors are not what its header says: it was damaged or changed"
+    with pytest.raises(InputError, match=said):
+        evaluate.evaluate(whole, path)
+    with pytest.raises(InputError, match=said):
+        pictures.generate(path, ["a ball"], 0, 1.0, Path("out"))
+    assert not Path("out").exists()
+
+
 def test_an_adapter_of_another_tool_is_told_by_its_tensors_alone(tmp_path: Path):
     made_for.refuse_another(tmp_path, {}, MODEL)
     with pytest.raises(InputError, match="carries no recipe"):

@@ -306,5 +306,31 @@ def test_a_misspelt_key_of_a_question_hides_no_variable_that_is_not_there(file: 
     misspelt = ('answer: "Yes"\n    hold', 'anwser: "Yes"\n    hold')
     found = hollow.problems(file, misspelt, ("Is there a {{ color }} {{ thing }}?", "Is there {{ thnig }}?"))
     keys = {one.split(": ")[1] for one in found}
-    assert keys == {"questions.still_there.anwser", "questions.still_there.answer", "questions.still_there.ask"}
-    assert len(hollow.problems(file, misspelt)) == 2
+    assert keys == {"questions.still_there.anwser", "questions.still_there.ask"}
+    assert len(hollow.problems(file, misspelt)) == 1
+
+
+def test_a_misspelt_key_of_the_recipe_is_one_mistake_and_hides_no_variable(file: Path) -> None:
+    misspelt = ("\ngenerator:", "\ngenrator:")
+    (told,) = hollow.problems(file, misspelt)
+    assert told.endswith("genrator: unknown key `genrator`\n  hint: did you mean `generator`?")
+    found = hollow.problems(file, misspelt, ("Is there a {{ color }} {{ thing }}?", "Is there {{ thnig }}?"))
+    assert [one.split(": ")[1] for one in found] == ["genrator", "questions.still_there.ask"]
+    assert len(hollow.problems(file, ("\nvars:", "\nvarz:"))) == 1  # that nothing has its variables follows from it
+
+
+@pytest.mark.parametrize(
+    ("assignment", "hint"),
+    [
+        ("lr=1e-4", "did you mean `train.lr`?"),
+        ("rank=4", "did you mean `adapter.rank`?"),  # though `train` looks like it
+        ("steps=20", "did you mean `generator.steps` or `train.steps`?"),
+        ("question=zed", "did you mean `questions`?"),
+        ("tarin=1", "did you mean `train`?"),
+    ],
+)
+def test_a_key_of_a_part_is_named_whole(file: Path, assignment: str, hint: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read(file, [assignment])
+    (problem,) = caught.value.problems
+    assert problem.hint == hint

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from control_recipes.engine.world import captions, cards, questions, train, train_critic, train_generator
+from control_recipes.engine.world import TRAINED, captions, cards, questions, train, train_critic, train_generator
 from control_recipes.engine.world.scenes import HORIZON, SCALES, WORDS
 from control_recipes.engine.world.training import Course
 
@@ -34,6 +34,7 @@ def test_cards_have_the_codes_numbers():
     assert f"{train_critic.BATCH} pictures a step" in cards.TAUGHT["critic"]
     assert f"{train_generator.BATCH} a step" in cards.TAUGHT["generator"]
     assert {name.lower() for name in cards.TAUGHT} == set(train.NAMES)
+    assert tuple(train.NAMES) == TRAINED
 
 
 def row(factor: str) -> str:

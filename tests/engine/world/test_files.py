@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,9 +55,38 @@ def test_a_file_is_painted_as_it_says(tmp_path: Path):
 def test_what_is_read_can_be_painted(tmp_path: Path):
     extremes = [SCENE | {"size": size, "outline": outline} for size in (0.125, 0.21) for outline in (0.8, 3.2)]
     (tmp_path / "scenes.jsonl").write_text("\n".join(json.dumps(scene) for scene in extremes) + "\n\n", "utf-8")
-    found = files.read(files.paint([str(tmp_path / "scenes.jsonl")], 1, 0, tmp_path))
+    found = files.read(files.paint([str(tmp_path / "scenes.jsonl")], 1, 0, tmp_path / "extremes"))
     (tmp_path / "seen.jsonl").write_text("\n".join(json.dumps(scene) for scene in found), "utf-8")
     assert len(files.paint([str(tmp_path / "seen.jsonl")], 1, 0, tmp_path / "seen")) == 4
+
+
+def test_what_is_there_stays_and_numbers_go_on(tmp_path: Path):
+    first = files.paint([], 2, 1, tmp_path)
+    pictures, told = [path.read_bytes() for path in first], scenes(tmp_path)
+    more = files.paint(["thing=ball"], 2, 2, tmp_path)
+    assert [path.name for path in more] == ["0002.png", "0003.png"]
+    assert [path.read_bytes() for path in first] == pictures
+    assert scenes(tmp_path)[:2] == told
+    assert [entry["thing"] for entry in scenes(tmp_path)[2:]] == ["ball", "ball"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: (folder / "scenes.jsonl").unlink(), "holds 0000.png, which no scenes.jsonl tells"),
+        (lambda folder: (folder / "0002.png").touch(), "holds 0002.png, which its scenes.jsonl does not tell"),
+        (lambda folder: (folder / "0001.png").unlink(), "scenes.jsonl: tells 2 scenes, but 0001.png is not there"),
+        (lambda folder: (folder / "scenes.jsonl").write_text("{}\n{}\n"), "a scene has exactly the keys"),
+    ],
+)
+def test_a_folder_that_does_not_fit_is_refused_and_left(spoil: Callable[[Path], object], message: str, tmp_path: Path):
+    files.paint([], 2, 1, tmp_path)
+    spoil(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError) as raised:
+        files.paint([], 1, 2, tmp_path)
+    assert message in str(raised.value)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_seed_paints_the_same(tmp_path: Path):
@@ -75,8 +105,10 @@ def test_a_seed_paints_the_same(tmp_path: Path):
         (["size=huge"], "small, medium, large, or a number"),
         (["size=nan"], "`nan` is no size"),
         (["thing=ball", "color"], "neither FACTOR=VALUE nor a file"),
-        (["nowhere.jsonl"], "cannot be read"),
-        (["."], "cannot be read"),
+        (["thing"], "nor a file of scenes\n  hint: did you mean `thing=ball`?"),
+        (["horizno"], "did you mean `horizon=0.8`?"),
+        (["nowhere.jsonl"], "nor a file of scenes\n  hint: such as thing=ball, or scenes.jsonl"),
+        (["."], "nor a file of scenes"),
     ],
 )
 def test_what_there_is_not_is_refused(wanted: list[str], message: str, tmp_path: Path):
@@ -118,3 +150,13 @@ def test_all_files_that_are_no_pictures_of_the_world_are_named(tmp_path: Path):
         files.read([tmp_path / name for name in ("small.png", "text.png", "nowhere.png")])
     assert len(raised.value.problems) == 3
     assert "is 32 × 64 pixels" in str(raised.value)
+
+
+def test_a_folder_or_nothing_is_told_in_words(tmp_path: Path):
+    with pytest.raises(InputError) as raised:
+        files.read([tmp_path, tmp_path / "a.png"])
+    assert f"{tmp_path}: is a folder, no picture\n  hint: give its pictures, such as {tmp_path}/*.png" in str(
+        raised.value
+    )
+    assert f"{tmp_path / 'a.png'}: there is no such file" in str(raised.value)
+    assert "Errno" not in str(raised.value)
