@@ -399,6 +399,33 @@ def generate(
 
 
 @app.command()
+def compose(
+    adapters: Annotated[list[Path], typer.Argument(metavar="ADAPTER…", help=".safetensors files of one generator.")],
+    name: Annotated[str, typer.Option("--name", metavar="N", help="What the new adapter is called.")],
+    weights: Annotated[
+        str, typer.Option("--weights", metavar="W,W…", help="One for each adapter; default: 1 each.")
+    ] = "",
+    rank: Annotated[
+        int, typer.Option("--rank", metavar="R", min=0, help="Reduce to this rank; default: ranks add up, exactly.")
+    ] = 0,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Its folder; default: runs/N.")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Put several adapters into one."""
+    from .engine import console
+    from .engine.compose import compose as put_together
+
+    numbers = _weights(weights)
+    with console.Talk(quiet) as talk:
+        made = put_together(adapters, name, out, weights=numbers, rank=rank, listener=talk)
+        if as_json:
+            print(made.json())
+        talk.say(made.text())
+
+
+@app.command()
 def diff(
     old: Annotated[str, typer.Argument(metavar="A", help="A recipe, a lock or an adapter.")],
     new: Annotated[str, typer.Argument(metavar="B", help="What came of it.")],
@@ -536,6 +563,13 @@ def world_train(
     if name not in train.NAMES:
         raise typer.BadParameter(f"one of {', '.join(train.NAMES)}", param_hint="NAME")
     print(train.train(name, out, _talk(False)))
+
+
+def _weights(text: str) -> list[float]:
+    try:
+        return [float(one) for one in text.split(",")] if text else []
+    except ValueError:
+        raise typer.BadParameter(f"numbers with commas between, as in 1,0.8, found {text!r}") from None
 
 
 def _talk(quiet: bool) -> Callable[[str], None]:

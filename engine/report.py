@@ -115,7 +115,7 @@ def report(folder: Path, plan: Plan, lock: Path | None = None) -> Path:
     `InputError` where a text of the recipe cannot be read.
     """
     found = figures.read(folder / "evaluation.json")
-    texts = recipe_texts(folder)
+    texts = recipe_texts(folder, bool(plan.composed.parents))
     locked = locks.read(lock) if lock is not None and lock.exists() else None
     if locked is not None and locked.inputs.plan_sha256 != digest(plan):
         locked = None
@@ -125,13 +125,17 @@ def report(folder: Path, plan: Plan, lock: Path | None = None) -> Path:
     return path
 
 
-def recipe_texts(folder: Path) -> dict[str, str]:
-    """The recipe of a run folder and every file that it is made of, by name, its own first."""
+def recipe_texts(folder: Path, composed: bool = False) -> dict[str, str]:
+    """The recipe of a run folder and every file that it is made of, by name, its own first.
+
+    What is `composed` of adapters has no recipe but theirs.
+    """
     below = folder / "included"
     # links may lead out of the folder, which may come from somebody else
     found = (path for path in below.rglob("*") if path.is_file() and path.resolve().is_relative_to(folder.resolve()))
     others = sorted((path.relative_to(below).as_posix(), path) for path in found)
-    return {name: _text(path) for name, path in [("recipe.yaml", folder / "recipe.yaml"), *others]}
+    own = [] if composed else [("recipe.yaml", folder / "recipe.yaml")]
+    return {name: _text(path) for name, path in [*own, *others]}
 
 
 def _text(path: Path) -> str:
@@ -156,7 +160,7 @@ def render(
     return page.render(
         policy=policy(template),
         name=plan.name,
-        headline=_headline(plan, next(iter(recipe.values()))),
+        headline=_headline(plan, next(iter(recipe.values()), "")),
         intro=_intro(plan, found),
         goal=_goal(plan, found),
         notes=[{"text": note.text, "tone": "good" if note.good else "bad"} for note in notes(plan, found)],
@@ -171,6 +175,7 @@ def render(
         curves=_curves(plan, past),
         beliefs=[_belief(plan, belief) for name in _order(plan) for belief in found.beliefs if belief.question == name],
         facts=_facts(plan, found, lock),
+        composed=bool(plan.composed.parents),
         recipe=list(recipe.items()),
     )
 
@@ -193,7 +198,8 @@ def _order(plan: Plan) -> Sequence[str]:
 
 
 def _headline(plan: Plan, recipe: str) -> str:
-    text = intent(recipe).rstrip(".") or plan.name.replace("_", " ")
+    made_of = " + ".join(f"{one.weight:g} × {one.name}" for one in plan.composed.parents)
+    text = made_of or intent(recipe).rstrip(".") or plan.name.replace("_", " ")
     return text[:1].upper() + text[1:]
 
 

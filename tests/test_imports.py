@@ -64,6 +64,11 @@ WITHOUT_TORCH = [
     ".engine.combining",
     ".engine.reuse",
     ".engine.excerpts",
+    ".engine.compose",
+    ".engine.compositions",
+    ".engine.carrying",
+    ".engine.united",
+    ".engine.generators.flux_names",
     ".engine.world.captions",
 ]
 

@@ -1,0 +1,269 @@
+"""Composing adapters: several files become one, with a lock and a report of its own.
+
+    DIR/NAME.safetensors  the adapter           DIR/evaluation.json   what was found out
+    DIR/NAME.lock         its lock              DIR/images/           pictures of the report
+    DIR/plan.json         what it is            DIR/report.html       what a person looks at
+    DIR/included/         the recipes of the adapters that it is made of
+
+The same adapters and weights give the same file, bit for bit. `composing.py` has the mathematics.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import carrying, digests, files, frozen, headers, locking, made_for, models, outcomes, platforms, united
+from . import inputs as gathering
+from . import lock as locks
+from . import plan as plans
+from .compositions import Composition, Reduction
+from .errors import InputError, Place, Problem
+from .figures import Evaluation
+from .lock import Lock
+from .plan import Composed, Model, Parent, Plan
+from .running import Listener, held
+from .values import LARGEST_SCALE, NAME
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .composing import Adapter, Reduced
+
+STOPPED = "composed"  # why no step was trained
+_TRAINED = re.compile(r"ss_(?!v2|output_name|network_|base_model|sd_model|guidance|resolution)")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One adapter that is to be composed."""
+
+    path: Path
+    parent: Parent
+    metadata: Mapping[str, str]
+    plan: Plan | None  # that trained it, found on this machine; None for another tool's
+
+
+def compose(
+    adapters: Sequence[Path],
+    name: str,
+    out: Path | None = None,
+    *,
+    weights: Sequence[float] = (),
+    rank: int = 0,
+    listener: Listener,
+) -> Composition:
+    """Compose adapter files into `out`/NAME.safetensors, evaluate it on their recipes' held-out prompts, and lock it.
+
+    `out` is runs/NAME where it is left out, weights are 1 each; with a `rank` above 0 the factors are reduced to it.
+    Raises `InputError`, with nothing written, where an adapter cannot be read to its last tensor or is made for another
+    generator than the first, `WorkError` where memory runs out.
+    """
+    started = time.monotonic()
+    folder = out or Path("runs", name)
+    parts = parts_of(adapters, weights or (1.0,) * len(adapters), listener)
+    _refuse_name(name, folder)
+    known = [(part.parent.name, part.plan) for part in parts if part.plan is not None]
+    composed = Composed(tuple(part.parent for part in parts), rank)
+    whole, low = factors(parts, known[0][1].generator.model.family, rank)
+    longest = max(len(down) for down, _ in whole.values())
+    targets = "all" if any(plan.adapter.targets == "all" for _, plan in known) else "attention"
+    plan = united.united(name, known, plans.Adapter(longest, float(longest), targets), composed)
+    _tell_differences(known, listener)
+    with held(folder):
+        path = _saved(folder, plan, parts, whole)
+        return _looked_at(folder, path, plan, parts, low, listener, started)
+
+
+def again(plan: Plan, adapters: Sequence[Path]) -> dict[str, Tensor]:
+    """The tensors of a composed adapter, from the files of its plan's parents in their order."""
+    from . import composing
+
+    parents = plan.composed.parents
+    parts = [Part(path, parent, {}, None) for path, parent in zip(adapters, parents, strict=True)]
+    return composing.tensors(factors(parts, plan.generator.model.family, plan.composed.rank)[0])
+
+
+# --- what is composed ---
+
+
+def parts_of(adapters: Sequence[Path], weights: Sequence[float], listener: Listener) -> list[Part]:
+    """The adapters with what they say of themselves; `InputError` where they cannot be composed."""
+    if len(weights) != len(adapters):
+        message = f"{len(weights)} weights for {len(adapters)} adapters"
+        raise InputError([Problem(Place("--weights"), "", message, "give one for each, as in --weights 1,0.8")])
+    if strange := next((one for one in weights if not abs(one) <= LARGEST_SCALE), None):
+        message = f"must be numbers from -{LARGEST_SCALE} to {LARGEST_SCALE}, found {strange}"
+        raise InputError([Problem(Place("--weights"), "", message)])
+    read = [(path, headers.of_adapter(path).metadata) for path in adapters]
+    first = next((one for one in read if "control_recipes.inputs" in one[1]), None)
+    if first is None:
+        hint = "at least one of them has to be one that `recipe run` wrote"
+        raise InputError([Problem(Place(str(adapters[0])), "", "does not say which generator it is for", hint)])
+    model = plan_of(*first).generator.model
+    taken: list[str] = []
+    parts: list[Part] = []
+    for (path, metadata), weight in zip(read, weights, strict=True):
+        made_for.refuse_another(path, metadata, model)
+        carried = _carried(path, metadata, model, listener)
+        taken.append(_free(carried.name if carried else re.sub(r"[^A-Za-z0-9_-]", "_", path.stem) or "_", taken))
+        sha256 = made_for.carried(path, metadata).plan_sha256 if carried else ""
+        parent = Parent(taken[-1], float(weight), digests.tensors_sha256(path), sha256)
+        parts.append(Part(path, parent, metadata, carried))
+    return parts
+
+
+def plan_of(path: Path, metadata: Mapping[str, str]) -> Plan:
+    """The plan that an adapter carries, its generator found on this machine."""
+    plan = plans.parse(made_for.carried(path, metadata).plan, str(path))
+    generator = plan.generator
+    model = models.locate(generator.model.address, Path(), Place(str(path)), revision=generator.model.revision)
+    return replace(plan, generator=replace(generator, model=model))
+
+
+def _carried(path: Path, metadata: Mapping[str, str], model: Model, listener: Listener) -> Plan | None:
+    """The plan of an adapter with all its models found; what of it cannot be drawn is left out, and told."""
+    if "control_recipes.inputs" not in metadata:
+        listener.say(f"{path}: another tool's, of which no measure or question is known")
+        return None
+    plan = plans.parse(made_for.carried(path, metadata).plan, str(path))
+    if not re.fullmatch(NAME, plan.name):
+        raise InputError([Problem(Place(str(path)), "", "is called in a way that no recipe can be called")])
+    plan, gone = united.without_assets(replace(plan, adapter=replace(plan.adapter, start=())))
+    if gone:
+        listener.say(f"{path}: carries no pictures, so {', '.join(gone)} cannot be asked")
+    plan = replace(plan, generator=replace(plan.generator, model=model, companions=()))
+    return frozen.found(plan, path, Path())
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
+
+
+def _refuse_name(name: str, folder: Path) -> None:
+    if not re.fullmatch(NAME, name):
+        message = f"must be letters, digits, _ and -, beginning with a letter or _, found {name!r}"
+        raise InputError([Problem(Place("--name"), "", message)])
+    plan = folder / "plan.json"
+    if plan.exists() and not plans.parse(plan.read_text("utf-8"), str(plan)).composed.parents:
+        hint = "give another folder with --out, or another --name"
+        raise InputError([Problem(Place(str(folder)), "", "holds the run of a recipe", hint)])
+
+
+def _tell_differences(known: Sequence[tuple[str, Plan]], listener: Listener) -> None:
+    """Say where adapters were trained to be used otherwise: the first one's settings hold."""
+    name, first = known[0]
+    for other, plan in known[1:]:
+        for key in ("steps", "width", "height", "guidance", "negative", "dtype"):
+            was, now = getattr(first.generator, key), getattr(plan.generator, key)
+            if was != now:
+                listener.say(f"generator.{key}: {name} has {was}, {other} has {now}; {name}'s holds")
+
+
+# --- what comes of it ---
+
+
+def factors(parts: Sequence[Part], family: str, rank: int) -> tuple[Adapter, Reduced | None]:
+    """The factors of the adapters as one, of that rank unless it is 0; `InputError` where they cannot be one."""
+    from . import composing, foreign
+
+    read = [foreign.read(part.path, family)[0] for part in parts]
+    try:
+        whole = composing.exact(read, [part.parent.weight for part in parts])
+    except ValueError as error:
+        raise InputError([Problem(Place("adapters"), "", str(error))]) from error
+    if not rank:
+        return whole, None
+    low = composing.reduced(whole, rank)
+    return low.adapter, low
+
+
+def _saved(folder: Path, plan: Plan, parts: Sequence[Part], whole: Adapter) -> Path:
+    """Write the adapter, with all that its parents carry, once it is known to fit the generator."""
+    from . import adapter as adapters
+    from . import composing, generators, memory
+
+    tensors = composing.tensors(whole)
+    with memory.watched(plan, "evaluate", "loading the generator"):
+        generator = generators.load(plan.generator)
+        adapters.eject(adapters.install(generator, tensors))
+    # paths are of the lock: where its parents lie is nothing that an adapter is made of
+    inputs = locks.text_of(locks.inputs(plan, hub=gathering.hub(plan, None)))
+    own = adapters.metadata(generator, plan, inputs, "", tensors)
+    merged = ", ".join(f"{part.parent.name} × {part.parent.weight:g}" for part in parts)
+    told = {name: text for name, text in own.items() if not _TRAINED.match(name)}
+    told |= {"modelspec.merged_from": merged, carrying.KEY: carrying.text([_ancestor(part) for part in parts])}
+    path = folder / f"{plan.name}.safetensors"
+    adapters.save(path, tensors, adapters.fitted(told))
+    return path
+
+
+def _ancestor(part: Part) -> carrying.Ancestor:
+    try:
+        return carrying.ancestor(part.parent, part.metadata)
+    except ValueError as error:
+        raise InputError([Problem(Place(str(part.path)), "", str(error))]) from error
+
+
+def _looked_at(
+    folder: Path,
+    path: Path,
+    plan: Plan,
+    parts: Sequence[Part],
+    low: Reduced | None,
+    listener: Listener,
+    started: float,
+) -> Composition:
+    """Evaluate what was composed, lock it and report on it."""
+    from .evaluate import evaluate
+    from .report import report
+
+    for name in ("images", "included"):
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
+    files.write(folder / "plan.json", f"{plans.dump(plan)}\n".encode())
+    for part in parts:
+        if recipe := part.metadata.get("control_recipes.recipe", ""):
+            files.write(folder / "included" / f"{part.parent.name}.yaml", recipe.encode())
+    found = evaluate(plan, path, folder, listener.looked)
+    lock = folder / f"{plan.name}.lock"
+    _lock(lock, path, plan, parts, found, listener)
+    page = report(folder, plan, lock)
+    return Composition(
+        name=plan.name,
+        digest=plans.digest(plan),
+        adapter=path.resolve(),
+        tensors_sha256=found.tensors_sha256,
+        lock=lock.resolve(),
+        report=page.resolve(),
+        parents=plan.composed.parents,
+        rank=plan.adapter.rank,
+        reduction=low
+        and Reduction(low.lost, low.enough, tuple((one.module, one.lost, one.enough) for one in low.matrices)),
+        measures=tuple((one.name, one.before, one.after) for one in found.measures),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _lock(path: Path, adapter: Path, plan: Plan, parts: Sequence[Part], found: Evaluation, listener: Listener) -> None:
+    named = tuple(sorted((str(part.path), models.sha256(part.path)) for part in parts))
+    try:
+        old = locks.read(path) if path.exists() else None
+    except InputError:
+        old = None  # it is written anew anyway
+    inputs = locks.inputs(plan, files=named, hub=gathering.hub(plan, None))
+    with platforms.deterministic(plan):
+        place = platforms.here(plan)
+    made = found.tensors_sha256, 0, STOPPED
+    new = Lock(inputs, place, outcomes.outcome(adapter, made, found, adapter.parent, path))
+    locks.write(new, path)
+    locking.tell_outcome(new, path, old, listener.say)
