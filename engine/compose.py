@@ -18,13 +18,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import carrying, digests, files, frozen, headers, locking, made_for, models, outcomes, platforms, united
+from . import (
+    carrying,
+    digests,
+    files,
+    frozen,
+    headers,
+    interference,
+    locking,
+    made_for,
+    models,
+    outcomes,
+    platforms,
+    united,
+)
 from . import inputs as gathering
 from . import lock as locks
 from . import plan as plans
 from .compositions import Composition, Reduction
 from .errors import InputError, Place, Problem
 from .figures import Evaluation
+from .interference import Interference
 from .lock import Lock
 from .plan import Composed, Model, Parent, Plan
 from .running import Listener, held
@@ -34,6 +48,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .composing import Adapter, Reduced
+    from .generators import Generator
+    from .meeting import Meeting
 
 STOPPED = "composed"  # why no step was trained
 _TRAINED = re.compile(r"ss_(?!v2|output_name|network_|base_model|sd_model|guidance|resolution)")
@@ -75,9 +91,13 @@ def compose(
     targets = "all" if any(plan.adapter.targets == "all" for _, plan in known) else "attention"
     plan = united.united(name, known, plans.Adapter(longest, float(longest), targets), composed)
     _tell_differences(known, listener)
+    meeting = _meeting(plan, parts, whole)  # which refuses what does not fit the generator, before anything is written
     with held(folder):
-        path = _saved(folder, plan, parts, whole)
-        return _looked_at(folder, path, plan, parts, low, listener, started)
+        _clear(folder)
+        path = _saved(folder, plan, parts, whole, meeting.generator)
+        found = _met(meeting, folder, listener)
+        del meeting  # the generator is loaded anew to evaluate: two of them would not fit
+        return _looked_at(folder, path, plan, parts, low, found, listener, started)
 
 
 def again(plan: Plan, adapters: Sequence[Path]) -> dict[str, Tensor]:
@@ -187,15 +207,45 @@ def factors(parts: Sequence[Part], family: str, rank: int) -> tuple[Adapter, Red
     return low.adapter, low
 
 
-def _saved(folder: Path, plan: Plan, parts: Sequence[Part], whole: Adapter) -> Path:
-    """Write the adapter, with all that its parents carry, once it is known to fit the generator."""
+def _meeting(plan: Plan, parts: Sequence[Part], whole: Adapter) -> Meeting:
+    """The adapters on their generator; `InputError` where one does not fit it."""
+    from . import foreign, meeting
+
+    family = plan.generator.model.family
+    members = [
+        meeting.Member(
+            part.parent.name,
+            part.parent.weight,
+            foreign.read(part.path, family)[0],
+            tuple(interference.controls(part.parent.name, part.plan, _ancestor(part).parents)) if part.plan else (),
+        )
+        for part in parts
+    ]
+    return meeting.Meeting(plan, members, whole)
+
+
+def _met(meeting: Meeting, folder: Path, listener: Listener) -> Interference:
+    from .meeting import meet
+
+    found = meet(meeting, folder, listener.looked)
+    interference.write(found, folder)
+    for fight in found.fights:
+        listener.say(f"warning: {fight.text()}")
+    return found
+
+
+def _clear(folder: Path) -> None:
+    for name in ("images", "included"):
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
+
+
+def _saved(folder: Path, plan: Plan, parts: Sequence[Part], whole: Adapter, generator: Generator) -> Path:
+    """Write the adapter, with all that its parents carry."""
     from . import adapter as adapters
-    from . import composing, generators, memory
+    from . import composing
 
     tensors = composing.tensors(whole)
-    with memory.watched(plan, "evaluate", "loading the generator"):
-        generator = generators.load(plan.generator)
-        adapters.eject(adapters.install(generator, tensors))
     # paths are of the lock: where its parents lie is nothing that an adapter is made of
     inputs = locks.text_of(locks.inputs(plan, hub=gathering.hub(plan, None)))
     own = adapters.metadata(generator, plan, inputs, "", tensors)
@@ -220,6 +270,7 @@ def _looked_at(
     plan: Plan,
     parts: Sequence[Part],
     low: Reduced | None,
+    together: Interference,
     listener: Listener,
     started: float,
 ) -> Composition:
@@ -227,9 +278,6 @@ def _looked_at(
     from .evaluate import evaluate
     from .report import report
 
-    for name in ("images", "included"):
-        if (folder / name).is_dir():
-            shutil.rmtree(folder / name)
     files.write(folder / "plan.json", f"{plans.dump(plan)}\n".encode())
     for part in parts:
         if recipe := part.metadata.get("control_recipes.recipe", ""):
@@ -250,6 +298,7 @@ def _looked_at(
         reduction=low
         and Reduction(low.lost, low.enough, tuple((one.module, one.lost, one.enough) for one in low.matrices)),
         measures=tuple((one.name, one.before, one.after) for one in found.measures),
+        together=together,
         seconds=time.monotonic() - started,
     )
 

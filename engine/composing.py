@@ -82,9 +82,15 @@ def exact(adapters: Sequence[Adapter], weights: Sequence[float]) -> dict[str, Fa
     and where nothing is left.
     """
     parts = [(one, weight) for one, weight in zip(adapters, weights, strict=True) if weight]
-    names = sorted({name for one, _ in parts for name in one})
-    if not names:
+    if not any(one for one, _ in parts):
         raise ValueError("nothing is left where every weight is 0")
+    return beside([one for one, _ in parts], [weight for _, weight in parts])
+
+
+def beside(adapters: Sequence[Adapter], weights: Sequence[float]) -> dict[str, Factors]:
+    """`exact`, but one whose weight is 0 keeps its rank: shapes are the same at any weights."""
+    parts = list(zip(adapters, weights, strict=True))
+    names = sorted({name for one in adapters for name in one})
     return {name: _beside(name, [(*one[name], weight) for one, weight in parts if name in one]) for name in names}
 
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from .interference import Interference
 from .notes import percent
 from .plan import Parent
 
@@ -33,6 +34,7 @@ class Composition:
     rank: int  # the largest of its matrices
     reduction: Reduction | None  # None where factors lie side by side, exactly
     measures: tuple[tuple[str, float, float], ...]  # name, bare, composed
+    together: Interference  # what the adapters do to each other
     seconds: float
 
     def json(self) -> str:
@@ -52,9 +54,22 @@ class Composition:
                 "matrices": {module: {"lost": lost, "enough": enough} for module, lost, enough in low.matrices},
             },
             "measures": {name: {"before": before, "after": after} for name, before, after in self.measures},
+            **self.together.data(),
             "seconds": self.seconds,
         }
         return json.dumps(told, ensure_ascii=False, allow_nan=False)
+
+    def _matrix(self) -> list[str]:
+        """Each control alone and together, a line each."""
+        found = self.together
+        rows = zip(found.controls, found.cells, strict=True)
+        return [
+            f"  {control.measure:<24} "
+            + ", ".join(
+                f"{column.label} {percent(cell.share)}" for column, cell in zip(found.columns, row, strict=True)
+            )
+            for control, row in rows
+        ]
 
     def text(self) -> str:
         """For people, a few aligned lines."""
@@ -64,5 +79,6 @@ class Composition:
             worst = max(self.reduction.matrices, key=lambda one: one[1])
             lost = f"{percent(self.reduction.lost)} of the energy lost, {percent(worst[1])} in {worst[0]}"
             lines.append(f"  {lost}; rank {self.reduction.enough} would keep 99 %")
+        lines += self._matrix()
         lines += [f"  {name:<24} {percent(was):>7} → {percent(now):>7}" for name, was, now in self.measures]
         return "\n".join([*lines, f"  report: {self.report}", f"  lock: {self.lock}"])

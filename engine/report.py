@@ -17,7 +17,7 @@ from statistics import fmean
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from . import assets, charts, figures, files, history
+from . import assets, charts, figures, files, history, interference
 from . import lock as locks
 from .counting import counted
 from .errors import InputError, Place, Problem
@@ -119,7 +119,8 @@ def report(folder: Path, plan: Plan, lock: Path | None = None) -> Path:
     locked = locks.read(lock) if lock is not None and lock.exists() else None
     if locked is not None and locked.inputs.plan_sha256 != digest(plan):
         locked = None
-    page = render(plan, found, history.read(folder / "metrics.jsonl"), texts, folder, locked)
+    together = interference.read(folder) if plan.composed.parents else None
+    page = render(plan, found, history.read(folder / "metrics.jsonl"), texts, folder, locked, together)
     path = folder / "report.html"
     files.write(path, page.encode())
     return path
@@ -152,6 +153,7 @@ def render(
     recipe: Mapping[str, str],
     folder: Path,
     lock: locks.Lock | None,
+    together: interference.Interference | None = None,
 ) -> str:
     """The page as text; `recipe` has the texts of all files that the recipe is made of by name, its own first."""
     template = _TEMPLATE.read_text(encoding="utf-8")
@@ -175,6 +177,7 @@ def render(
         curves=_curves(plan, past),
         beliefs=[_belief(plan, belief) for name in _order(plan) for belief in found.beliefs if belief.question == name],
         facts=_facts(plan, found, lock),
+        together=together and _together(together, folder),
         composed=bool(plan.composed.parents),
         recipe=list(recipe.items()),
     )
@@ -189,6 +192,59 @@ def policy(page: str) -> Markup:
     digest = base64.b64encode(hashlib.sha256(styles.encode()).digest()).decode()
     allowed = f"img-src data:; style-src 'sha256-{digest}'"
     return Markup(f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'")
+
+
+def _together(found: interference.Interference, folder: Path) -> dict[str, object]:
+    """What adapters do to each other, as the page shows it."""
+    rows = [
+        {
+            "adapter": control.adapter,
+            "measure": control.measure,
+            "wanted": control.wanted,
+            "cells": [
+                {
+                    "share": percent(cell.share),
+                    "interval": _interval(cell.interval),
+                    "own": control.adapter in column.adapters,
+                }
+                for column, cell in zip(found.columns, row, strict=True)
+            ],
+        }
+        for control, row in zip(found.controls, found.cells, strict=True)
+    ]
+    labels = [column.label for column in found.columns]
+    return {
+        "columns": labels,
+        "rows": rows,
+        "pictures": ", ".join(sorted({f"{len(row[0].hits):,}" for row in found.cells})),
+        "warnings": [fight.text() for fight in found.fights],
+        "strips": [_met(strip, labels, folder) for strip in found.strips],
+        "pairings": [
+            {
+                "name": f"{pair.one} + {pair.other}",
+                "cosine": f"{pair.cosine:+.3f}",
+                "matrices": [
+                    {
+                        "module": one.module,
+                        "reads": f"{one.reads:.3f} ({one.reads_chance:.3f})",
+                        "writes": f"{one.writes:.3f} ({one.writes_chance:.3f})",
+                        "cosine": f"{one.cosine:+.3f}",
+                    }
+                    for one in sorted(pair.matrices, key=lambda each: each.cosine)
+                ],
+            }
+            for pair in found.pairings
+        ],
+    }
+
+
+def _met(strip: interference.Strip, labels: Sequence[str], folder: Path) -> _Strip:
+    shots: list[_Shot] = []
+    for label, file, hit in zip(labels, strip.files, strip.hits, strict=True):
+        data, width, height = _picture(folder, file)
+        shown = _Shot(data, width, height, max(width, height) <= _SMALL, label, label, strip.control, hit, ())
+        shots.append(shown)
+    return _Strip(strip.prompt, strip.seed, (), tuple(shots))
 
 
 def _order(plan: Plan) -> Sequence[str]:

@@ -67,6 +67,7 @@ WITHOUT_TORCH = [
     ".engine.compose",
     ".engine.compositions",
     ".engine.carrying",
+    ".engine.interference",
     ".engine.united",
     ".engine.generators.flux_names",
     ".engine.world.captions",

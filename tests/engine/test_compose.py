@@ -104,7 +104,12 @@ def test_its_lock_verifies_and_names_what_changed(here: Path):
 def test_every_command_takes_it(here: Path, capsys: pytest.CaptureFixture[str]):
     assert recipe("generate", str(MADE), "a red ball") == 0
     assert recipe("eval", "one.yaml", "--adapter", str(MADE), "--json", "--quiet") == 0
+    page = Path("runs/both/report.html").read_bytes()
     assert recipe("report", "runs/both") == 0
+    assert Path("runs/both/report.html").read_bytes() == page
+    assert b"Side by side" in page
+    assert b"1 \xc3\x97 one + 0.8 \xc3\x97 two" in page
+    assert b"one + two: how much their factors share" in page
     assert recipe("diff", str(MADE), str(MADE)) == 0
     capsys.readouterr()
     words = ["compose", str(MADE), str(ONE), "--rank", "2", "--name", "low", "--json", "--quiet"]
@@ -118,6 +123,10 @@ def test_every_command_takes_it(here: Path, capsys: pytest.CaptureFixture[str]):
         *(f"both.{name}.{measure}" for name in ("one", "two") for measure in ("sharp", "horizon", "named")),
         *(f"one.{measure}" for measure in ("sharp", "horizon", "named")),
     }
+    # of an adapter that is composed itself, the goal of each of its parts
+    assert set(told["matrix"]) == {"both.one.horizon", "both.two.horizon", "one.horizon"}
+    assert set(told["matrix"]["one.horizon"]) == {"bare", "both", "one", "all"}
+    assert told["overlap"]["both + one"]
     origins = extract.extract(Path(told["adapter"])).parents
     assert [one.name for one in origins] == ["both", "one"]
     assert origins[0].carried is not None
