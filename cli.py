@@ -408,18 +408,26 @@ def compose(
     rank: Annotated[
         int, typer.Option("--rank", metavar="R", min=0, help="Reduce to this rank; default: ranks add up, exactly.")
     ] = 0,
+    tune: Annotated[
+        list[str] | None,
+        typer.Option("--tune", metavar="FILE", help="Find weights by this recipe; may be repeated."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Its folder; default: runs/N.")] = None,
+    allow_outside: Outside = False,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Put several adapters into one."""
-    from .engine import console
+    from .engine import console, jobs
     from .engine.compose import compose as put_together
+    from .engine.resolve import resolve
 
     numbers = _weights(weights)
     with console.Talk(quiet) as talk:
-        made = put_together(adapters, name, out, weights=numbers, rank=rank, listener=talk)
+        sources = [_find(file, talk.say) for file in tune or ()]
+        wanted = [resolve(_read(source, None, allow_outside), jobs.revisions(source)) for source in sources]
+        made = put_together(adapters, name, out, weights=numbers, rank=rank, tune=wanted, listener=talk)
         if as_json:
             print(made.json())
         talk.say(made.text())

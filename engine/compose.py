@@ -40,8 +40,9 @@ from .errors import InputError, Place, Problem
 from .figures import Evaluation
 from .interference import Interference
 from .lock import Lock
+from .notes import percent
 from .plan import Composed, Model, Parent, Plan
-from .running import Listener, held
+from .running import Listener, held, read_plan
 from .values import LARGEST_SCALE, NAME
 
 if TYPE_CHECKING:
@@ -72,32 +73,76 @@ def compose(
     *,
     weights: Sequence[float] = (),
     rank: int = 0,
+    tune: Sequence[Plan] = (),
     listener: Listener,
 ) -> Composition:
     """Compose adapter files into `out`/NAME.safetensors, evaluate it on their recipes' held-out prompts, and lock it.
 
     `out` is runs/NAME where it is left out, weights are 1 each; with a `rank` above 0 the factors are reduced to it.
+    With plans of some of the adapters' recipes to `tune` by, better weights are looked for, from those that are given,
+    on these plans' validation prompts.
     Raises `InputError`, with nothing written, where an adapter cannot be read to its last tensor or is made for another
     generator than the first, `WorkError` where memory runs out.
     """
     started = time.monotonic()
     folder = out or Path("runs", name)
-    parts = parts_of(adapters, weights or (1.0,) * len(adapters), listener)
+    parts = _with_plans(parts_of(adapters, weights or (1.0,) * len(adapters), listener), tune)
     _refuse_name(name, folder)
     known = [(part.parent.name, part.plan) for part in parts if part.plan is not None]
-    composed = Composed(tuple(part.parent for part in parts), rank)
     whole, low = factors(parts, known[0][1].generator.model.family, rank)
-    longest = max(len(down) for down, _ in whole.values())
-    targets = "all" if any(plan.adapter.targets == "all" for _, plan in known) else "attention"
-    plan = united.united(name, known, plans.Adapter(longest, float(longest), targets), composed)
+    plan = _united(name, known, parts, whole, rank)
     _tell_differences(known, listener)
     meeting = _meeting(plan, parts, whole)  # which refuses what does not fit the generator, before anything is written
+    if tune:
+        parts = _tuned(meeting, parts, {one.name for one in tune}, listener)
+        whole, low = factors(parts, plan.generator.model.family, rank)
+        plan = _united(name, known, parts, whole, rank)
+        meeting.settle({part.parent.name: part.parent.weight for part in parts}, whole)
     with held(folder):
         _clear(folder)
         path = _saved(folder, plan, parts, whole, meeting.generator)
         found = _met(meeting, folder, listener)
         del meeting  # the generator is loaded anew to evaluate: two of them would not fit
         return _looked_at(folder, path, plan, parts, low, found, listener, started)
+
+
+def _united(name: str, known: united.Parts, parts: Sequence[Part], whole: Adapter, rank: int) -> Plan:
+    """The plan of what is composed."""
+    longest = max(len(down) for down, _ in whole.values())
+    targets = "all" if any(plan.adapter.targets == "all" for _, plan in known) else "attention"
+    composed = Composed(tuple(part.parent for part in parts), rank)
+    return united.united(name, known, plans.Adapter(longest, float(longest), targets), composed)
+
+
+def _with_plans(parts: Sequence[Part], tune: Sequence[Plan]) -> list[Part]:
+    """The adapters, those plans in the place of what they carry; `InputError` for one that is no adapter's of them."""
+    recipes = {part.plan.name: part for part in parts if part.plan is not None}
+    for plan in tune:
+        if plan.name not in recipes:
+            hint = f"give the recipe of an adapter: {', '.join(recipes)}"
+            raise InputError([Problem(Place("--tune"), "", f"none of the adapters is of {plan.name}", hint)])
+        part = recipes[plan.name]
+        made_for.refuse_another(part.path, part.metadata, plan.generator.model)
+        if not list(interference.controls(plan.name, plan)):
+            hint = "weights are looked for by what pixels say: give the recipe a measure, and a goal"
+            raise InputError([Problem(Place("--tune"), "", f"{plan.name} measures nothing", hint)])
+    given = {plan.name: plan for plan in tune}
+    return [replace(part, plan=given.get(part.plan.name, part.plan)) if part.plan else part for part in parts]
+
+
+def _tuned(meeting: Meeting, parts: Sequence[Part], tune: set[str], listener: Listener) -> list[Part]:
+    """The adapters at the weights that were found for them."""
+    from .tuning import tuned
+
+    asked = {part.parent.name for part in parts if part.plan is not None and part.plan.name in tune}
+    controls = [name for one in meeting.members if one.name in asked for name in one.controls]
+    try:
+        weights, (before, after) = tuned(meeting, controls)
+    except ValueError as error:
+        raise InputError([Problem(Place("--tune"), "", str(error), "give its recipe `prompts.validate`")]) from error
+    found = ", ".join(f"{name} {weight:g}" for name, weight in weights.items())
+    listener.say(f"tuned: {found}; the worst control holds in {percent(before)} before, {percent(after)} now")
+    return [replace(part, parent=replace(part.parent, weight=weights[part.parent.name])) for part in parts]
 
 
 def again(plan: Plan, adapters: Sequence[Path]) -> dict[str, Tensor]:
@@ -173,8 +218,7 @@ def _refuse_name(name: str, folder: Path) -> None:
     if not re.fullmatch(NAME, name):
         message = f"must be letters, digits, _ and -, beginning with a letter or _, found {name!r}"
         raise InputError([Problem(Place("--name"), "", message)])
-    plan = folder / "plan.json"
-    if plan.exists() and not plans.parse(plan.read_text("utf-8"), str(plan)).composed.parents:
+    if (folder / "plan.json").exists() and not read_plan(folder).composed.parents:
         hint = "give another folder with --out, or another --name"
         raise InputError([Problem(Place(str(folder)), "", "holds the run of a recipe", hint)])
 
@@ -260,8 +304,8 @@ def _saved(folder: Path, plan: Plan, parts: Sequence[Part], whole: Adapter, gene
 def _ancestor(part: Part) -> carrying.Ancestor:
     try:
         return carrying.ancestor(part.parent, part.metadata)
-    except ValueError as error:
-        raise InputError([Problem(Place(str(part.path)), "", str(error))]) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError([Problem(Place(str(part.path)), "", "does not say well what it was made from")]) from error
 
 
 def _looked_at(

@@ -45,7 +45,8 @@ class Meeting:
 
     def __init__(self, plan: Plan, members: Sequence[Member], whole: Adapter) -> None:
         """`whole` is what comes of all of them, perhaps of a lower rank. `InputError` where a factor fits nowhere."""
-        self.members, self.wanted = members, [name for one in members for name in one.controls]
+        self.members = list(members)
+        self.wanted = [name for one in members for name in one.controls]
         rows = [row for row in (*plan.test_rows, *plan.validate_rows) if self._asked(row.targets)]
         seeds = plan.evaluate.seeds[:LOOK_SEEDS]
         self.plan = replace(plan, test_rows=tuple(rows), evaluate=replace(plan.evaluate, seeds=seeds))
@@ -70,6 +71,11 @@ class Meeting:
                 low[:rank], high[:, :rank] = adapter[name]
             found[name] = low, high
         return found
+
+    def settle(self, weights: Mapping[str, float], whole: Adapter) -> None:
+        """Take other weights for the members, and what comes of them."""
+        self.members = [replace(one, weight=weights[one.name]) for one in self.members]
+        self._whole = self._padded(whole)
 
     def weighted(self, weights: Mapping[str, float]) -> Adapter:
         """The members at these weights, by name; those that are not named are taken out."""

@@ -142,6 +142,16 @@ def test_exact_at_one_alone_is_that_one(here: Path):
     assert put([ONE, ONE], weights=[0.25, 0.75]).rank == 4
 
 
+def test_tuned_weights_are_those_of_the_lock(here: Path):
+    words = ["compose", str(ONE), str(TWO), "--tune", "one.yaml", "--tune", "two.yaml", "--name", "tuned"]
+    assert recipe(*words, "--quiet") == 0
+    plan = lock.plan_of(lock.read(Path("runs/tuned/tuned.lock")))
+    assert [one.name for one in plan.composed.parents] == ["one", "two"]
+    assert verify.verify(Path("runs/tuned/tuned.lock"), retrain=True).verified
+    assert recipe("compose", str(ONE), "--tune", "two.yaml", "--name", "other") == 2
+    assert not Path("runs/other").exists()
+
+
 def test_of_another_tool(here: Path):
     tensors, _ = adapter.load(ONE)
     save_file({f"{key}": value.to(torch.bfloat16) for key, value in tensors.items()}, "their own.safetensors")

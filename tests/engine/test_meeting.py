@@ -9,7 +9,17 @@ from pathlib import Path
 import pico
 import pytest
 import torch
-from control_recipes.engine import carrying, composing, figures, generators, interference, lock, meeting
+from control_recipes.engine import (
+    carrying,
+    composing,
+    figures,
+    generators,
+    interference,
+    lock,
+    measures,
+    meeting,
+    tuning,
+)
 from control_recipes.engine import plan as plans
 from PIL import Image
 
@@ -67,7 +77,8 @@ def between(models: Path) -> float:
         columns = [None, here.weighted({"b": 0.25}), here.weighted({"b": 1.0})]
         for _, (bare, *made) in here.painted(here.pairs(False), columns):
             for found, pictures in zip(drifts, made, strict=True):
-                found += ((pictures - bare).square().mean((1, 2, 3)).sqrt()).tolist()
+                batch = measures.Batch(pictures, bare, ("",) * len(bare))
+                found += measures.drift(batch, [{"at_most": 1.0}] * len(bare)).score.tolist()
     assert max(drifts[0]) < min(drifts[1]), drifts
     return (max(drifts[0]) + min(drifts[1])) / 2
 
@@ -90,6 +101,22 @@ def test_who_fights_is_named_with_the_weight_that_would_help(models: Path, tmp_p
     assert ". Weights 1 for a and 0." in fight.text()
     interference.write(found, tmp_path)
     assert interference.read(tmp_path) == found
+
+
+def test_weights_are_found_that_leave_the_worst_control_better(models: Path):
+    quiet, noisy = factors(1, 0.001), factors(2, 3.0)
+    members = [meeting.Member("a", 1.0, quiet, ("a.still",)), meeting.Member("b", 1.0, noisy, ("b.any",))]
+    with pico.one_thread():
+        here = meeting.Meeting(united(models, between(models)), members, quiet)
+        weights, (before, after) = tuning.tuned(here, ["a.still", "b.any"])
+        assert (before, weights["a"]) == (0, 1)
+        assert weights["b"] <= 0.5
+        assert after > 0.5
+        easy, _ = tuning.tuned(here, ["b.any"])
+        assert easy == {"a": 1, "b": 1}  # nothing is better than all
+        here.pairs = lambda held_out: []  # pyright: ignore[reportAttributeAccessIssue]
+        with pytest.raises(ValueError, match=r"b\.any is measured in no validation prompt"):
+            tuning.tuned(here, ["b.any"])
 
 
 def test_who_gets_along_is_not(models: Path, tmp_path: Path):
