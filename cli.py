@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from .engine import interrupt
-from .engine.errors import ControlError, InputError, Problem, of_system
+from .engine.errors import ControlError, InputError, Place, Problem, of_system
 
 if TYPE_CHECKING:
     from .engine.gallery import Source
@@ -103,6 +103,7 @@ def main() -> None:
     if not _READING.isdisjoint(sys.argv[1:2]):
         _expect_no_garbage()
     try:
+        _refuse_no_utf8(sys.argv[1:])
         app()
     except (ControlError, OSError) as raised:
         if "--debug" in sys.argv:
@@ -114,6 +115,14 @@ def main() -> None:
             print(console.failed(error))
         console.show(error)
         sys.exit(error.exit_status)
+
+
+def _refuse_no_utf8(words: list[str]) -> None:
+    """Raises `InputError` for a path, or a prompt, that nothing here could write or tell."""
+    from .engine.paths import utf8
+
+    if wrong := [Problem(Place(word), "", "is no UTF-8 text", "rename it") for word in words if not utf8(word)]:
+        raise InputError(wrong)
 
 
 def _expect_no_garbage() -> None:
@@ -159,7 +168,7 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Train, evaluate, lock and report."""
-    from .engine import console, jobs, running, unbuilt
+    from .engine import capacity, console, jobs, paths, running, unbuilt
 
     if out is not None and len(files) > 1:
         raise typer.BadParameter("one folder holds one run: give one FILE with --out")
@@ -172,6 +181,8 @@ def run(
         todo = [jobs.job(source, out, sets or (), mode, reader, allow_outside, talk.say) for source in sources]
         for job in todo:
             unbuilt.refuse(job.plan, job.recipe.document)
+            capacity.refuse_missing(job.plan, job.recipe.document)
+            paths.refuse_unwritable(job.folder / f"{job.plan.name}.safetensors")
         if locked:
             jobs.refuse_stale(todo)
         met = True
@@ -201,6 +212,7 @@ def check(
     debug: Debug = False,
 ) -> None:
     """Name every mistake, loading no model."""
+    from .engine import jobs
     from .engine.counting import counted
     from .engine.problems import untold
     from .engine.resolve import resolve
@@ -208,7 +220,8 @@ def check(
     problems: list[Problem] = []
     for file in files:
         try:
-            plan = resolve(_read(_find(file, _talk(quiet)), sets, allow_outside))
+            source = _find(file, _talk(quiet))
+            plan = resolve(_read(source, sets, allow_outside), jobs.revisions(source))
             if not (quiet or as_json):
                 rows, questions = len(plan.train_rows), len(plan.questions)
                 print(f"{file}: ok ({counted(rows, 'prompt')} to train on, {counted(questions, 'question')})")
@@ -261,11 +274,13 @@ def plan(
     debug: Debug = False,
 ) -> None:
     """Say what would run, and what it needs."""
-    from .engine import jobs, planning
+    from .engine import capacity, jobs, planning
     from .engine.resolve import resolve
 
     source = _find(file, _talk(quiet))
-    resolved = resolve(_read(source, sets, allow_outside), jobs.revisions(source))
+    recipe = _read(source, sets, allow_outside)
+    resolved = resolve(recipe, jobs.revisions(source))
+    capacity.refuse_missing(resolved, recipe.document)
     seen = planning.outlook(resolved)
     measured = None
     if measure:
@@ -444,10 +459,14 @@ def diff(
     debug: Debug = False,
 ) -> None:
     """Say in words what changed in meaning."""
-    from .engine import differences, sides
+    from .engine import differences, jobs, sides
+
+    def recipe(file: str) -> sides.Side:
+        source = _find(file, _talk(quiet))
+        return sides.of_recipe(_read(source, sets, allow_outside), jobs.revisions(source))
 
     def side(file: str) -> sides.Side:
-        return sides.of(file, lambda: _read(_find(file, _talk(quiet)), sets, allow_outside))
+        return sides.of(file, lambda: recipe(file))
 
     before, after = side(old), side(new)
     found = differences.between(before.plan, after.plan)

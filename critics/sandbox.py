@@ -9,7 +9,7 @@ methods are listed by name.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, ItemsView, Iterable, KeysView, ValuesView
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any, cast, final
@@ -21,6 +21,7 @@ from jinja2.filters import do_indent
 from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Cycler, Namespace
 from jinja2.visitor import NodeTransformer
 
 MOST = 20_000  # steps of one rendering: some milliseconds; a question of 8192 characters takes some two thousand
@@ -83,19 +84,27 @@ def _size(value: object) -> int:
         return 1 + len(value) // 8
     if isinstance(value, range):
         return 1 + len(value)
-    inner: Iterable[object] = ()
-    if isinstance(value, dict):
-        inner = (part for pair in cast(dict[object, object], value).items() for part in pair)
-    elif isinstance(value, (list, tuple)):
-        inner = cast(Iterable[object], value)
-    elif not isinstance(value, (int, float, bool, type(None))):
-        return MOST_COUNTED // 10  # a generator, which is paid for as it is gone through, or an object of jinja2's
-    steps = 1
-    for part in inner:
+    if isinstance(value, (int, float, bool, type(None))):
+        return 1
+    inner = _held(value)
+    # a generator is paid for as it is gone through; any other object of jinja2's is its name alone when it is printed
+    steps = MOST_COUNTED // 10 if inner is None else 1
+    for part in inner or ():
         steps += _size(part)
         if steps > MOST:
             break
     return steps
+
+
+def _held(value: Any) -> Iterable[object] | None:
+    """What a value holds, all of which is printed where it is; None of one that holds nothing that is."""
+    if isinstance(value, Namespace):
+        value = cast(Any, value)._Namespace__attrs  # which may be set at any time, so that it grows unpaid
+    if isinstance(value, dict):
+        return (part for pair in cast(dict[object, object], value).items() for part in pair)
+    if isinstance(value, Cycler):
+        return value.items
+    return value if isinstance(value, (list, tuple, KeysView, ValuesView, ItemsView)) else None
 
 
 def _worth(value: Any) -> Any:
@@ -131,9 +140,9 @@ def _joined(separator: str, parts: Iterable[object]) -> str:
     found: list[str] = []
     length = 0
     for part in parts:
+        _charge(_size(part))  # before it is text: what a loop lies over may have grown since it was paid for
         found.append(str(part))
         length += len(found[-1]) + len(separator)
-        _charge(1)
         if length > LONGEST + len(separator):
             raise SecurityError(f"it makes a text of more than {LONGEST} characters")
     return separator.join(found)

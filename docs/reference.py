@@ -23,10 +23,10 @@ from control_recipes.engine import (
     prompts,
     reuse,
     template,
+    template_cost,
     texts,
     unbuilt,
     values,
-    weighing,
 )
 from control_recipes.engine.kinds import MEASURES, VISUALS
 from control_recipes.engine.schema import json_schema
@@ -239,7 +239,7 @@ def _limits() -> str:
         "a list that is a variable": f"{template.MOST_ITEMS:,} entries".replace(",", " "),
         "prompts of one set": f"{prompts.MOST_PROMPTS:,}".replace(",", " "),
         "a template, and what it renders to": f"{template.LONGEST_TEXT:,} bytes".replace(",", " "),
-        "one rendering of a template": f"{weighing.MOST_STEPS:,} steps".replace(",", " "),
+        "one rendering of a template": f"{template_cost.MOST_STEPS:,} steps".replace(",", " "),
         "loops inside each other in a template": str(allowed.NESTED_LOOPS),
         "a picture of `image` or `reference`": (
             f"{assets.MEBIBYTES} MiB, {assets.LARGEST_PICTURE // 10**6} million pixels; {', '.join(assets.FORMATS)}"

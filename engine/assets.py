@@ -6,10 +6,14 @@ RGBA. Pillow alone is imported, and only where a recipe names a picture.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import struct
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from .errors import changed
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -28,30 +32,37 @@ def size(path: Path) -> tuple[int, int]:
     return _opened(path).size
 
 
-def rgba(path: Path) -> Image.Image:
-    """The picture in RGBA, straight alpha. Raises ValueError as `size` does."""
-    return _opened(path).convert("RGBA")
+def rgba(path: Path, sha256: str = "") -> Image.Image:
+    """The picture in RGBA, straight alpha. Raises ValueError as `size` does.
+
+    `sha256` is what a plan has of it, if one does; `WorkError` where the file holds something else by now.
+    """
+    return _opened(path, sha256).convert("RGBA")
 
 
-def rgb(path: Path) -> Image.Image:
-    """The picture in RGB, over white where it is transparent. Raises ValueError as `size` does."""
+def rgb(path: Path, sha256: str = "") -> Image.Image:
+    """The picture in RGB, over white where it is transparent. Raises ValueError and `WorkError` as `rgba` does."""
     from PIL import Image
 
-    picture = rgba(path)
+    picture = rgba(path, sha256)
     return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
 
 
-def _opened(path: Path) -> Image.Image:
+def _opened(path: Path, sha256: str = "") -> Image.Image:
     """The whole picture, decoded, the right way up, of 8 bits a channel.
 
     What it claims of its size is looked at before a pixel is unpacked.
     """
-    if path.stat().st_size > MEBIBYTES * 2**20:
+    with path.open("rb") as file:  # once: what is looked at is what has the digest
+        data = file.read(MEBIBYTES * 2**20 + 1)
+    if len(data) > MEBIBYTES * 2**20:
         raise ValueError(f"is larger than {MEBIBYTES} MiB; make it smaller")
+    if sha256 and hashlib.sha256(data).hexdigest() != sha256:
+        raise changed(str(path))
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as picture:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # refused below, and sooner
             width, height = picture.size
             if width * height > LARGEST_PICTURE:

@@ -1,4 +1,4 @@
-"""What the device at hand holds, asked of the operating system and of `nvidia-smi`: never of torch."""
+"""What the device at hand holds, and whether it is there: asked of the system and `nvidia-smi`, never of torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
+from glob import glob
+
+from .document import Document
+from .document import Path as KeyPath
+from .errors import InputError, Place, Problem, no_device
+from .plan import Plan
+
+# what a driver makes of a card, be it one that `nvidia-smi` does not know
+_DRIVERS = ("/dev/nvidia[0-9]*", "/dev/nvhost-gpu", "/dev/nvgpu*", "/dev/kfd", "/dev/dxg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,36 @@ def device(word: str) -> Device:
     if number < len(gpus):
         return Device("cuda", *gpus[number], cores())
     return Device("cuda", word, None, None, cores())
+
+
+def refuse_missing(plan: Plan, document: Document | None = None) -> None:
+    """Raises `InputError`, at its place in the recipe, for every device of a plan that this machine has not.
+
+    Where nothing but torch could say, it is not refused here: `devices.found` is asked before a model goes there.
+    """
+    asked = [(path, word) for path, word in _devices(plan) if word.startswith("cuda")]
+    number = _cards() if asked else None
+    if number is None:
+        return
+    missing = [(path, word) for path, word in asked if int(word.partition(":")[2] or 0) >= number]
+    if missing:
+        places = {path: Place(plan.name) if document is None else document.place(path) for path, _ in missing}
+        raise InputError(
+            Problem(places[path], ".".join(map(str, path)), *no_device(word, number)) for path, word in missing
+        )
+
+
+def _devices(plan: Plan) -> Iterator[tuple[KeyPath, str]]:
+    yield ("generator", "device"), plan.generator.device
+    for part, members in (("critics", plan.critics), ("judges", plan.judges)):
+        yield from (((part, member.name, "device"), member.device) for member in members)
+
+
+def _cards() -> int | None:
+    """How many CUDA cards there are; None where there is a driver, and no `nvidia-smi` that counts."""
+    if gpus := _gpus():
+        return len(gpus)
+    return None if any(map(glob, _DRIVERS)) else 0
 
 
 def cores() -> int:

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from . import adapter, files
+from .conflict import Balance
 from .errors import InputError, WorkError
 
 FILE = Path("checkpoint", "state.safetensors")
@@ -42,6 +43,7 @@ class Progress:
     best: float = -1.0  # smallest distance of p above its threshold at the best look
     kept: int = 0  # the step of the best look; 0: none yet
     stopped: str = ""  # why the training ended: steps | p | judge; empty while it goes on
+    balance: tuple[Balance, ...] = ()  # what balancing remembers, by question; empty: weights are as they are written
 
 
 @dataclass(slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from .errors import InputError, Place, Problem, no_device
+
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
 
 
@@ -17,6 +19,16 @@ def device(word: str) -> torch.device:
     if word == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     return torch.device(word)
+
+
+def found(word: str) -> torch.device:
+    """As `device`, where this machine has it; raises `InputError` where it has not."""
+    chosen = device(word)
+    if chosen.type == "cuda":
+        number = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (chosen.index or 0) >= number:
+            raise InputError([Problem(Place(f"device: {word}"), "", *no_device(word, number))])
+    return chosen
 
 
 def precise(kind: torch.dtype) -> torch.dtype:

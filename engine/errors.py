@@ -73,6 +73,13 @@ class Problem:
         return f"{self.place}: {key}{self.message}"
 
 
+def no_device(word: str, number: int) -> tuple[str, str]:
+    """What to say, and the hint, where a machine of so many CUDA devices has not the one that `word` names."""
+    if number:
+        return f"this machine has no {word}: it has {number} of them, counted from 0", "`device: auto` takes the first"
+    return "this machine has no cuda device", "`device: auto` takes what there is"
+
+
 class ControlError(Exception):
     """The root of every error this package raises on purpose."""
 
@@ -113,6 +120,12 @@ class WorkError(ControlError):
     def __init__(self, message: str, hint: str = "") -> None:
         self.message, self.hint = message, hint
         super().__init__(f"{message}\n  hint: {hint}" if hint else message)
+
+
+def changed(file: str) -> WorkError:
+    """What is raised where a file, or a model, is not what it was when the plan was made: no lock would tell of it."""
+    hint = "bring it back as it was; or run again, which plans anew with what is there"
+    return WorkError(f"{file}: has changed since this run was planned", hint)
 
 
 # what a person can only mend by naming another place, and what goes away when there is room

@@ -255,7 +255,7 @@ def _operations(plan: Plan, costs: _Costs, part: workload.Part) -> float:
     flops = (part.generator + part.backward) * batch * costs.denoised.flops + decoded * costs.generator.decoded.flops
     for member in (*plan.critics, *plan.judges):
         if member.name in part.critics:
-            passes = part.critics[member.name].passes + part.backward
+            passes = part.critics[member.name].passes + part.backward + part.apart / len(plan.critics)
             flops += passes * batch * costs.critics[member.name].flops
     return flops
 
@@ -263,5 +263,5 @@ def _operations(plan: Plan, costs: _Costs, part: workload.Part) -> float:
 def _passes(plan: Plan, part: workload.Part) -> float:
     """Forward and backward, through every network."""
     decodes = part.decoder * (1 + (part.backward > 0) / (1 + plan.generator.checkpoint_decoder))
-    asked = sum(one.passes + part.backward for one in part.critics.values())
+    asked = part.apart + sum(one.passes + part.backward for one in part.critics.values())
     return part.generator + part.backward + decodes + asked

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 from pydantic import TypeAdapter, ValidationError
@@ -83,13 +84,13 @@ def extract(adapter: Path) -> Carried:
     name = plans.parse(inputs.plan, str(adapter)).name
     if not re.fullmatch(NAME, name):
         raise _refused(adapter, "is called in a way that no recipe can be called")
-    recipe, included = metadata.get("control_recipes.recipe", ""), _included(adapter, metadata)
-    _check(adapter, recipe, included, inputs)
+    recipe, texts = metadata.get("control_recipes.recipe", ""), included(adapter, metadata)
+    _check(adapter, recipe, texts, inputs)
     try:
         parents = carrying.parents(metadata)
     except ValueError as error:
         raise _refused(adapter, str(error)) from error
-    return Carried(name, recipe, included, inputs, tuple(_origin(adapter, one) for one in parents))
+    return Carried(name, recipe, texts, inputs, tuple(_origin(adapter, one) for one in parents))
 
 
 def _origin(adapter: Path, one: carrying.Ancestor) -> Origin:
@@ -124,22 +125,26 @@ def _check(adapter: Path, recipe: str, included: Mapping[str, str], inputs: Inpu
 def write(carried: Carried, folder: Path) -> list[Path]:
     """Write NAME.yaml, what it includes and NAME.lock into a folder; `InputError` where one would take a file's place.
 
-    What a composed adapter is made of goes into folders below it, by their names. A lock holds the inputs alone:
-    `recipe run --frozen` runs them, `recipe lock --check` says what differs here.
+    NAME.recipe.yaml and NAME.recipe.lock where the recipe includes a file that is called so, as one that has its name
+    from there does: what it includes keeps its path, or the recipe would not find it. What a composed adapter is made
+    of goes into folders below it, by their names. A lock holds the inputs alone: `recipe run --frozen` runs them,
+    `recipe lock --check` says what differs here.
     """
     _check_places(carried, folder)
-    texts = _texts(carried)
+    stem = _stem(carried)
+    texts = _texts(carried, stem)
     for name, data in texts.items():
         files.write(folder / name, data)
-    lock = folder / f"{carried.name}.lock"
-    locks.write(Lock(carried.inputs, recipe=f"{carried.name}.yaml" if carried.recipe else ""), lock)
+    lock = folder / f"{stem}.lock"
+    locks.write(Lock(carried.inputs, recipe=f"{stem}.yaml" if carried.recipe else ""), lock)
     parents = [path for one in carried.parents if one.carried for path in write(one.carried, folder / one.name)]
     return [*(folder / name for name in texts), lock, *parents]
 
 
 def _check_places(carried: Carried, folder: Path) -> None:
     """Every file has a place of its own, and nothing stands there; those of the parents too."""
-    lock, texts = PurePosixPath(f"{carried.name}.lock"), _texts(carried)
+    stem = _stem(carried)
+    lock, texts = PurePosixPath(f"{stem}.lock"), _texts(carried, stem)
     wanted = {lock, *texts}
     if len(wanted) < 1 + bool(carried.recipe) + len(carried.included):
         raise _refused(folder, "would get two files of one name")
@@ -152,9 +157,17 @@ def _check_places(carried: Carried, folder: Path) -> None:
             _check_places(one.carried, folder / one.name)
 
 
-def _texts(carried: Carried) -> dict[PurePosixPath, bytes]:
+def _stem(carried: Carried) -> str:
+    """What recipe and lock are called, so that neither is called as something that the recipe includes."""
+    paths = [below(name) for name in carried.included]
+    taken = {str(one) for path in paths for one in (path, *path.parents)}
+    stems = (f"{carried.name}{end}" for end in chain(("", ".recipe"), (f".recipe{at}" for at in count(2))))
+    return next(stem for stem in stems if taken.isdisjoint((f"{stem}.yaml", f"{stem}.lock")))
+
+
+def _texts(carried: Carried, stem: str) -> dict[PurePosixPath, bytes]:
     """What is written beside the lock; of two files of one name, one."""
-    own = {PurePosixPath(f"{carried.name}.yaml"): carried.recipe.encode()} if carried.recipe else {}
+    own = {PurePosixPath(f"{stem}.yaml"): carried.recipe.encode()} if carried.recipe else {}
     return own | {below(name): text.encode() for name, text in carried.included.items()}
 
 
@@ -167,7 +180,8 @@ def _check_free(folder: Path, name: PurePosixPath) -> None:
         raise InputError([Problem(Place(str(taken[0])), "", "is there already", hint)])
 
 
-def _included(adapter: Path, metadata: Mapping[str, str]) -> dict[str, str]:
+def included(adapter: Path, metadata: Mapping[str, str]) -> dict[str, str]:
+    """The texts that a carried recipe includes, by their paths from it; `InputError` where that cannot be read."""
     try:
         found = _TEXTS.validate_json(metadata.get("control_recipes.included", "{}"))
     except ValidationError as error:

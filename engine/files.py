@@ -1,13 +1,14 @@
 """Files that are whole or not there: written beside their place, flushed to the disk, then renamed.
 
-While it is written a file is called `.NAME.XXXXXXXX.partial` and held by an operating-system lock, so that what a
-killed process left behind can be told from what another is writing now.
+While it is written a file is called `.NAME.XXXXXXXX.partial`, with its digest for a long NAME, and held by an
+operating-system lock, so that what a killed process left behind can be told from what another is writing now.
 """
 
 from __future__ import annotations
 
 import fcntl
 import glob
+import hashlib
 import os
 import stat
 import tempfile
@@ -16,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _PARTIAL = ".partial"
+_LONGEST = 200  # bytes of a name, of the 255 that file systems take
 
 
 def write(path: Path, data: bytes, keep: Path | None = None) -> None:
@@ -64,12 +66,18 @@ def _umask() -> int:
 def _begun(path: Path) -> tuple[int, str]:
     """A new file beside `path`, held: its handle and its name."""
     while True:
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PARTIAL)
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{_short(path.name)}.", suffix=_PARTIAL)
         with suppress(OSError):  # a file system without locks: then nothing is ever swept there
             fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:
             return handle, partial
         os.close(handle)  # swept by another process before it was held
+
+
+def _short(name: str) -> str:
+    """A name beside which there is room for more: of any file that there can be, something can be written."""
+    data = os.fsencode(name)
+    return name if len(data) <= _LONGEST else hashlib.sha256(data).hexdigest()
 
 
 def make(folder: Path) -> None:
@@ -92,7 +100,7 @@ def flush(folder: Path) -> None:
 
 def sweep(folder: Path, name: str | None = None) -> int:
     """Delete what writers that were killed left in a folder, of one file or of all; how many there were."""
-    pattern = f".{'*' if name is None else glob.escape(name)}.????????{_PARTIAL}"
+    pattern = f".{'*' if name is None else glob.escape(_short(name))}.????????{_PARTIAL}"
     return sum(map(_swept, sorted(folder.glob(pattern))))
 
 

@@ -8,7 +8,9 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from . import files
+from .document import scalar
 from .errors import InputError, Place, Problem
+from .paths import refuse_unwritable
 from .values import NAME
 
 FOLDER = Path(__file__).parent.parent / "recipes"
@@ -23,8 +25,16 @@ class Source:
 
 
 def find(file: str) -> Source:
-    """The recipe that a command line names: a path, or else the name of a gallery recipe; `InputError` for neither."""
-    if Path(file).exists() or Path(file).name != file:
+    """The recipe that a command line names: a path, or else the name of a gallery recipe; `InputError` for neither.
+
+    It is raised too where its lock could not be called as it is, before a run finds that out at its end.
+    """
+    if not Path(file).name or Path(file).is_dir():
+        what = "is a folder" if file else "is no name of a file"
+        raise InputError([Problem(Place(file or "FILE"), "", what, "give a recipe, such as horizon_low.yaml")])
+    refuse_unwritable(Path(file).with_suffix(".lock"))
+    # a lock can be run from where its recipe is gone
+    if any(path.exists() for path in (Path(file), Path(file).with_suffix(".lock"))) or Path(file).name != file:
         return Source(Path(file), False)
     named = _gallery(file)
     if named is None:
@@ -78,7 +88,9 @@ def init(name: str, origin: str, folder: Path) -> list[Path]:
     if not re.fullmatch(NAME, name):
         raise InputError([Problem(Place(name), "", "is no name for a recipe", f"it must match {NAME}")])
     text = source.read_text(encoding="utf-8")
-    text = re.sub(r"^name:.*$", f"name: {name}", text, count=1, flags=re.MULTILINE)
+    # `null` and `true` are names of files, but in YAML only with quotes
+    said = name if isinstance(scalar(name), str) else f'"{name}"'
+    text = re.sub(r"^name:.*$", f"name: {said}", text, count=1, flags=re.MULTILINE)
     text = text.replace(f"recipe run {source.name}", f"recipe run {name}.yaml")
     wanted = {folder / f"{name}.yaml": text.encode()}
     for asset in sorted(set(re.findall(r"assets/[\w./-]+", text))):

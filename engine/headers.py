@@ -48,6 +48,7 @@ _MARKS = {
     b"GGUF": "a GGUF file",
     b"%PDF": "a PDF file",
 }
+_HALF = re.compile("[\ud800-\udfff]")  # JSON's escapes can say it, UTF-8 cannot
 _PATH = re.compile(r"[/\\\x00-\x1f\x7f]|\.\.")
 
 
@@ -237,7 +238,10 @@ class _Scan:
         raise ValueError("its header has too many entries")
 
     def text(self) -> str:
-        return str(json.loads(self._match(_TEXT, "a text")))
+        found = str(json.loads(self._match(_TEXT, "a text")))
+        if _HALF.search(found):
+            raise ValueError("a text in its header is no Unicode: half of a pair of surrogates stands alone")
+        return found
 
     def entry(self) -> dict[str, Any]:
         """A flat object of a tensor, parsed as a whole."""

@@ -22,6 +22,8 @@ class History:
     loss: Points
     p: dict[tuple[str, str], Points]  # (question, critic) -> p on the training pictures
     looks: dict[tuple[str, str], Points]  # (question, critic or judge) -> mean p on the validation rows
+    norms: dict[str, Points]  # question -> length of its own gradient on the pictures, where that was looked at
+    cosines: dict[tuple[str, str], Points]  # two questions -> how their gradients lie: 1 alike, -1 opposed
 
 
 def read(path: Path) -> History:
@@ -32,6 +34,8 @@ def read(path: Path) -> History:
     loss: list[tuple[int, float]] = []
     p: _Curves = defaultdict(list)
     looks: _Curves = defaultdict(list)
+    norms: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
+    cosines: _Curves = defaultdict(list)
     for number, line in enumerate(_lines(path), 1):
         try:
             entry = json.loads(line)
@@ -40,6 +44,12 @@ def read(path: Path) -> History:
                 loss.append((step, float(entry["loss"])))
             _add(p, entry.get("questions", {}), step)
             _add(looks, entry.get("look", {}), step)
+            lie = entry.get("conflict", {"norms": {}, "cosines": {}})
+            for question, norm in lie["norms"].items():
+                norms[question].append((step, float(norm)))
+            for one, others in lie["cosines"].items():
+                for other, cosine in others.items():
+                    cosines[one, other].append((step, float(cosine)))
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             hint = "the report is made of these lines; `recipe run` with --again writes them anew, by training anew"
             raise InputError([Problem(Place(str(path), number, 1), "", "is no line of a training", hint)]) from error
@@ -48,6 +58,8 @@ def read(path: Path) -> History:
         tuple(loss),
         {key: tuple(points) for key, points in sorted(p.items())},
         {key: tuple(points) for key, points in sorted(looks.items())},
+        {question: tuple(points) for question, points in sorted(norms.items())},
+        {key: tuple(points) for key, points in sorted(cosines.items())},
     )
 
 

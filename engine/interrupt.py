@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
+
+_AGAIN_SECONDS = 0.05
 
 
 class Terminated(KeyboardInterrupt):
@@ -24,21 +28,34 @@ def terminable() -> Generator[None]:
     """Inside, a first SIGTERM raises `Terminated`; where the process was started to ignore it, it still does.
 
     Further ones are let pass, so that what was begun can be put in order: `timeout` sends it twice, and whoever loses
-    patience sends SIGKILL. Outside the main thread, where Python delivers no signals, nothing changes.
+    patience sends SIGKILL. One that comes where Python lets nothing be raised, in a `__del__`, is sent again. Outside
+    the main thread, where Python delivers no signals, nothing changes.
     """
+    before = sys.unraisablehook
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise Terminated
 
+    def lost(unraisable: sys.UnraisableHookArgs) -> None:
+        if not isinstance(unraisable.exc_value, Terminated):
+            before(unraisable)
+            return
+        signal.signal(signal.SIGTERM, stop)
+        again = threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGTERM))  # raised here, it is lost too
+        again.daemon = True
+        again.start()
+
     if not _delivered() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         yield
         return
+    sys.unraisablehook = lost
     signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        sys.unraisablehook = before
 
 
 @contextmanager

@@ -8,16 +8,14 @@ frozen   the lock's plan, whatever the recipe says by now
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from . import frozen, gallery
+from . import frozen, lock_places
 from . import lock as locks
 from . import plan as plans
-from . import recipe as reading
 from .errors import CheckFailed, InputError, Place, Problem
 from .gallery import Source
 from .inputs import causes, gathered
@@ -30,7 +28,6 @@ Mode = Literal["keep", "upgrade", "locked", "frozen"]
 Read = Callable[[Source, Sequence[str]], Recipe]  # reads a recipe, with overrides
 Say = Callable[[str], None]
 
-_GALLERY = "gallery:"  # before the file of a gallery recipe, in a lock that does not lie beside it
 NO_LOCK = "there is no lock"
 
 
@@ -57,16 +54,17 @@ def job(
     say: Say,
 ) -> Job:
     """What a run of this recipe is to do. Raises `InputError` for what is wrong with the recipe or its lock."""
-    path = lock_path(source, out)
-    old = locks.read(path) if path.exists() else None
+    _refuse_lock(source)
+    path = lock_places.found(source, out)
+    old = lock_places.read(source, path)
     if mode == "frozen":
         return _frozen(source, out, path, old, read, outside, say)
     given = sets or (old.inputs.sets if mode == "locked" and old is not None else ())
     recipe = read(source, given)
     plan = resolve(recipe, {} if mode == "upgrade" else locks.revisions(old))
     folder = out or Path("runs", plan.name)
-    target = _own_lock(path, old, folder, recipe, say)
-    return Job(recipe, plan, folder, path, old, named(source, target), target)
+    target = lock_places.written(source, path, old, folder, recipe.sets, say)
+    return Job(recipe, plan, folder, path, old, lock_places.named(source, target), target)
 
 
 def _frozen(
@@ -82,7 +80,7 @@ def _frozen(
         hint = "`recipe lock` writes one from the recipe as it is now"
         raise InputError([Problem(Place(str(path)), "", f"{NO_LOCK} to run from", hint)])
     folder = out or Path("runs", plans.parse(old.inputs.plan, str(path)).name)
-    target = _where_written(path, folder, say)
+    target = lock_places.written(source, path, old, folder, (), say)
     try:
         recipe = read(source, old.inputs.sets)
         plan = resolve(recipe, locks.revisions(old))
@@ -91,11 +89,11 @@ def _frozen(
         say(f"{path}: the recipe cannot be resolved any more ({said}); this is the plan of the lock")
     else:
         if plans.digest(plan) == old.inputs.plan_sha256:
-            return Job(recipe, plan, folder, path, old, named(source, target), target)
+            return Job(recipe, plan, folder, path, old, lock_places.named(source, target), target)
         say(f"{path}: the recipe says something else by now; this is the plan of the lock")
     plan = frozen.plan(old, path, source.path.absolute().parent, outside)
     thawed = frozen.thawed(old, source.path, folder)
-    return Job(thawed, plan, folder, path, old, named(source, target), target)
+    return Job(thawed, plan, folder, path, old, lock_places.named(source, target), target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,20 +118,23 @@ class ToLock:
 
 def to_lock(source: Source, sets: Sequence[str], check: bool, upgrade: bool, read: Read, say: Say) -> ToLock:
     """What `recipe lock` is to do with one recipe; to `check` it is read with the overrides that were locked."""
-    path = lock_path(source)
-    old = locks.read(path) if path.exists() else None
+    _refuse_lock(source)
+    path = lock_places.found(source)
+    old = lock_places.read(source, path)
     given = sets if sets or not check or old is None else old.inputs.sets
     if given and not sets:
-        say(f"{path}: with {shown_sets(given)}, as it was locked")
+        say(f"{path}: with {lock_places.shown(given)}, as it was locked")
     recipe = read(source, given)
     plan = resolve(recipe, {} if upgrade else locks.revisions(old))
-    target = path if check else _where_written(path, Path("runs", plan.name), say)
-    return ToLock(recipe, plan, target, old, named(source, target), stale(old, recipe, plan))
+    target = path if check else lock_places.written(source, path, old, Path("runs", plan.name), (), say)
+    return ToLock(recipe, plan, target, old, lock_places.named(source, target), stale(old, recipe, plan))
 
 
-def shown_sets(sets: Sequence[str]) -> str:
-    """Overrides as they are given on the command line."""
-    return " ".join(f"--set {one}" for one in sets)
+def _refuse_lock(source: Source) -> None:
+    """Raises `InputError` for a lock given where a recipe is wanted."""
+    if source.path.suffix == ".lock":
+        hint = f"give its recipe, {source.path.stem}.yaml"
+        raise InputError([Problem(Place(str(source.path)), "", "is a lock, and no recipe", hint)])
 
 
 def write(one: ToLock) -> bool:
@@ -146,7 +147,7 @@ def write(one: ToLock) -> bool:
 
 def revisions(source: Source) -> dict[str, str]:
     """The commits that a recipe's lock holds hub models at; none where there is no lock that can be read."""
-    path = lock_path(source)
+    path = lock_places.found(source)
     try:
         return locks.revisions(locks.read(path)) if path.exists() else {}
     except InputError:
@@ -166,64 +167,3 @@ def stale(old: Lock | None, recipe: Recipe | frozen.Thawed, plan: Plan) -> list[
         return [NO_LOCK]
     told = locks.stale(old, plan)
     return told + causes(recipe, plan, old.inputs) if told and isinstance(recipe, Recipe) else told
-
-
-def lock_path(source: Source, out: Path | None = None) -> Path:
-    """Where the lock of a recipe is: beside it, or in its run folder (`out`, or runs/NAME) where that cannot be.
-
-    Beside a recipe in a folder that cannot be written there may be one all the same; it counts until there is another.
-    """
-    beside = source.path.with_suffix(".lock")
-    if not source.gallery and _writable(beside):
-        return beside
-    own = (out or Path("runs", _name(source))) / beside.name
-    return beside if not source.gallery and beside.exists() and not own.exists() else own
-
-
-def _writable(lock: Path) -> bool:
-    return os.access(lock.parent, os.W_OK)
-
-
-def _name(source: Source) -> str:
-    """What a recipe calls itself; its file's stem, which is the same for the gallery's, where it cannot be read."""
-    try:
-        return source.path.stem if source.gallery else reading.read(source.path).schema.name
-    except InputError:
-        return source.path.stem
-
-
-def named(source: Source, lock: Path) -> str:
-    """A recipe as its lock names it."""
-    return f"{_GALLERY}{source.path.name}" if source.gallery else locks.relative(source.path, lock)
-
-
-def of_lock(lock: Lock, path: Path) -> Source | None:
-    """The recipe that a lock says it is of, or that lies beside it; None where there is none."""
-    if lock.recipe.startswith(_GALLERY):
-        found = gallery.FOLDER / lock.recipe.removeprefix(_GALLERY)
-        return Source(found, True) if found in gallery.recipes() else None
-    beside = [path.parent / lock.recipe] if lock.recipe else [path.with_suffix(end) for end in (".yaml", ".yml")]
-    return next((Source(Path(os.path.relpath(one)), False) for one in beside if one.is_file()), None)
-
-
-def _where_written(path: Path, folder: Path, say: Say) -> Path:
-    """The lock that is written instead of one that cannot be: in the run folder."""
-    if _writable(path) or not path.parent.is_dir():
-        return path
-    say(f"{path}: cannot be written, so the lock is {folder / path.name}")
-    return folder / path.name
-
-
-def _own_lock(path: Path, old: Lock | None, folder: Path, recipe: Recipe, say: Say) -> Path:
-    """Where a run writes its lock. A trial, with overrides, never replaces that of the recipe as it is written."""
-    path = _where_written(path, folder, say)
-    if not recipe.sets or (old is not None and old.inputs.sets):
-        return path
-    if old is None:
-        as_written = "once `recipe run` or `recipe lock` without --set has written one"
-        say(f"{path}: will be the lock of this trial, {shown_sets(recipe.sets)}; {as_written}, trials leave it alone")
-        return path
-    own = folder / path.name
-    if own.resolve() != path.resolve():
-        say(f"{path}: left as it is, the lock of the recipe as written; with --set, this run's own is {own}")
-    return own

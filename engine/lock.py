@@ -16,16 +16,17 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from . import files, lockfile
+from . import files, lockfile, texts
 from . import plan as plans
 from .errors import InputError, Place, Problem
 
 VERSION = lockfile.VERSION
+LARGEST = 256 * 2**20  # bytes; as many prompts as a recipe may have, with all that is asked of each, take fewer
 Digests = tuple[tuple[str, str], ...]  # (name, sha256), sorted by name
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
+class LockedModel:
     """A model's files. Those of a hub model are known once they are on some machine; its commit is always."""
 
     address: str  # as the recipe writes it
@@ -44,7 +45,7 @@ class Inputs:
     sets: tuple[str, ...]  # overrides, KEY=VALUE, in the order given
     included: Digests = ()  # what the recipe includes; informational as well
     files: Digests = ()  # prompts, pictures and adapters that the recipe names, as it names them
-    models: tuple[Weights, ...] = ()  # sorted by address
+    models: tuple[LockedModel, ...] = ()  # sorted by address
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +102,12 @@ def inputs(
     sets: tuple[str, ...] = (),
     included: Digests = (),
     files: Digests = (),
-    hub: Sequence[Weights] = (),
+    hub: Sequence[LockedModel] = (),
 ) -> Inputs:
     """The lock's inputs for a plan; `hub` are the hub models whose files are known."""
     known = {(one.address, one.revision): one.files for one in hub}
     weights = tuple(
-        Weights(address, one.family, one.revision, one.files or known.get((address, one.revision), ()))
+        LockedModel(address, one.family, one.revision, one.files or known.get((address, one.revision), ()))
         for address, one in sorted({model.address: model for model in models_of(plan)}.items())
     )
     return Inputs(plans.digest(plan), plans.canonical(plan), recipe_sha256, sets, included, files, weights)
@@ -138,9 +139,10 @@ def digest(lock: Lock) -> str:
 
 
 def read(path: Path) -> Lock:
-    """Read a lock; `InputError` where it is none, was edited by hand, or is of a later version."""
+    """Read a lock; `InputError` where it is none, cannot be read, was edited by hand, or is of a later version."""
+    text = texts.load(path, LARGEST)[0].replace("\r\n", "\n")  # as git may check it out
     try:
-        return TypeAdapter(Lock).validate_python(lockfile.flat(*lockfile.parse(path.read_text(encoding="utf-8"))))
+        return TypeAdapter(Lock).validate_python(lockfile.flat(*lockfile.parse(text)))
     except ValidationError as error:
         raise _refuse(path, f"lacks what a lock holds: {error.errors()[0]['msg']}") from error
     except ValueError as error:
@@ -183,8 +185,8 @@ def renewed(old: Lock | None, fresh: Inputs, recipe: str = "") -> Lock:
 
 
 def relative(path: Path, lock: Path) -> str:
-    """A path as seen from a lock's folder, with forward slashes."""
-    return Path(os.path.relpath(path.resolve(), lock.resolve().parent)).as_posix()
+    """A path as seen from a lock's folder, with forward slashes; a link counts as what it is called."""
+    return Path(os.path.relpath(path.parent.resolve() / path.name, lock.resolve().parent)).as_posix()
 
 
 def _text(lock: Lock) -> str:

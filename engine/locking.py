@@ -16,9 +16,9 @@ from .inputs import gathered
 from .lock import Lock, Platform
 from .plan import Plan
 from .recipe import Recipe
+from .run_folder import RESULT
 
 _CHANGES = 12  # that are listed when a lock is out of date
-_RESULT = "result.json"
 
 Say = Callable[[str], None]
 
@@ -30,6 +30,17 @@ def tell_changes(plan: Plan, lock: Path, say: Say) -> None:
         say(f"{lock}: {line}")
     if len(changes) > _CHANGES:
         say(f"{lock}: and {len(changes) - _CHANGES} changes more")
+
+
+def tell_elsewhere(plan: Plan, lock: Path, folder: Path, say: Say) -> None:
+    """Say where a finished run of this plan lies already, if the lock names its adapter in another folder."""
+    old = locks.read(lock) if lock.exists() else None
+    if old is None or old.outcome is None or not (_same(old, plan) and _names(old, lock)):
+        return
+    there = (lock.resolve().parent / old.outcome.adapter).parent
+    if there.resolve() != folder.resolve() and (there / RESULT).is_file():
+        shown = os.path.relpath(there)
+        say(f"{shown} holds a finished run of this very plan: with --out {shown} nothing would be trained again")
 
 
 def begin(plan: Plan, folder: Path, done: int, lock: Path, old: Lock | None, fast: bool, say: Say) -> Platform:
@@ -72,13 +83,13 @@ def restore(recipe: Recipe | Thawed, plan: Plan, folder: Path, lock: Path, name:
     if old is not None and _same(old, plan) and _names(old, lock):
         return
     tell_changes(plan, lock, say)
-    outcome = outcomes.of_finished(folder, folder / _RESULT, plan, lock)
+    outcome = outcomes.of_finished(folder, folder / RESULT, plan, lock)
     locks.write(Lock(gathered(recipe, plan, old), platforms.of_run(folder), outcome, name), lock)
     say(f"{lock}: written again, from {folder}")
 
 
 def follow(lock: Path, folder: Path, aside: Path, say: Say) -> None:
-    """Let a lock name its adapter where that lies now, if it lay in a run folder that was renamed `aside`.
+    """Let a lock name its adapter where that will lie, if it lies in a run folder that is to be renamed `aside`.
 
     A lock that cannot be read is left as it is.
     """
@@ -88,11 +99,10 @@ def follow(lock: Path, folder: Path, aside: Path, say: Say) -> None:
         return
     if old.outcome is None:
         return
-    named = Path(os.path.normpath(lock.resolve().parent / old.outcome.adapter))
-    before = folder.parent.resolve() / folder.name
-    if not named.is_relative_to(before):
+    named = (lock.resolve().parent / old.outcome.adapter).resolve()
+    if folder.is_symlink() or not named.is_relative_to(folder.resolve()):
         return
-    moved = locks.relative(aside / named.relative_to(before), lock)
+    moved = locks.relative(aside / named.relative_to(folder.resolve()), lock)
     locks.write(replace(old, outcome=replace(old.outcome, adapter=moved)), lock)
     say(f"{lock}: its adapter is {moved} now")
 

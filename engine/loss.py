@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -71,8 +72,10 @@ def term(answer: Heard, hold: float) -> Tensor:
     return torch.relu(nats + math.log(hold)) if hold else nats
 
 
-def weights(row: Row, plan: Plan) -> dict[tuple[str, str], float]:
+def weights(row: Row, plan: Plan, factors: Mapping[str, float] = MappingProxyType({})) -> dict[tuple[str, str], float]:
     """What multiplies each (critic, question)'s `term` for a picture of `row`; watched questions have none.
+
+    `factors` multiply the weights of the questions they name, holds excepted.
 
     The normaliser belongs to the picture: a question that the row leaves out drops its weight too, a silent hold
     changes nothing else, and batch, accumulation and processes do not matter.
@@ -80,14 +83,15 @@ def weights(row: Row, plan: Plan) -> dict[tuple[str, str], float]:
     told = {question.name: question for question in plan.questions if not question.watch}
     asked = [told[ask.question] for ask in row.asks if ask.question in told]
     pairs = [(critic, question) for question in asked for critic in plan.critics if critic.name in question.critics]
-    goal = sum(critic.weight * question.weight for critic, question in pairs if not question.hold)
+    weight = {question.name: question.weight * factors.get(question.name, 1.0) for question in asked}
+    goal = sum(critic.weight * weight[question.name] for critic, question in pairs if not question.hold)
     found: dict[tuple[str, str], float] = {}
     for critic, question in pairs:
         if question.hold:
             there = sum(other.weight for other in plan.critics if other.name in question.critics)
             found[critic.name, question.name] = question.weight * critic.weight / there
         else:
-            found[critic.name, question.name] = critic.weight * question.weight / goal
+            found[critic.name, question.name] = critic.weight * weight[question.name] / goal
     return found
 
 

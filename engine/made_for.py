@@ -1,4 +1,4 @@
-"""Fitting: whether an adapter was trained for the generator that it is to be laid on, by what it carries inside.
+"""Made for: whether an adapter was trained for the generator that it is to be laid on, by what it carries inside.
 
 Free of torch. An adapter of another tool says nothing of that, and is told by the names and shapes of its tensors.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from . import lock as locks
 from . import plan as plans
 from .errors import InputError, Place, Problem
-from .lock import Inputs, Weights
+from .lock import Inputs, LockedModel
 from .plan import Model
 
 _NAMED = 3  # files, that a message lists
@@ -20,7 +20,11 @@ _NAMED = 3  # files, that a message lists
 def carried(path: Path, metadata: Mapping[str, str]) -> Inputs:
     """The inputs that an adapter of ours carries; `InputError` for any other."""
     if "control_recipes.inputs" not in metadata:
-        raise InputError([Problem(Place(str(path)), "", "carries no recipe: `recipe run` did not write it")])
+        message, hint = "carries no recipe: `recipe run` did not write it", ""
+        if "control_recipes.inputs" in metadata.get("control_recipes.left_out", "").split():
+            message = "does not carry what it was made from: its plan is too long for a safetensors header"
+            hint = "the lock of its run has it"
+        raise InputError([Problem(Place(str(path)), "", message, hint)])
     return locks.inputs_of(metadata["control_recipes.inputs"], str(path))
 
 
@@ -51,7 +55,7 @@ def another(inputs: Inputs, model: Model, file: str = "adapter") -> str:
     return f"was trained for another {model.address}{found}"
 
 
-def _same_weights(known: Weights, model: Model) -> bool:
+def _same_weights(known: LockedModel, model: Model) -> bool:
     """Whether a hub model's files, as far as they are known, are those of a folder."""
     here, there = dict(model.files), dict(known.files)
     weights = {name for name in there if name.endswith(".safetensors")}

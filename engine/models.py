@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from .. import critics
 from . import generators, headers, hub
-from .errors import InputError, Place, Problem, WorkError, cut
+from .errors import InputError, Place, Problem, WorkError, changed, cut
 from .plan import Model
 from .problems import meant
 
@@ -93,6 +93,19 @@ def complete(model: Model) -> Model:
     for path in sorted(Path(model.folder).rglob("*.safetensors")):
         headers.read(path)
     return model
+
+
+def refuse_changed(model: Model) -> None:
+    """Raises `WorkError` where a model's folder does not hold any more what the model was named by.
+
+    What stands there untouched, by size and times, is not read again. A commit of the hub names its files itself.
+    """
+    if not model.files:
+        return
+    here = dict(present(Path(model.folder)))
+    differ = sorted(name for name, _ in set(model.files) ^ set(here.items()))
+    if differ:
+        raise changed(f"{model.address}: {differ[0]}")
 
 
 def fetched(address: str, folder: Path, revision: str) -> Path:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import fmean
+from types import MappingProxyType
 
 from .figures import Belief, Evaluation
+from .history import Points
 from .plan import Plan
 
 _CONVINCED = 0.05  # how far a critic's "right" may lie above the measure before the report says so
 _MOVED = 0.05  # how much the goal's share must rise, or the report says that it hardly did
 _FELL = 0.03  # how far a share may fall before the report says so
 _FELL_BELOW_ALL = 0.1  # the same where every bare picture satisfies the measure by definition
+OPPOSED = -0.3  # mean cosine of two questions' gradients from which on they are said to pull against each other
 _AGAINST_BARE = ("sharpness", "drift")
 
 
@@ -22,14 +27,20 @@ class Note:
     good: bool = False
 
 
-def notes(plan: Plan, found: Evaluation) -> list[Note]:
-    """What to say above the pictures: expectations first, then belief against truth, then what was lost."""
+def notes(
+    plan: Plan, found: Evaluation, cosines: Mapping[tuple[str, str], Points] = MappingProxyType({})
+) -> list[Note]:
+    """What to say above the pictures: expectations first, then belief against truth, then what was lost and why.
+
+    `cosines` are those of two questions' gradients, over the steps where they were looked at.
+    """
     return [
         *_expectations(found),
         *_unmoved(plan, found),
         *_convinced(plan, found),
         *_broken_holds(plan, found),
         *_lost(plan, found),
+        *_opposed(cosines),
     ]
 
 
@@ -101,6 +112,19 @@ def _broken_holds(plan: Plan, found: Evaluation) -> list[Note]:
 def _broke(belief: Belief, wanted: float) -> bool:
     """Below what is asked for, and lower than it was: a hold that was never there did not break."""
     return round(belief.after.p, 2) < wanted and belief.after.p < belief.before.p
+
+
+def _opposed(cosines: Mapping[tuple[str, str], Points]) -> list[Note]:
+    means = {pair: fmean(value for _, value in points) for pair, points in cosines.items() if points}
+    return [
+        Note(
+            f"“{one}” and “{other}” pull against each other: their gradients on the pictures have a mean cosine of "
+            f"{mean:.2f}. `train.weights: balanced` keeps one from outweighing the other; to have both in full may be "
+            "impossible."
+        )
+        for (one, other), mean in sorted(means.items(), key=lambda found: found[1])
+        if mean <= OPPOSED
+    ]
 
 
 def _lost(plan: Plan, found: Evaluation) -> list[Note]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import final
 
 import torch
@@ -12,10 +13,10 @@ from torch import Tensor
 
 from .. import critics
 from ..critics import View
-from . import devices, finite, visuals
+from . import devices, finite, models, visuals
 from .augment import Augmented, moved
 from .errors import WorkError
-from .loss import Heard, branches, heard, likelihood, loss, total
+from .loss import Heard, branches, heard, likelihood, loss, term, total
 from .plan import Ask, Critic, Drawing, Plan, Row
 from .quiet import quiet
 
@@ -76,6 +77,34 @@ class Panel:
                 gradient += pulled.to(gradient)
             whole += float(part.detach())
         return whole, gradient, said
+
+    def apart(
+        self,
+        shown: Augmented,
+        rows: Sequence[Row],
+        weighing: Sequence[Mapping[tuple[str, str], float]],
+        wordings: Mapping[str, int],
+    ) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """Each question's own gradient [B, 3, H, W] on the pictures, its weights included, and its mean ℓ in nats.
+
+        Watched questions have none. One backward pass through a critic for each question that it is asked.
+        """
+        gradients: dict[str, Tensor] = {}
+        nats: dict[str, list[float]] = {}
+        for member, judge, critic in self._seats:
+            if judge:
+                continue
+            pictures = shown.pictures.detach().to(devices.device(member.device)).requires_grad_()
+            views = replace(shown, pictures=pictures)
+            answers = list(self._hear(member, critic, views, rows, wordings, False))
+            for name in sorted({answer.question for answer in answers}):
+                own = [answer for answer in answers if answer.question == name]
+                part = loss(own, weighing, self._holds)
+                if part.requires_grad:
+                    (pulled,) = torch.autograd.grad(part, pictures, retain_graph=True)
+                    gradients[name] = gradients.get(name, torch.zeros_like(shown.pictures)) + pulled.to(shown.pictures)
+                    nats.setdefault(name, []).extend(float(term(answer, 0.0).detach()) for answer in own)
+        return gradients, {name: fmean(values) for name, values in nats.items()}
 
     @torch.no_grad()
     def look(self, pictures: Tensor, rows: Sequence[Row]) -> list[Said]:
@@ -175,6 +204,7 @@ def _drawn(drawing: Drawing, width: int, height: int) -> tuple[bool, Tensor]:
 
 
 def _load(member: Critic) -> critics.Critic:
+    models.refuse_changed(member.model)
     with quiet():
-        device = str(devices.device(member.device))
+        device = str(devices.found(member.device))
         return critics.load(member.model.folder, member.model.family, member.dtype, device, member.checkpointing)

@@ -1,9 +1,14 @@
-"""Paths that a recipe writes: which file they mean, and whether the recipe may read it."""
+"""Paths: which file one means that a recipe writes, whether the recipe may read it, and what no file may be called."""
 
 from __future__ import annotations
 
+import os
 import posixpath
 from pathlib import Path, PurePosixPath
+
+from .errors import InputError, Place, Problem
+
+LONGEST_NAME = 255  # bytes, of a file in all file systems that are in use
 
 
 class Refused(ValueError):
@@ -31,6 +36,29 @@ def inside(folder: Path, name: str, allow_outside: bool) -> Path:
     except ValueError as error:  # a zero byte
         raise error if isinstance(error, Refused) else Refused(f"is no file's name: {error}", "") from error
     raise Refused(f"there is no file {name}", f"it is looked for in {folder}")
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Raises `InputError` where a file that a run will write could not be called so, or not be told of in a report.
+
+    Locks, results and reports are UTF-8, and name files.
+    """
+    hint = "rename it, or work in another folder"
+    for one in (str(path.absolute()), os.path.realpath(path)):
+        if not utf8(one):
+            raise InputError([Problem(Place(str(path)), "", f"its name is no UTF-8 text: {one}", hint)])
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        message = f"its name would be longer than {LONGEST_NAME} bytes"
+        raise InputError([Problem(Place(str(path)), "", message, "give the recipe a shorter name")])
+
+
+def utf8(text: str) -> bool:
+    """Whether a text that the operating system gave is UTF-8: what is not is kept in halves of surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def rebased(name: str, folder: str) -> str:

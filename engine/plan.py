@@ -204,11 +204,13 @@ class Plan:
     evaluate: Evaluate
     expect: tuple[Expectation, ...]
     composed: Composed = Composed()
+    # name and sha256 of the files that the prompts were read from, sorted; no part of the digest: the rows are
+    prompt_files: tuple[tuple[str, str], ...] = ()
 
 
 _FORM = form.Form(
     # where things lie on this machine, and in what order a person likes to see them
-    left_out={Model: {"folder"}, Asset: {"source"}, Drawing: {"source"}, Plan: {"order"}},
+    left_out={Model: {"folder"}, Asset: {"source"}, Drawing: {"source"}, Plan: {"order", "prompt_files"}},
     rows=("test_rows", "train_rows", "validate_rows"),
     shared=("asks", "targets"),
     pairs=("variables",),

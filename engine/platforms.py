@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Generator, Sequence
+import subprocess
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from .lock import Platform
 from .plan import Plan
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 FILE = "platform.json"  # of a run folder: one platform for each session of its training, the last one last
 PACKAGES = ("control-recipes", "diffusers", "numpy", "peft", "pillow", "tokenizers", "torch", "transformers")
@@ -30,16 +31,19 @@ _UNSET, _UNKNOWN = "unset", "not known"
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 _ENVIRONMENT = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
 _NUMBERS = {"cpu family": "family", "model": "model"}
+_ARM = {"CPU implementer": "implementer", "CPU variant": "variant", "CPU part": "part"}
 
 
 def here(plan: Plan, fast: bool = False) -> Platform:
-    """The platform that a training of `plan` in this process runs on."""
+    """The platform that a training of `plan` in this process runs on; `InputError` where it lacks a device of it."""
     import platform as machine
     from importlib import metadata
 
     import torch
 
-    places = _places(plan)
+    from . import devices
+
+    places = [devices.found(word) for word in _words(plan)]
     names = [torch.cuda.get_device_name(one) if one.type == "cuda" else one.type for one in places]
     cuda = any(one.type == "cuda" for one in places)
     return Platform(
@@ -56,7 +60,7 @@ def here(plan: Plan, fast: bool = False) -> Platform:
 
 
 def differences(was: Platform, now: Platform) -> tuple[str, ...]:
-    """What differs and may change the last bits, in words; a processor that one of them does not know is another."""
+    """What differs and may change the last bits, in words; a processor that is not known is another one."""
     pairs: list[tuple[str, object, object]] = [
         (words, getattr(was, name), getattr(now, name))
         for name, words in (
@@ -71,7 +75,12 @@ def differences(was: Platform, now: Platform) -> tuple[str, ...]:
         before, after = dict(getattr(was, table)), dict(getattr(now, table))
         if before and after:
             pairs += [(name, before.get(name, _UNSET), after.get(name, _UNSET)) for name in sorted({*before, *after})]
-    told = [f"{what} {old or _UNKNOWN}, here {new or _UNKNOWN}" for what, old, new in pairs if old != new]
+    unknown = ("processor", "", "")  # two that nobody knows are hardly ever the same one
+    told = [
+        f"{what} {old or _UNKNOWN}, here {new or _UNKNOWN}"
+        for what, old, new in pairs
+        if old != new or (what, old, new) == unknown
+    ]
     if was.deterministic != now.deterministic:
         told.append("made with --fast, here without" if now.deterministic else "made without --fast, here with it")
     return tuple(told)
@@ -120,11 +129,9 @@ def _together(sessions: Sequence[_Session]) -> Platform:
     return replace(last, mixed=tuple(dict.fromkeys(told)), deterministic=all(one.deterministic for one in sessions))
 
 
-def _places(plan: Plan) -> list[torch.device]:
-    """Where a plan computes, the generator's device first."""
-    from .devices import device
-
-    return list(dict.fromkeys(device(one.device) for one in (plan.generator, *plan.critics, *plan.judges)))
+def _words(plan: Plan) -> list[str]:
+    """Where a plan says that it computes, the generator's device first."""
+    return list(dict.fromkeys(one.device for one in (plan.generator, *plan.critics, *plan.judges)))
 
 
 @contextmanager
@@ -135,7 +142,9 @@ def deterministic(plan: Plan, fast: bool = False) -> Generator[None]:
     """
     import torch
 
-    if fast or all(one.type != "cuda" for one in _places(plan)):
+    from . import devices
+
+    if fast or all(devices.device(word).type != "cuda" for word in _words(plan)):
         yield
         return
     os.environ.setdefault(_WORKSPACE, ":4096:8")  # read when CUDA starts
@@ -180,9 +189,30 @@ def _processor() -> str:
     With the same instructions another one sums in another order: libraries go by its caches and its maker.
     """
     try:
-        text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
+        return _told(Path("/proc/cpuinfo").read_text("utf-8", "replace"))
     except OSError:
-        return ""
-    found = dict(re.findall(r"^(model name|cpu family|model)\s*: (.+)$", text.partition("\n\n")[0], re.MULTILINE))
-    numbers = " ".join(f"{what} {found[key]}" for key, what in _NUMBERS.items() if key in found)
-    return ", ".join(part for part in (found.get("model name", ""), numbers) if part)
+        return _asked()
+
+
+def _told(text: str) -> str:
+    """The processor that the text of Linux's /proc/cpuinfo tells: x86 has a name and numbers, ARM numbers of cores."""
+    cores = [dict(re.findall(r"^([^:\t\n]+?)\s*: (.+)$", block, re.MULTILINE)) for block in text.split("\n\n")]
+    arms = {_numbers(core, _ARM) for core in cores}  # of a processor of two kinds of cores both
+    names = (cores[0].get("model name", ""), _numbers(cores[0], _NUMBERS), *sorted(arms), cores[-1].get("Model", ""))
+    return ", ".join(part for part in names if part)
+
+
+def _numbers(core: Mapping[str, str], keys: Mapping[str, str]) -> str:
+    return " ".join(f"{what} {core[key]}" for key, what in keys.items() if key in core)
+
+
+def _asked() -> str:
+    """The processor that macOS, or a BSD, tells when it is asked."""
+    for key in ("machdep.cpu.brand_string", "hw.model"):
+        try:
+            found = subprocess.run(["/usr/sbin/sysctl", "-n", key], capture_output=True, text=True, timeout=10)
+        except (OSError, subprocess.SubprocessError):
+            return ""
+        if found.returncode == 0 and found.stdout.strip():
+            return found.stdout.strip()
+    return ""

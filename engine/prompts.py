@@ -37,10 +37,18 @@ Open = Callable[[document.Path, str], Path | None]  # the file that a path of th
 
 
 def rows(
-    prompts: PromptSets | Together, variables: scopes.Variables, seed: int, opened: Open, problems: Problems
+    prompts: PromptSets | Together,
+    variables: scopes.Variables,
+    seed: int,
+    opened: Open,
+    problems: Problems,
+    read: dict[str, str],
 ) -> Sets:
-    """The three sets of prompts. `seed` draws samples and what is held back; problems go to `problems`."""
-    reading, own = _Reading(seed, opened, problems), scopes.variables(variables, "")
+    """The three sets of prompts. `seed` draws samples and what is held back; problems go to `problems`.
+
+    To `read` goes the sha256 of every file that was read, as it was then, by its name in the recipe.
+    """
+    reading, own = _Reading(seed, opened, problems, read), scopes.variables(variables, "")
     if isinstance(prompts, PromptSets):
         return reading.sets(prompts, ("prompts",), own)
     kind, parts = ("cross", prompts.cross) if prompts.cross else ("union", prompts.union or {})
@@ -72,6 +80,7 @@ class _Reading:
     seed: int
     opened: Open
     problems: Problems
+    read: dict[str, str]
 
     def sets(self, prompts: PromptSets, base: document.Path, variables: Mapping[str, Value]) -> Sets:
         train = self.listed(prompts.train, (*base, "train"), variables)
@@ -107,7 +116,7 @@ class _Reading:
             return _from_template(source, path, variables, self.seed, self.problems)
         if isinstance(source, FilePrompts):
             found = self.opened((*path, "file"), source.file)
-            return tables.rows(found, source.file, (*path, "file"), self.problems) if found else []
+            return tables.rows(found, source.file, (*path, "file"), self.problems, self.read) if found else []
         return _from_list(source, path, self.problems)
 
 

@@ -23,7 +23,7 @@ from .counting import counted
 from .errors import InputError, Place, Problem
 from .figures import Belief, Evaluation, Interval, Measured, Shot, Strip
 from .gallery import intent
-from .notes import notes, percent
+from .notes import OPPOSED, notes, percent
 from .plan import Plan, digest
 
 _TEMPLATE = Path(__file__).with_name("report.html")
@@ -108,6 +108,15 @@ class _Belief:
     p_after: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Pull:
+    """How strongly one question pulls, and how its gradient lies to those of the others."""
+
+    question: str
+    norm: str
+    cosines: tuple[tuple[str, str], ...]  # text and a class of the page, for every question
+
+
 def report(folder: Path, plan: Plan, lock: Path | None = None) -> Path:
     """Write `folder`/report.html from what a run of `plan` left there, and from its lock where there is one.
 
@@ -165,7 +174,9 @@ def render(
         headline=_headline(plan, next(iter(recipe.values()), "")),
         intro=_intro(plan, found),
         goal=_goal(plan, found),
-        notes=[{"text": note.text, "tone": "good" if note.good else "bad"} for note in notes(plan, found)],
+        notes=[
+            {"text": note.text, "tone": "good" if note.good else "bad"} for note in notes(plan, found, past.cosines)
+        ],
         grid_text=_grid_text(plan, found),
         strips=[_strip(plan, strip, folder) for strip in found.strips if not strip.missed],
         misses=[_strip(plan, strip, folder) for strip in found.strips if strip.missed],
@@ -175,6 +186,7 @@ def render(
         units="; ".join(f"{measure.name}, {measure.unit}" for measure in ordered),
         training=_training(plan, past, lock),
         curves=_curves(plan, past),
+        pulls=_pulls(past),
         beliefs=[_belief(plan, belief) for name in _order(plan) for belief in found.beliefs if belief.question == name],
         facts=_facts(plan, found, lock),
         together=together and _together(together, folder),
@@ -438,6 +450,20 @@ def _belief(plan: Plan, belief: Belief) -> _Belief:
         p_before=_p(belief.before.p),
         p_after=_p(belief.after.p),
     )
+
+
+def _pulls(past: history.History) -> list[_Pull]:
+    """Means over all looks at the questions' own gradients; empty where there were none."""
+    found: list[_Pull] = []
+    for question, norms in past.norms.items():
+        cosines: list[tuple[str, str]] = []
+        for other in past.norms:
+            points = past.cosines.get((question, other)) or past.cosines.get((other, question)) or ()
+            mean = fmean(value for _, value in points) if points else 0.0
+            tone = "against" if mean <= OPPOSED else "along" if mean >= -OPPOSED else ""
+            cosines.append((f"{mean:+.2f}".replace("-", "−"), tone) if points else ("", ""))
+        found.append(_Pull(question, f"{fmean(value for _, value in norms):.2g}", tuple(cosines)))
+    return found
 
 
 def _facts(plan: Plan, found: Evaluation, lock: locks.Lock | None) -> list[dict[str, str]]:

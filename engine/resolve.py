@@ -32,7 +32,8 @@ def gather(recipe: Recipe, problems: Problems, revisions: Mapping[str, str] = Ma
     opened = resolve_models.Files(recipe, problems)
     generator = resolve_models.generator(chosen.generator, located.get(("generator",)), opened, problems)
     _no_templates(chosen, problems)
-    sets = prompts.rows(chosen.prompts, chosen.vars, chosen.train.seed, opened, problems)
+    read: dict[str, str] = {}
+    sets = prompts.rows(chosen.prompts, chosen.vars, chosen.train.seed, opened, problems, read)
     # variables of prompts that are wrong themselves are no second mistake
     complain = not any(path[:1] in ((), ("prompts",), ("vars",)) for path in recipe.lost) and bool(sets.train)
     if generator.model.folder:
@@ -73,6 +74,7 @@ def gather(recipe: Recipe, problems: Problems, revisions: Mapping[str, str] = Ma
             tuple(range(chosen.evaluate.seeds)), tuple(sorted(set(chosen.evaluate.scales))), chosen.evaluate.every
         ),
         expect=_expect(chosen, found["test"], problems),
+        prompt_files=tuple(sorted(read.items())),
     )
 
 

@@ -177,9 +177,13 @@ class Train(Keys):
     )
     weights: Literal["fixed", "balanced"] = Field(
         default="fixed",
-        description="weights of the questions: as they are written, or balanced against each other on the way",
+        description="weights of the questions: as they are written, or balanced against each other on the way by "
+        "GradNorm (arXiv 1711.02257), so that a question that lags or pulls weakly gets more; holds stay as written",
     )
-    conflict: Conflict | None = Field(default=None, description="look at how the gradients of the questions agree")
+    conflict: Conflict | None = Field(
+        default=None,
+        description="look at how the gradients of the questions agree: a backward pass through a critic each",
+    )
     optimize: Literal["adapter", "latents"] = Field(
         default="adapter", description="what is trained: an adapter, or one picture's noise"
     )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from types import MappingProxyType
 
 from . import headers, made_for
 from . import lock as locks
 from .errors import InputError, Place, Problem
+from .extract import included
 from .plan import Plan, parse
 from .recipe import Recipe
 
@@ -32,18 +32,19 @@ def prose(old: Side, new: Side) -> str:
     return NOTHING if old.texts == new.texts else PROSE
 
 
-def of(file: str, read: Callable[[], Recipe]) -> Side:
-    """The side that a file on the command line is, by its ending; a recipe is read by `read`."""
+def of(file: str, recipe: Callable[[], Side]) -> Side:
+    """The side that a file on the command line is, by its ending; what is neither lock nor adapter is a `recipe`."""
     if file.endswith(".lock"):
         return of_lock(Path(file))
-    return of_adapter(Path(file)) if file.endswith(".safetensors") else of_recipe(read())
+    return of_adapter(Path(file)) if file.endswith(".safetensors") else recipe()
 
 
-def of_recipe(recipe: Recipe) -> Side:
-    """A recipe's own side."""
+def of_recipe(recipe: Recipe, revisions: Mapping[str, str] = MappingProxyType({})) -> Side:
+    """A recipe's own side; a hub model stays at the commit that `revisions` has for its address, as a lock does."""
     from .resolve import resolve
 
-    return Side(resolve(recipe), frozenset({recipe.sha256, *(sha256 for _, sha256 in recipe.digests), *recipe.sets}))
+    plan = resolve(recipe, revisions)
+    return Side(plan, frozenset({recipe.sha256, *(sha256 for _, sha256 in recipe.digests), *recipe.sets}))
 
 
 def of_lock(path: Path) -> Side:
@@ -60,19 +61,7 @@ def of_adapter(path: Path) -> Side:
     metadata = headers.read(path).metadata
     inputs = made_for.carried(path, metadata)
     if recipe := metadata.get("control_recipes.recipe", ""):
-        sha256s = {hashlib.sha256(text.encode()).hexdigest() for text in (recipe, *_included(metadata))}
+        sha256s = {hashlib.sha256(text.encode()).hexdigest() for text in (recipe, *included(path, metadata).values())}
     else:  # one that was trained from a lock whose recipe was not there any more knows its digests
         sha256s = {inputs.recipe_sha256, *(sha256 for _, sha256 in inputs.included)}
     return Side(parse(inputs.plan, str(path)), frozenset({*sha256s, *inputs.sets}))
-
-
-def _included(metadata: Mapping[str, str]) -> list[str]:
-    try:
-        found: object = json.loads(metadata.get("control_recipes.included", "{}"))
-    except (ValueError, RecursionError):
-        return []
-    return (
-        [text for text in cast(dict[str, object], found).values() if isinstance(text, str)]
-        if isinstance(found, dict)
-        else []
-    )

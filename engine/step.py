@@ -11,14 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import adapter, devices, finite, flow, generators, looks, loss, replay, unbuilt
+from . import adapter, conflict, devices, finite, flow, generators, looks, loss, replay, unbuilt, workload
 from .augment import augment, may_mirror
 from .checkpoint import State
 from .errors import WorkError
 from .panel import Panel, Said
 from .plan import Plan, Row, Train
 from .streams import derived, stream
-from .workload import LOOK_SEEDS, at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,7 @@ class Done:
     grad_norm: float  # of the adapter's weights, before clipping
     lr: float
     beliefs: looks.Beliefs
+    conflict: conflict.Conflict | None = None  # how the questions' gradients lie, where that was looked at
 
 
 def prepare(plan: Plan) -> Desk:
@@ -79,7 +79,8 @@ def take(desk: Desk, state: State, step: int) -> Done:
     state.optimizer.zero_grad()
     if settings.replay.buffer:
         _renew(desk, state, step)
-    pulls = [_pull(desk, state.replay, step, part) for part in range(settings.accumulate)]
+    factors = {one.question: one.factor for one in state.progress.balance}
+    pulls = [_pull(desk, state.replay, step, part, factors) for part in range(settings.accumulate)]
     norm = torch.nn.utils.clip_grad_norm_(state.weights.values(), settings.clip)
     finite.gradient(norm, desk.plan, f"step {step}")
     lr = rate(settings, step)
@@ -93,7 +94,18 @@ def take(desk: Desk, state: State, step: int) -> Done:
     stay = sum(pull.stay for pull in pulls) / len(pulls)
     told = sum(pull.told for pull in pulls) / len(pulls)
     said = [one for pull in pulls for one in pull.said]
-    return Done(told + stay, stay, float(norm), lr, looks.beliefs(said))
+    lie, nats = pulls[0].conflict, pulls[0].nats
+    if lie is not None and settings.weights == "balanced":
+        _balance(desk.plan, state, lie, nats)
+    return Done(told + stay, stay, float(norm), lr, looks.beliefs(said), lie)
+
+
+def _balance(plan: Plan, state: State, lie: conflict.Conflict, nats: Mapping[str, float]) -> None:
+    """Let the weights of the questions that neither hold nor watch be others from the next step on."""
+    goals = {question.name for question in plan.questions if not (question.hold or question.watch)}
+    before = {one.question: one for one in state.progress.balance}
+    after = conflict.balanced(before, {name: norm for name, norm in lie.norms if name in goals}, nats)
+    state.progress = dataclasses.replace(state.progress, balance=tuple(after[name] for name in sorted(after)))
 
 
 def rate(settings: Train, step: int) -> float:
@@ -112,6 +124,8 @@ class _Pull:
     told: float
     stay: float
     said: list[Said]
+    conflict: conflict.Conflict | None
+    nats: dict[str, float]  # mean ℓ of each question, where conflict was looked at
 
 
 def _renew(desk: Desk, state: State, step: int) -> None:
@@ -122,8 +136,11 @@ def _renew(desk: Desk, state: State, step: int) -> None:
     state.replay = replay.renew(desk.plan, desk.generator, given, state.replay, parts)
 
 
-def _pull(desk: Desk, latents: Tensor, step: int, part: int) -> _Pull:
-    """Draw, estimate, decode once, ask everyone; then one backward from pixels and latents to the adapter."""
+def _pull(desk: Desk, latents: Tensor, step: int, part: int, factors: Mapping[str, float]) -> _Pull:
+    """Draw, estimate, decode once, ask everyone; then one backward from pixels and latents to the adapter.
+
+    `factors` are those of balanced weights, by question.
+    """
     settings, generator = desk.plan.train, desk.generator
     draws = stream(settings.seed, "draw", step, part)
     begun = replay.start(desk.plan, step, part) if settings.replay.buffer else None
@@ -142,17 +159,31 @@ def _pull(desk: Desk, latents: Tensor, step: int, part: int) -> _Pull:
     pixels = pixels.to(devices.precise(pixels.dtype))
     mirrors = [may_mirror(row, desk.plan) for row in rows] if settings.augment.flip else None
     shown = augment(pixels, settings.augment, stream(settings.seed, "augment", step, part), mirrors)
+    weighing = [
+        loss.weights(row, desk.plan, factors) if factors else desk.weighing[place]
+        for row, place in zip(rows, places, strict=True)
+    ]
     try:
-        told, gradient, said = desk.panel.teach(shown, rows, [desk.weighing[place] for place in places], wordings)
+        told, gradient, said = desk.panel.teach(shown, rows, weighing, wordings)
     except WorkError as error:
         raise WorkError(f"step {step}: {error.message}", error.hint) from error
+    lie, nats = None, dict[str, float]()
+    if part == 0 and _looks_apart(settings, step):
+        gradients, nats = desk.panel.apart(shown, rows, weighing, wordings)
+        lie = conflict.between(gradients)
     share = 1 / settings.accumulate
     stay = settings.stay * loss.stay(estimate.denoised, _bare(desk, estimate, given)) if settings.stay else None
     if stay is not None:
         finite.stay(stay.detach(), desk.plan, f"step {step}")
     ends = [(shown.pictures, share * gradient)] + ([(share * stay, None)] if stay is not None else [])
     torch.autograd.backward([end for end, _ in ends], [pull for _, pull in ends])
-    return _Pull(told, float(stay.detach()) if stay is not None else 0.0, said)
+    return _Pull(told, float(stay.detach()) if stay is not None else 0.0, said, lie, nats)
+
+
+def _looks_apart(settings: Train, step: int) -> bool:
+    """Whether the questions' gradients are taken apart in this step; balancing begins with the first."""
+    every = workload.steps_between_looks_apart(settings)
+    return every > 0 and (step % every == 0 or (step == 1 and settings.weights == "balanced"))
 
 
 def _places(plan: Plan, batch: int) -> list[int]:
@@ -202,8 +233,8 @@ def look(desk: Desk, state: State, step: int) -> looks.Beliefs:
 @torch.no_grad()
 def _looked(desk: Desk, when: str) -> Iterator[Said]:
     plan = desk.plan
-    pairs = [(row, seed) for row in plan.validate_rows for seed in plan.evaluate.seeds[:LOOK_SEEDS]]
-    size = at_once(plan)
+    pairs = [(row, seed) for row in plan.validate_rows for seed in plan.evaluate.seeds[: workload.LOOK_SEEDS]]
+    size = workload.at_once(plan)
     for start in range(0, len(pairs), size):
         rows = [row for row, _ in pairs[start : start + size]]
         z = desk.generator.noise([seed for _, seed in pairs[start : start + size]])

@@ -19,14 +19,18 @@ from .template import LONGEST_TEXT, MOST_ITEMS, Value, is_template
 from .texts import load
 
 
-def rows(file: Path, name: str, path: document.Path, problems: Problems) -> list[Prompted]:
-    """The prompts of a file that a recipe calls `name` at `path`; problems are told by the file's own lines."""
+def rows(file: Path, name: str, path: document.Path, problems: Problems, digests: dict[str, str]) -> list[Prompted]:
+    """The prompts of a file that a recipe calls `name` at `path`; problems are told by the file's own lines.
+
+    The sha256 of what was read goes to `digests`.
+    """
     read = _READERS.get(file.suffix.lower())
     if read is None:
         problems.add(path, f"is no file of prompts, found {shown(name)}", f"known are {', '.join(_READERS)}")
         return []
     try:
-        text = load(file)[0].removeprefix("\ufeff")
+        text, digests[name] = load(file)
+        text = text.removeprefix("\ufeff")
     except InputError as error:
         problems.add(path, error.problems[0].message)
         return []

@@ -18,7 +18,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from . import allowed, weighing
+from . import allowed, template_cost
 from .errors import cut
 
 Value = str | int | float | bool | list[Any] | tuple[Any, ...]
@@ -103,8 +103,8 @@ def _sandbox() -> _Sandbox:
     sandbox.globals.clear()
     plain: dict[str, Callable[..., Any]] = {**sandbox.filters, "list": list, "reverse": lambda value: list(value)[::-1]}
     plain["unique"] = lambda value: list(dict.fromkeys(value))
-    filters: Any = {name: weighing.paid(_bounded(plain[name])) for name in allowed.FILTERS}
-    filters |= {weighing.EACH: weighing.each, weighing.WEIGHED: _bounded(weighing.weighed)}
+    filters: Any = {name: template_cost.paid(_bounded(plain[name])) for name in allowed.FILTERS}
+    filters |= {template_cost.EACH: template_cost.each, template_cost.WEIGHED: _bounded(template_cost.weighed)}
     sandbox.filters, tests = filters, {name: sandbox.tests[name] for name in allowed.TESTS}
     sandbox.tests = tests
     return sandbox
@@ -138,14 +138,14 @@ def _compiled_once(text: str) -> _Compiled | BadTemplate:
 def _compile(text: str) -> _Compiled:
     if len(text.encode()) > LONGEST_TEXT:
         raise BadTemplate(f"a template of {len(text.encode())} bytes is too long", f"at most {LONGEST_TEXT} bytes")
-    weighing.begin()  # what is constant is computed while compiling
+    template_cost.begin()  # what is constant is computed while compiling
     try:
         tree = _sandbox().parse(text)
         allowed.check(tree)
         used = tuple(sorted(meta.find_undeclared_variables(tree)))
         lines = dict(reversed(list(allowed.uses(tree))))  # of several the first
         plain = _plain(tree)
-        code = _sandbox().compile(cast(nodes.Template, weighing.Weigher().visit(tree)))
+        code = _sandbox().compile(cast(nodes.Template, template_cost.Weigher().visit(tree)))
     except TemplateSyntaxError as error:
         raise BadTemplate(f"cannot be read as a template: {error.message}", _line(text, error.lineno)) from error
     except allowed.Refused as error:
@@ -240,7 +240,7 @@ def _filled_before(template: Template, given: tuple[tuple[str, Hashable, Value],
 def _filled(template: Template, variables: Mapping[str, Value]) -> str:
     pieces: list[str] = []
     size = 0
-    weighing.begin()
+    template_cost.begin()
     for piece in template.generate(variables):
         size += len(piece.encode())
         if size > LONGEST_TEXT:

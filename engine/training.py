@@ -176,6 +176,7 @@ def _line(step: int, done: steps.Done, seconds: float) -> dict[str, object]:
         "lr": done.lr,
         "seconds": seconds,
         "questions": looks.as_json(done.beliefs),
+        **({"conflict": done.conflict.as_json()} if done.conflict else {}),
     }
 
 

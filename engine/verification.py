@@ -1,4 +1,4 @@
-"""Findings: what a verification looked at, and what it found, as frozen data. Free of torch."""
+"""A verification: what it looked at, and what it found, as frozen data. Free of torch."""
 
 from __future__ import annotations
 

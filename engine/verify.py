@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from . import digests, frozen, gallery, headers, jobs, lockfile, made_for, models
+from . import digests, frozen, gallery, headers, lock_places, lockfile, made_for, models
 from . import lock as locks
 from .errors import InputError, Place, Problem, WorkError, words
 from .gallery import Source
@@ -21,6 +21,8 @@ from .plan import Plan
 from .verification import Finding, Verification, became
 from .verify_inputs import inputs
 
+Say = Callable[[str], None]
+
 
 def verify(
     file: Path,
@@ -28,7 +30,7 @@ def verify(
     retrain: bool = False,
     sets: Sequence[str] = (),
     allow_outside: bool = False,
-    say: jobs.Say = lambda text: None,
+    say: Say = lambda text: None,
 ) -> Verification:
     """Verify a recipe against its lock, or a `.lock` with the recipe that it names, and say what was found.
 
@@ -41,7 +43,7 @@ def verify(
     except InputError as error:
         cure = "bring it back with `git checkout`, or delete it and train anew: `recipe run` writes one"
         return Verification(path, adapter, (Finding("lock", False, f"{path} {error.problems[0].message}; {cure}"),))
-    source = jobs.of_lock(lock, path) if source is None else source
+    source = lock_places.of_lock(lock, path) if source is None else source
     folder = path.absolute().parent if source is None else source.path.absolute().parent
     if source is None and locks.plan_of(lock, str(path)).composed.parents:
         folder = Path.cwd()  # what was given on a command line is named as seen from where that was given
@@ -59,7 +61,7 @@ def verify(
     return Verification(path, chosen, tuple(found))
 
 
-def _placed(file: Path, say: jobs.Say) -> tuple[Path, Source | None]:
+def _placed(file: Path, say: Say) -> tuple[Path, Source | None]:
     """The lock, and the recipe where it was the recipe that was given."""
     if file.suffix == ".lock":
         path, source = file, None
@@ -67,12 +69,12 @@ def _placed(file: Path, say: jobs.Say) -> tuple[Path, Source | None]:
         source = gallery.find(str(file))
         if source.gallery:
             say(f"{file}: there is no such file here, so this is {source.path.name} of the gallery")
-        path = jobs.lock_path(source)
+        path = lock_places.found(source)
         if not source.path.is_file():
             raise InputError([Problem(Place(str(file)), "", "there is no such file")])
     if not path.is_file():
         hint = "`recipe run` trains and writes one, `recipe lock` writes one without training"
-        raise InputError([Problem(Place(str(path)), "", f"{jobs.NO_LOCK} to verify against", hint)])
+        raise InputError([Problem(Place(str(path)), "", "there is no lock to verify against", hint)])
     return path, source
 
 
@@ -129,7 +131,7 @@ def _of_another(path: Path, metadata: dict[str, str], lock: Lock) -> Iterator[Fi
 
 
 def _work(
-    lock: Lock, outcome: Outcome, planned: Callable[[], Plan], adapter: Path, retrain: bool, say: jobs.Say
+    lock: Lock, outcome: Outcome, planned: Callable[[], Plan], adapter: Path, retrain: bool, say: Say
 ) -> Iterator[Finding]:
     """What takes the models themselves: pictures, and the training. What cannot be done of it hides nothing else."""
     from . import verify_work

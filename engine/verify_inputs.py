@@ -11,7 +11,7 @@ from . import plan as plans
 from .counting import counted
 from .errors import InputError
 from .gallery import Source
-from .lock import Digests, Inputs, Lock, Weights
+from .lock import Digests, Inputs, Lock, LockedModel
 from .recipe import Recipe, read
 from .resolve import resolve
 from .verification import Finding, all_well, became
@@ -92,7 +92,7 @@ def _models(inputs: Inputs, folder: Path) -> list[Finding]:
     ]
 
 
-def _model(weights: Weights, folder: Path) -> Iterator[Finding]:
+def _model(weights: LockedModel, folder: Path) -> Iterator[Finding]:
     try:
         here = dict(models.present(models.fetched(weights.address, folder, weights.revision)))
     except (OSError, ValueError) as error:

@@ -31,18 +31,20 @@ class _Canvas:
     width: int
     height: int
     source: str
+    sha256: str
 
 
 def draw(drawing: Drawing, width: int, height: int) -> Pixels:
     """Draw a visual prompt.
 
     Returns RGBA [H, W, 4] in [0, 1] with straight alpha; for a `reference`, RGB [h, w, 3] in the asset's own size.
-    Raises KeyError for an unknown kind, ValueError for a picture that cannot be read: a resolved plan holds neither.
+    Raises KeyError for an unknown kind, ValueError for a picture that cannot be read: a resolved plan holds neither;
+    `WorkError` for a picture that is not what the plan has of it any more.
     """
     if drawing.kind == "reference":
-        return np.asarray(assets.rgb(Path(drawing.source)), np.float32) / np.float32(255)
+        return np.asarray(assets.rgb(Path(drawing.source), drawing.sha256), np.float32) / np.float32(255)
     painter = _PAINTERS[drawing.kind]
-    return painter(dict(drawing.parameters), _Canvas(width, height, drawing.source))
+    return painter(dict(drawing.parameters), _Canvas(width, height, drawing.source, drawing.sha256))
 
 
 def mirrored(drawing: Drawing) -> Drawing:
@@ -159,7 +161,7 @@ def _image(parameters: Parameters, canvas: _Canvas) -> Pixels:
     top, bottom = round(start * canvas.height), round(end * canvas.height)
     size = canvas.width, max(1, bottom - top)
     # Pillow multiplies by alpha before it averages: what is transparent lends no colour to what is not
-    sized = assets.rgba(Path(canvas.source)).resize(size, Image.Resampling.BILINEAR)
+    sized = assets.rgba(Path(canvas.source), canvas.sha256).resize(size, Image.Resampling.BILINEAR)
     top = min(top, canvas.height - sized.height)
     picture = np.zeros((canvas.height, canvas.width, 4), np.float32)
     picture[top : top + sized.height] = np.asarray(sized, np.float32) / np.float32(255)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .plan import Critic, Plan, Row
+from .plan import Critic, Plan, Row, Train
 
 LOOK_SEEDS = 4  # pictures of each validation row at a look, by the plan's first evaluation seeds
+BALANCED_EVERY = 10  # steps between looks at the gradients, for balancing, where a recipe does not say
 PIXELS_AT_ONCE = 2**18  # of one batch without gradient: 64 pictures of 64 × 64, one of 512 × 512
 
 
@@ -30,6 +31,7 @@ class Part:
     backward: int  # backward passes from pixels to the adapter
     critics: dict[str, Asked]  # by critic or judge
     replayed: int = 0  # finished latents that a replay starts again from, painted beside
+    apart: int = 0  # backward passes from one question alone to the pixels, which looks at conflict take
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +88,21 @@ def _training(plan: Plan) -> Part:
     # itself, once more where it is recomputed, and the bare generator's for `stay`
     passes = before + batches * (1 + chosen.checkpoint_backbone + (train.stay > 0))
     decodes = (pictures if chosen.slicing else batches) * (1 + chosen.checkpoint_decoder)
+    every = steps_between_looks_apart(train)
+    apart = (train.steps // every + (train.weights == "balanced" and every > 1)) if every else 0
     asked: dict[str, Asked] = {}
     for critic in plan.critics:
         views, questions = asked_of(plan, critic, plan.train_rows)
-        shown = batches * (1 + critic.checkpointing) if views else 0
+        shown = (batches + apart) * (1 + critic.checkpointing) if views else 0
         asked[critic.name] = Asked(round(share * views), round(share * questions), shown)
-    return Part(pictures, round(passes), decodes, batches, asked, fresh)
+    taught = {question.name for question in plan.questions if not question.watch}
+    alone = apart * sum(len(taught & questions_of(plan, critic)) for critic in plan.critics)
+    return Part(pictures, round(passes), decodes, batches, asked, fresh, alone)
+
+
+def steps_between_looks_apart(train: Train) -> int:
+    """Steps between looks at how the questions' gradients lie; 0: there are none."""
+    return train.conflict or (BALANCED_EVERY if train.weights == "balanced" else 0)
 
 
 def _replayed(plan: Plan) -> tuple[int, int]:

@@ -107,6 +107,7 @@ def cases() -> Iterator[tuple[str, Case]]:
     yield "a number", header(b"1")
     yield "no UTF-8", header(b'{"\xff":1}')
     yield "half a letter", raw("{}", "\ud800")
+    yield "half a letter in metadata", header({"__metadata__": {"control_recipes.recipe": "\ud800"}, NAME: TENSOR})
     yield "a byte order mark", header(b"\xef\xbb\xbf{}", b"")
     yield "more behind it", header(json.dumps({NAME: TENSOR}).encode() + b"{}")
     yield "nested deeply", header(b'{"a":' * 5000 + b"1" + b"}" * 5000)

@@ -295,6 +295,42 @@ def test_a_mistake_on_the_command_line_is_status_2_and_no_traceback(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_path_that_is_no_utf8_is_refused_before_any_work(tiny: Path, capsys: pytest.CaptureFixture[str]):
+    name = os.fsdecode(b"m\xff")
+    shutil.copy(tiny, f"{name}.yaml")
+    os.mkdir(name)
+    shutil.copy(tiny, name)
+    before = sorted(os.listdir())
+    for words in (["lock", f"{name}.yaml"], ["check", f"{name}.yaml", "--json"], ["run", "tiny.yaml", "--out", name]):
+        assert recipe(*words) == 2
+        assert r"m\udcff" in (told := capsys.readouterr().err)
+        assert "is no UTF-8 text" in told
+    with contextlib.chdir(name):
+        for words in (["run", "tiny.yaml"], ["run", "horizon_low.yaml"], ["lock", "tiny.yaml"]):
+            assert recipe(*words) == 2
+            assert "its name is no UTF-8 text" in capsys.readouterr().err
+        assert os.listdir() == ["tiny.yaml"]
+    os.symlink(name, "link")
+    assert recipe("run", "tiny.yaml", "--out", "link") == 2
+    assert "its name is no UTF-8 text" in capsys.readouterr().err
+    assert sorted(os.listdir()) == sorted([*before, "link"])
+
+
+def test_a_name_that_leaves_no_room_for_its_lock_is_refused_before_any_work(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+):
+    long, longer = f"{'r' * 250}.yaml", f"{'r' * 251}.yml"
+    shutil.copy(tiny, long)
+    shutil.copy(tiny, longer)
+    assert recipe("lock", long) == 0
+    assert Path(long).with_suffix(".lock").is_file()
+    before = sorted(os.listdir())
+    for words in (["run", longer], ["lock", longer]):
+        assert recipe(*words) == 2
+        assert "its name would be longer than 255 bytes" in capsys.readouterr().err
+    assert sorted(os.listdir()) == before
+
+
 OUT_OF_RANGE = {
     "--scale": (("nan", "inf", "-inf", "1e9", "-101"), "-100 to 100"),
     "--seed": (("99999999999999999999", "-1", str(2**63)), f"0 to {2**63 - 1}"),
@@ -418,8 +454,20 @@ def test_report_is_written_anew(ran: dict[str, Any]):
     assert page.read_text("utf-8") == text
 
 
+def test_a_report_waits_for_no_pipe_that_its_run_calls_a_lock(
+    ran: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder, pipe = tmp_path / "given", tmp_path / "elsewhere.lock"
+    shutil.copytree("runs/tiny", folder)
+    os.mkfifo(pipe)
+    result = json.loads((folder / "result.json").read_text("utf-8"))
+    (folder / "result.json").write_text(json.dumps({**result, "lock": str(pipe)}), "utf-8")
+    assert recipe("report", str(folder)) == 2
+    assert "elsewhere.lock: cannot be read: is no file but a device or a pipe" in capsys.readouterr().err
+
+
 def test_a_folder_in_use_is_refused(tiny: Path, capsys: pytest.CaptureFixture[str]):
-    from control_recipes.engine.running import held
+    from control_recipes.engine.run_folder import held
 
     with held(Path("runs/tiny")):
         assert recipe("run", "tiny.yaml") == 2
@@ -505,6 +553,9 @@ def test_gallery_is_listed_and_started_from(
     assert not Path("my own.yaml").exists()
     assert recipe("check", "mine.yaml") == 0
     assert "\nname: mine\n" in Path("mine.yaml").read_text("utf-8")
+    for name in ("null", "true"):  # which YAML takes for something else
+        assert recipe("init", name) == 0
+        assert recipe("check", f"{name}.yaml") == 0
 
 
 def test_a_gallery_name_writes_under_runs(

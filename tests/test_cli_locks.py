@@ -225,6 +225,9 @@ def test_a_trial_moves_the_run_away_and_the_lock_follows_it(here: Path, capsys: 
     assert printed(capsys)["adapter"] == str(moved.absolute())
     assert recipe("run", "tiny.yaml", "--out", "runs/tiny.1", "--json") == 0  # up to date, where it lies now
     told = printed(capsys)
+    assert recipe("run", "tiny.yaml") == 0
+    elsewhere = "runs/tiny.1 holds a finished run of this very plan: with --out runs/tiny.1 nothing would be trained"
+    assert elsewhere in capsys.readouterr().err
     assert (told["adapter"], told["lock"]) == (str(moved.absolute()), str(LOCK.absolute()))
     assert told["report"] == str(moved.with_name("report.html").absolute())
 
@@ -242,6 +245,9 @@ def test_a_first_trial_says_whose_lock_it_writes(here: Path, capsys: pytest.Capt
     assert recipe("run", "tiny.yaml", "--set", "train.steps=1", "--out", "tried") == 0
     assert "tiny.lock: will be the lock of this trial, --set train.steps=1; once" in capsys.readouterr().err
     assert json.loads(LOCK.read_text("utf-8"))["inputs"]["sets"] == ["train.steps=1"]
+    assert recipe("run", "tiny.yaml", "--set", "train.lr=2e-3", "--out", "other") == 0
+    told = "tiny.lock: was the lock of the trial with --set train.steps=1, and will be this one's"
+    assert told in capsys.readouterr().err
     assert recipe("run", "tiny.yaml") == 0  # which writes that of the recipe as it is written
     assert json.loads(LOCK.read_text("utf-8"))["inputs"]["sets"] == []
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from commandline import recipe, start
-from control_recipes.engine import models, plan, running
+from control_recipes.engine import models, plan, run_folder, running
 
 RUN = Path("runs/tiny")
 QUICK = (
@@ -264,7 +264,7 @@ def test_a_folder_stays_held_while_another_takes_its_place(done: Path, capsys: p
         def say(self, text: str) -> None: ...
 
         def step(self, step: object) -> None:
-            with pytest.raises(Exception, match="in use by another run"), running.held(Path("runs/tiny.1")):
+            with pytest.raises(Exception, match="in use by another run"), run_folder.held(Path("runs/tiny.1")):
                 pass
             seen.append(True)
 
@@ -350,12 +350,12 @@ def test_a_plan_beside_another_plans_figures_is_not_taken_for_theirs(done: Path,
 
 
 def test_a_plan_that_is_gone_or_damaged_is_written_again(done: Path, capsys: pytest.CaptureFixture[str]):
-    wanted = plan.digest(running.read_plan(RUN))
+    wanted = plan.digest(run_folder.read_plan(RUN))
     for spoil in (lambda path: path.unlink(), lambda path: path.write_bytes(b"[]")):
         spoil(RUN / "plan.json")
         assert recipe("run", "tiny.yaml") == 0
         assert "up to date" in capsys.readouterr().err
-        assert plan.digest(running.read_plan(RUN)) == wanted
+        assert plan.digest(run_folder.read_plan(RUN)) == wanted
     (RUN / "plan.json").unlink()
     assert recipe("run", "tiny.yaml", "--set", "train.steps=1") == 0
     assert "renamed runs/tiny.1" in capsys.readouterr().err
@@ -366,7 +366,9 @@ def test_what_again_cannot_delete_is_named(done: Path, capsys: pytest.CaptureFix
         assert recipe("run", "tiny.yaml", "--again", "--json") == 3
     told = capsys.readouterr()
     (problem,) = json.loads(told.out)["problems"]
-    assert problem["message"] == "runs/tiny: cannot be cleared: state.safetensors: Permission denied"
+    assert (
+        problem["message"] == "runs/tiny: cannot be cleared: runs/tiny/checkpoint/state.safetensors: Permission denied"
+    )
     assert problem["hint"].endswith("once that is mended, the same command trains anew")
 
 
@@ -403,11 +405,15 @@ def test_what_killed_writers_left_is_deleted_and_told(done: Path, capsys: pytest
 
 
 def test_a_run_that_is_forgotten_is_never_half_there(done: Path, monkeypatch: pytest.MonkeyPatch):
-    def die(*_: object, **__: object) -> None:
-        raise SystemExit(70)
+    unlink = Path.unlink
+
+    def die(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "state.safetensors":
+            raise SystemExit(70)
+        unlink(path, missing_ok)
 
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "rmtree", die)
+        patch.setattr(Path, "unlink", die)
         assert recipe("run", "tiny.yaml", "--again", "--quiet") == 70
     assert not (RUN / "result.json").exists()
     assert (RUN / "report.html").exists()
@@ -436,7 +442,8 @@ def test_a_report_says_which_file_it_cannot_be_made_of(
         cut(path)
     assert recipe("report", "runs/tiny") == 2
     told = capsys.readouterr().err
-    assert f"{path}: {said}" in told
+    at = ":1:1" if file == "metrics.jsonl" else ""  # of these files that alone has lines
+    assert f"{path}{at}: {said}" in told
     assert "Traceback" not in told
 
 

@@ -140,7 +140,13 @@ def sizes_of(chosen: plan.Generator) -> Sizes:
 
 
 def load(chosen: plan.Generator) -> Generator:
-    """Load the model that the plan names, frozen, by its family; raises `InputError` where plan and model clash."""
+    """Load the model that the plan names, frozen, by its family.
+
+    Raises `InputError` where plan and model clash, `WorkError` where its files are not those of the plan any more.
+    """
+    from .. import models  # which knows the families by this module
+
     if chosen.model.family not in FAMILIES.values():
         raise ValueError(f"no family of generators is called {chosen.model.family!r}")
+    models.refuse_changed(chosen.model)
     return importlib.import_module(f".{chosen.model.family}", __name__).load(chosen)

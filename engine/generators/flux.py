@@ -47,7 +47,7 @@ class FluxGenerator:
         self._vae: Any = pipeline.vae
         self._scheduler: Any = pipeline.scheduler
         self._chosen = chosen
-        self._device = devices.device(chosen.device)
+        self._device = devices.found(chosen.device)
         self._dtype = devices.dtype(chosen.dtype)
         for part in (pipeline.transformer, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2):
             part.to(self._device).requires_grad_(False).eval()

@@ -50,6 +50,8 @@ LOOP = "{% for a in range(1000) %}"
 END = "{% endfor %}"
 DOUBLED = "{% set ns.x = ns.x ~ ns.x %}"
 BIG = "{% set a = '" + "x" * 30000 + "' %}{% set a = a ~ a %}"
+SPACE = "{% set ns = namespace(a=1) %}"
+GROWN = "{% set more = namespace() %}{% set more.a = ns %}{% set more.b = ns %}{% set ns = more %}"
 NUMBERS = "[" + "1, " * 3000 + "]"
 HOSTILE = {
     "a long text joined often": BIG + "{{ " + "a ~ " * 4000 + "a }}",
@@ -68,6 +70,16 @@ HOSTILE = {
     "a list of itself": "{% set a = [1] %}" + "{% set a = [a, a, a, a, a, a, a, a, a, a] %}" * 12 + "{{ a }}",
     "tuples hashed": "{% set a = (1,) %}" + "{% set a = (a, a, a, a, a, a, a, a, a, a) %}" * 12 + "{{ {a: 1} }}",
     "json of itself": "{% set a = {'b': 1} %}" + "{% set a = {'b': a, 'c': a, 'd': a} %}" * 40 + "{{ a | tojson }}",
+    "a namespace of itself": SPACE + "{% set ns = namespace(a=[ns, ns]) %}" * 20 + "{{ ns }}",
+    "a namespace of itself as text": SPACE + "{% set ns = namespace(a=[ns, ns]) %}" * 20 + "{% set x = ns | string %}",
+    "a namespace that grows": SPACE + GROWN * 20 + "{{ ns }}",
+    "a namespace that grows, joined": SPACE + "{% set d = {'a': ns, 'b': 1} %}{% for a in d.values() %}{% if loop.last %}"
+    + "{% set ns.x = namespace(a=1) %}" + "{% set ns.x = namespace(a=ns.x, b=ns.x) %}" * 20
+    + "{{ [loop] | map(attribute='previtem') | join }}{% endif %}{% endfor %}",
+    "values of values": "{% set d = {'a': 1} %}" + "{% set d = {'a': d.values(), 'b': d.values()} %}" * 20 + "{{ d.values() }}",
+    "items of items": "{% set d = {'a': 1} %}" + "{% set d = {'a': d.items(), 'b': d.items()} %}" * 20 + "{{ d.items() }}",
+    "keys of keys": "{% set d = (1,) %}" + "{% set d = ({d: 1}.keys() | list, {d: 1}.keys() | list) %}" * 20 + "{{ d }}",
+    "a cycler of itself": "{% set c = cycler(1) %}" + "{% set c = cycler([c.current, c.current]) %}" * 20 + "{{ c.current }}",
     "a number squared": "{% set ns = namespace(x=9) %}" + LOOP + "{% set ns.x = ns.x * ns.x %}" + END,
     "a number raised": "{{ 9 ** 9 ** 9 }}",
     "a text repeated": "{{ 'a' * 10000000000 }}",

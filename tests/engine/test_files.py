@@ -103,6 +103,17 @@ def test_what_a_killed_writer_left_is_swept_and_nothing_else(tmp_path):
     assert path.read_bytes() == b"one"
 
 
+@pytest.mark.parametrize("length", [200, 201, 255])
+def test_a_file_of_a_long_name_is_written_and_swept_as_any(tmp_path, length):
+    path = tmp_path / ("é" * (length // 2) + "r" * (length % 2))
+    files.write(path, b"one")
+    assert path.read_bytes() == b"one"
+    assert writer(path, "SIGKILL").wait(timeout=60) == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 2
+    assert files.sweep(tmp_path, "r" * length) == 0
+    assert files.sweep(tmp_path, path.name) == 1
+
+
 def test_what_is_being_written_is_not_swept(tmp_path):
     path = tmp_path / "a"
     writing = writer(path, "SIGSTOP")

@@ -101,6 +101,9 @@ OTHERS = {
     "it is cut short": hostile_headers.header({hostile_headers.NAME: hostile_headers.TENSOR})[:-1],
     "it is a folder": None,
     "its header is no JSON": hostile_headers.raw('{"dtype" "F32"}'),
+    "a text in its header is no Unicode: half of a pair of surrogates stands alone": hostile_headers.header(
+        {"__metadata__": {"control_recipes.recipe": "\ud800"}, hostile_headers.NAME: hostile_headers.TENSOR}
+    ),
     "its header is no UTF-8 text": hostile_headers.header(b'{"\xff": 1}'),
 }
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import hollow
 import pytest
-from control_recipes.engine import inputs
+from control_recipes.engine import generators, inputs, models, panel, visuals
+from control_recipes.engine.errors import WorkError
 from control_recipes.engine.recipe import read
 from control_recipes.engine.resolve import resolve
 from PIL import Image
@@ -70,3 +72,47 @@ def test_causes_are_files_and_overrides(folder: Path):
         "because parts/warm.txt changed",
         "because it was locked without --set, and is now read with --set train.steps=1",
     ]
+
+
+def test_prompts_are_named_by_what_was_read_whatever_the_file_holds_by_now(folder: Path):
+    recipe = read(folder / "both.yaml")
+    plan = resolve(recipe)
+    before = inputs.gathered(recipe, plan)
+    text = (folder / "parts" / "low.txt").read_bytes()
+    (folder / "parts" / "low.txt").write_text("a blue house\n", "utf-8")  # while another recipe trains
+    assert inputs.gathered(recipe, plan) == before
+    assert dict(before.files)["parts/low.txt"] == hashlib.sha256(text).hexdigest()
+    assert inputs.gathered(recipe, resolve(recipe)) != before
+
+
+def test_a_picture_that_changed_since_it_was_planned_is_refused_where_it_is_drawn(folder: Path):
+    plan = resolve(read(folder / "both.yaml"))
+    one = plan.drawings[0]
+    visuals.draw(one, 8, 8)
+    Image.new("RGBA", (8, 8), (3, 2, 1, 255)).save(folder / "parts" / "card.png")
+    for drawing in (one, replace(one, kind="reference")):
+        with pytest.raises(WorkError, match=r"card\.png: has changed since this run was planned"):
+            visuals.draw(drawing, 8, 8)
+
+
+def test_a_model_that_changed_since_it_was_planned_is_refused_before_it_is_loaded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    plan = resolve(read(folder / "both.yaml"))
+    monkeypatch.setattr(models, "_RESTED_NANOSECONDS", -(10**15))
+    digested: list[Path] = []
+    whole = models._sha256
+    monkeypatch.setattr(models, "_sha256", lambda path: (digested.append(path), whole(path))[1])
+    models.refuse_changed(plan.generator.model)
+    digested.clear()
+    models.refuse_changed(plan.generator.model)
+    assert digested == []  # what nobody touched is not read again
+    vae = folder / "generator" / "vae" / "config.json"
+    vae.write_bytes(vae.read_bytes() + b"\n")
+    for load in (generators.load, lambda one: models.refuse_changed(one.model)):
+        with pytest.raises(WorkError, match=r"generator: vae/config\.json: has changed since this run was planned"):
+            load(plan.generator)
+    critic = plan.critics[0]
+    (Path(critic.model.folder) / "more.json").write_text("{}", "utf-8")
+    with pytest.raises(WorkError, match=r"critic: more\.json: has changed"):
+        panel._load(critic)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -51,6 +53,38 @@ def test_sigterm_is_raised_once_and_then_what_was_begun_is_put_in_order():
             os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_sigterm_that_comes_in_a_del_stops_what_goes_on_behind_it():
+    class Dying:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+            sum(range(100))
+
+    def work() -> None:
+        Dying()
+        time.sleep(10)
+
+    before = sys.unraisablehook
+    with pytest.raises(interrupt.Terminated), interrupt.terminable():
+        work()
+    assert sys.unraisablehook is before
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_what_else_is_lost_in_a_del_is_told_as_ever():
+    class Dying:
+        def __del__(self):
+            raise ValueError("told")
+
+    told, before = [], sys.unraisablehook
+    sys.unraisablehook = lambda one: told.append(str(one.exc_value))
+    try:
+        with interrupt.terminable():
+            Dying()
+    finally:
+        sys.unraisablehook = before
+    assert told == ["told"]
 
 
 @pytest.mark.parametrize("inside", [interrupt.terminable, interrupt.deferred])

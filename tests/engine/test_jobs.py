@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import ran
-from control_recipes.engine import jobs, lock
+from commandline import recipe
+from control_recipes.engine import jobs, lock, lock_places
 from control_recipes.engine.errors import CheckFailed, InputError
-from control_recipes.engine.gallery import Source
+from control_recipes.engine.gallery import FOLDER, Source
 from control_recipes.engine.recipe import read
 from control_recipes.engine.verify import verify
 
@@ -81,6 +82,18 @@ def test_a_run_keeps_the_locks_revision_whatever_the_branch_has_come_to(here: Pa
     assert revision(job()) == OLD  # only what the recipe changed is resolved afresh
     LOCK.unlink()
     assert revision(job()) == NEW  # the twin: without a lock, the branch as it is
+
+
+def test_check_and_diff_look_at_the_commits_of_the_lock(here: Path, capsys: pytest.CaptureFixture[str]):
+    write_lock()
+    branch(NEW)
+    assert recipe("diff", str(LOCK), str(FILE)) == 0
+    assert "nothing differs" in capsys.readouterr().out
+    Path("hub/models--org--eyes/refs/main").unlink()  # without the lock, nobody could say which commit is meant
+    assert recipe("check", str(FILE)) == 0
+    LOCK.unlink()
+    assert recipe("check", str(FILE)) == 2
+    assert f"{MODEL} is not on this machine" in capsys.readouterr().err
 
 
 def test_another_address_is_resolved_afresh(here: Path):
@@ -211,14 +224,14 @@ def test_frozen_refuses_what_is_not_as_the_lock_has_it(here: Path):
 
 
 def test_a_lock_names_its_recipe(here: Path):
-    assert jobs.named(Source(FILE, False), Path("runs/tiny/tiny.lock")) == "../../tiny.yaml"
-    gallery = Source(jobs.gallery.FOLDER / "horizon_low.yaml", True)
-    assert jobs.named(gallery, Path("runs/a/a.lock")) == "gallery:horizon_low.yaml"
+    assert lock_places.named(Source(FILE, False), Path("runs/tiny/tiny.lock")) == "../../tiny.yaml"
+    gallery = Source(FOLDER / "horizon_low.yaml", True)
+    assert lock_places.named(gallery, Path("runs/a/a.lock")) == "gallery:horizon_low.yaml"
     inputs = lock.Inputs("", "{}", "", ())
-    assert jobs.of_lock(lock.Lock(inputs, recipe="gallery:horizon_low.yaml"), Path("x.lock")) == gallery
-    assert jobs.of_lock(lock.Lock(inputs, recipe="gallery:nothing.yaml"), Path("x.lock")) is None
-    assert jobs.of_lock(lock.Lock(inputs), LOCK) == Source(FILE, False)  # of version 1: what lies beside it
-    assert jobs.of_lock(lock.Lock(inputs), Path("other.lock")) is None
+    assert lock_places.of_lock(lock.Lock(inputs, recipe="gallery:horizon_low.yaml"), Path("x.lock")) == gallery
+    assert lock_places.of_lock(lock.Lock(inputs, recipe="gallery:nothing.yaml"), Path("x.lock")) is None
+    assert lock_places.of_lock(lock.Lock(inputs), LOCK) == Source(FILE, False)  # of version 1: what lies beside it
+    assert lock_places.of_lock(lock.Lock(inputs), Path("other.lock")) is None
 
 
 def test_frozen_takes_included_texts_from_the_run_folder_too(tmp_path: Path):
@@ -235,3 +248,12 @@ def test_frozen_takes_included_texts_from_the_run_folder_too(tmp_path: Path):
     assert (found.text, [one.text for one in found.included]) == ("include: [base.yaml]\n", [text])
     (run / "included" / "base.yaml").write_text("stay: {weight: 1}\n", "utf-8")
     assert frozen.thawed(locked, recipe, run).text == ""
+
+
+def test_a_lock_that_cannot_be_read_holds_no_revisions(here: Path):
+    assert jobs.revisions(Source(FILE, False)) == {}
+    write_lock()
+    assert jobs.revisions(Source(FILE, False)) == {MODEL: OLD}
+    LOCK.unlink()
+    LOCK.mkdir()  # which the operating system refuses to read, as it does a file that belongs to another
+    assert jobs.revisions(Source(FILE, False)) == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,6 +70,27 @@ def test_what_is_no_lock_is_refused(tmp_path: Path, text: str):
     path.write_text(text, "utf-8")
     with pytest.raises(InputError):
         lock.read(path)
+
+
+def test_what_is_no_regular_file_of_a_locks_size_is_refused_unread(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pipe = tmp_path / "pipe.lock"
+    os.mkfifo(pipe)  # without a writer, opening it would wait for ever
+    with pytest.raises(InputError, match=r"pipe\.lock: cannot be read: is no file but a device or a pipe"):
+        lock.read(pipe)
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+        lock.read(tmp_path)
+    assert lock.read(path)
+    monkeypatch.setattr(lock, "LARGEST", 100)
+    with pytest.raises(InputError, match="holds too many bytes"):
+        lock.read(path)
+
+
+def test_a_lock_whose_line_ends_git_changed_is_read(path: Path):
+    before = lock.read(path)
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert lock.read(path) == before
 
 
 def test_outcome_goes_with_its_inputs(path: Path):

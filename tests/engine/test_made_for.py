@@ -14,7 +14,7 @@ from control_recipes.engine.errors import InputError, WorkError
 MODEL = made.plan().generator.model
 
 
-def carried(model: plan.Model = MODEL, hub: tuple[lock.Weights, ...] = ()) -> lock.Inputs:
+def carried(model: plan.Model = MODEL, hub: tuple[lock.LockedModel, ...] = ()) -> lock.Inputs:
     whole = made.plan()
     return lock.inputs(replace(whole, generator=replace(whole.generator, model=model)), hub=hub)
 
@@ -43,11 +43,21 @@ def test_a_plan_that_cannot_be_read_is_the_adapters():
 
 def test_a_copy_of_a_hub_model_is_known_by_its_weights():
     hub = replace(MODEL, address="org/one@main", revision="a" * 40, files=())
-    known = lock.Weights("org/one@main", "flux", "a" * 40, (("model.safetensors", "0" * 64), ("x.json", "2" * 64)))
+    known = lock.LockedModel("org/one@main", "flux", "a" * 40, (("model.safetensors", "0" * 64), ("x.json", "2" * 64)))
     assert made_for.another(carried(hub, (known,)), MODEL) == ""
     assert made_for.another(carried(hub), MODEL) != ""
     other = replace(MODEL, files=(("model.safetensors", "1" * 64),))
     assert made_for.another(carried(hub, (known,)), other) != ""
+
+
+def test_an_adapter_whose_plan_was_too_long_to_carry_is_not_called_anothers(tmp_path: Path):
+    left_out = {"control_recipes.left_out": "control_recipes.recipe control_recipes.inputs"}
+    with pytest.raises(InputError, match="its plan is too long for a safetensors header") as raised:
+        made_for.carried(tmp_path / "a.safetensors", left_out)
+    assert "the lock of its run has it" in str(raised.value)
+    for other in ({}, {"control_recipes.left_out": "control_recipes.recipe"}):
+        with pytest.raises(InputError, match="`recipe run` did not write it"):
+            made_for.carried(tmp_path / "a.safetensors", other)
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,47 @@ def test_what_differs_is_said_in_words(other: Platform, said: str):
 def test_an_unknown_processor_is_another_one():
     first_version = replace(PLACE, processor="", flags=())
     assert platforms.differences(first_version, PLACE) == ("processor not known, here a mill",)
-    assert platforms.differences(first_version, replace(first_version, flags=PLACE.flags)) == ()
+    other = replace(first_version, flags=PLACE.flags)
+    assert platforms.differences(first_version, other) == ("processor not known, here not known",)
+
+
+X86 = """\
+processor\t: 0
+vendor_id\t: AuthenticAMD
+cpu family\t: 25
+model\t\t: 17
+model name\t: AMD EPYC
+stepping\t: 1
+
+processor\t: 1
+model name\t: AMD EPYC
+"""
+ARM = """\
+processor\t: 0
+BogoMIPS\t: 108.00
+Features\t: fp asimd
+CPU implementer\t: 0x41
+CPU architecture: 8
+CPU variant\t: 0x0
+CPU part\t: 0xd08
+CPU revision\t: 3
+
+processor\t: 1
+CPU implementer\t: 0x41
+CPU variant\t: 0x0
+CPU part\t: 0xd03
+
+Hardware\t: BCM2835
+Serial\t\t: 10000000abcdef01
+Model\t\t: Raspberry Pi 4 Model B Rev 1.1
+"""
+
+
+def test_a_processor_is_told_by_its_name_or_the_numbers_of_its_cores():
+    assert platforms._told(X86) == "AMD EPYC, family 25 model 17"
+    cores = "implementer 0x41 variant 0x0 part 0xd03, implementer 0x41 variant 0x0 part 0xd08"
+    assert platforms._told(ARM) == f"{cores}, Raspberry Pi 4 Model B Rev 1.1"
+    assert platforms._told("") == ""
 
 
 def test_what_does_not_matter_is_no_difference():

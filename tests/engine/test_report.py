@@ -11,7 +11,7 @@ from typing import cast
 import browser
 import made
 import pytest
-from control_recipes.engine import figures, history, lock, report, running
+from control_recipes.engine import figures, history, lock, report, run_folder, running
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.plan import Plan
 from control_recipes.engine.report import render
@@ -20,7 +20,7 @@ from control_recipes.engine.report import render
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = made.run_folder(tmp_path_factory.mktemp("run"))
-    return report.report(folder, running.read_plan(folder), folder / "horizon_low.lock")
+    return report.report(folder, run_folder.read_plan(folder), folder / "horizon_low.lock")
 
 
 def test_browser_shows_every_picture_and_complains_of_nothing(page: Path, tmp_path: Path):
@@ -50,7 +50,7 @@ def test_page_is_self_contained_and_deterministic(page: Path, tmp_path: Path):
     assert not re.search(r'(?:src|href)="(?!data:)', text)
     assert "<script" not in text
     folder = made.run_folder(tmp_path / "again")
-    assert report.report(folder, running.read_plan(folder), folder / "horizon_low.lock").read_text("utf-8") == text
+    assert report.report(folder, run_folder.read_plan(folder), folder / "horizon_low.lock").read_text("utf-8") == text
 
 
 def test_truth_stands_beside_belief(page: Path):
@@ -175,7 +175,7 @@ def test_every_file_that_a_recipe_is_made_of_is_shown(tmp_path: Path):
     folder = made.run_folder(tmp_path)
     (folder / "included" / "shared").mkdir(parents=True)
     (folder / "included" / "shared" / "base.yaml").write_text("train: {steps: 7}  # <b>\n", encoding="utf-8")
-    text = report.report(folder, running.read_plan(folder)).read_text("utf-8")
+    text = report.report(folder, run_folder.read_plan(folder)).read_text("utf-8")
     assert "shared/base.yaml" in text
     assert "train: {steps: 7}  # &lt;b&gt;" in text
     assert text.index("name: horizon_low") < text.index("shared/base.yaml")
@@ -208,7 +208,7 @@ def test_it_says_whether_the_prompts_were_trained_on():
 
 def test_a_lock_of_another_plan_says_nothing_of_this_run(tmp_path: Path):
     folder = made.run_folder(tmp_path)
-    plan, path = running.read_plan(folder), folder / "horizon_low.lock"
+    plan, path = run_folder.read_plan(folder), folder / "horizon_low.lock"
     ours = lock.read(path)
     digest = lock.digest(ours)
     assert digest in report.report(folder, plan, path).read_text("utf-8")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import hollow
 import pytest
-from control_recipes.engine import differences, lock, sides
+from control_recipes.engine import differences, extract, lock, sides
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.plan import canonical
 from control_recipes.engine.recipe import Recipe, read
@@ -40,7 +40,7 @@ def written(recipe: Recipe, folder: Path) -> tuple[Path, Path]:
 def test_recipes_locks_and_adapters_are_alike(file: Path, tmp_path: Path):
     recipe = read(file)
     for path in written(recipe, tmp_path):
-        one = sides.of(str(path), lambda: recipe)
+        one = sides.of(str(path), lambda: sides.of_recipe(recipe))
         assert differences.between(sides.of_recipe(recipe).plan, one.plan).same
         assert sides.prose(sides.of_recipe(recipe), one) == sides.NOTHING
 
@@ -60,7 +60,10 @@ def test_an_adapter_without_its_text_is_known_by_its_digests(file: Path, tmp_pat
 def test_prose_is_told_from_nothing(file: Path, tmp_path: Path):
     recipe = read(file)
     commented = other(file, "name: horizon_low\n", "name:  'horizon_low'  # a comment\n")
-    for old in (sides.of_recipe(recipe), *(sides.of(str(path), lambda: recipe) for path in written(recipe, tmp_path))):
+    for old in (
+        sides.of_recipe(recipe),
+        *(sides.of(str(path), lambda: sides.of_recipe(recipe)) for path in written(recipe, tmp_path)),
+    ):
         new = sides.of_recipe(commented)
         assert differences.between(old.plan, new.plan).same
         assert sides.prose(old, new) == sides.PROSE
@@ -95,3 +98,21 @@ def test_what_is_none_of_ours_is_refused(tmp_path: Path):
         sides.of_adapter(tmp_path / "c.safetensors")
     with pytest.raises(InputError, match="there is no such file"):
         sides.of_lock(tmp_path / "none.lock")
+
+
+def test_texts_that_are_no_unicode_are_one_clear_error(file: Path, tmp_path: Path):
+    import torch
+    from control_recipes.engine import adapter
+
+    recipe = read(file)
+    inputs = lock.text_of(lock.inputs(sides.of_recipe(recipe).plan, recipe.sha256))
+    ours = {"control_recipes.inputs": inputs, "control_recipes.recipe": recipe.text}
+    path = tmp_path / "a.safetensors"
+    for spoilt, told in (
+        ({"control_recipes.recipe": "\ud800"}, "is no safetensors file: a text in its header is no Unicode"),
+        ({"control_recipes.included": '{"base.yaml": "\\ud800"}'}, "does not say what its recipe includes"),
+    ):
+        adapter.save(path, {"x.lora_A.weight": torch.zeros(1, 1)}, ours | spoilt)
+        for read_it in (sides.of_adapter, extract.extract):
+            with pytest.raises(InputError, match=told):
+                read_it(path)

@@ -298,7 +298,7 @@ def test_probes_of_the_first_version_are_known_by_their_bits_alone():
     found = [probes.Compared("a", True, None), probes.Compared("b", False, None)]
     told = list(verify_work._judged(found, ("threads 2, here 1",)))
     assert [one.ok for one in told] == [None]
-    assert "1 pictures cannot be compared on another platform (threads 2, here 1)" in told[0].text
+    assert "1 picture cannot be compared on another platform (threads 2, here 1)" in told[0].text
 
 
 def test_the_locks_number_of_threads_is_taken_and_given_back(here: Path, monkeypatch: pytest.MonkeyPatch):
@@ -343,6 +343,21 @@ def test_a_training_again_that_was_asked_for_and_not_done_is_a_failure(here: Pat
         assert said(found, True)[-1] == "probes: 4 pictures painted again, bit for bit the same"
     relocked(lambda one: replace(one, outcome=None))
     assert said(verify(FILE, retrain=True)) == ["retrained: not trained again: the lock has no tensors to compare with"]
+
+
+def test_a_device_that_is_not_here_is_a_finding(here: Path, monkeypatch: pytest.MonkeyPatch):
+    import torch
+
+    def elsewhere(one: lock.Lock) -> lock.Lock:
+        plan = lock.plan_of(one)
+        moved = replace(plan, generator=replace(plan.generator, device="cuda"))
+        return replace(one, inputs=lock.inputs(moved, one.inputs.recipe_sha256, (), one.inputs.included))
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    relocked(elsewhere)
+    found = verify(FILE, retrain=True)
+    assert "probes: not painted: this machine has no cuda device" in said(found, None)
+    assert "retrained: not trained again: this machine has no cuda device" in said(found)
 
 
 def test_an_adapter_is_found_through_a_linked_folder(here: Path):

@@ -1,4 +1,4 @@
-"""Weighing: how much one rendering of a template may do, counted while it does it: every machine refuses the same.
+"""Template cost: how much one rendering may do, counted while it does it: every machine refuses the same.
 
 Texts and lists are bounded where they enter, so the time of a template is the number of its steps. A step is an
 expression evaluated in a loop, an item or eight characters that a filter, a comparison, `+` or `~` goes through.
