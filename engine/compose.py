@@ -42,7 +42,8 @@ from .interference import Interference
 from .lock import Lock
 from .notes import percent
 from .plan import Composed, Model, Parent, Plan
-from .running import Listener, held, read_plan
+from .run_folder import held, read_plan
+from .running import Listener
 from .values import LARGEST_SCALE, NAME
 
 if TYPE_CHECKING:
