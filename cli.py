@@ -421,6 +421,41 @@ def generate(
 
 
 @app.command()
+def compose(
+    adapters: Annotated[list[Path], typer.Argument(metavar="ADAPTER…", help=".safetensors files of one generator.")],
+    name: Annotated[str, typer.Option("--name", metavar="N", help="What the new adapter is called.")],
+    weights: Annotated[
+        str, typer.Option("--weights", metavar="W,W…", help="One for each adapter; default: 1 each.")
+    ] = "",
+    rank: Annotated[
+        int, typer.Option("--rank", metavar="R", min=0, help="Reduce to this rank; default: ranks add up, exactly.")
+    ] = 0,
+    tune: Annotated[
+        list[str] | None,
+        typer.Option("--tune", metavar="FILE", help="Find weights by this recipe; may be repeated."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Its folder; default: runs/N.")] = None,
+    allow_outside: Outside = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Put several adapters into one."""
+    from .engine import console, jobs
+    from .engine.compose import compose as put_together
+    from .engine.resolve import resolve
+
+    numbers = _weights(weights)
+    with console.Talk(quiet) as talk:
+        sources = [_find(file, talk.say) for file in tune or ()]
+        wanted = [resolve(_read(source, None, allow_outside), jobs.revisions(source)) for source in sources]
+        made = put_together(adapters, name, out, weights=numbers, rank=rank, tune=wanted, listener=talk)
+        if as_json:
+            print(made.json())
+        talk.say(made.text())
+
+
+@app.command()
 def diff(
     old: Annotated[str, typer.Argument(metavar="A", help="A recipe, a lock or an adapter.")],
     new: Annotated[str, typer.Argument(metavar="B", help="What came of it.")],
@@ -585,6 +620,13 @@ def _print_paths(kind: str, paths: list[Path], as_json: bool, more: dict[str, st
     """What a command wrote: a path a line, or one JSON object with absolute ones and `more`."""
     told = {kind: [str(path.absolute()) for path in paths], **(more or {})}
     print(json.dumps(told, ensure_ascii=False) if as_json else "\n".join(map(str, paths)))
+
+
+def _weights(text: str) -> list[float]:
+    try:
+        return [float(one) for one in text.split(",")] if text else []
+    except ValueError:
+        raise typer.BadParameter(f"numbers with commas between, as in 1,0.8, found {text!r}") from None
 
 
 def _talk(quiet: bool) -> Callable[[str], None]:

@@ -28,7 +28,8 @@ class Form:
 def pieces(value: object, form: Form, whole: bool) -> Iterator[str]:
     """A dataclass as JSON, bit by bit; `whole` with what is left out otherwise."""
     shared: dict[int, str] = {}  # by identity: what a row shares lives as long as the value
-    for at, name in enumerate(_names(type(value), frozenset() if whole else _left_out(type(value), form))):
+    off = frozenset() if whole else _left_out(type(value), form) | _unused(value)
+    for at, name in enumerate(_names(type(value), off)):
         yield f'{"," if at else "{"}"{name}":'
         if name in form.rows:
             rows = cast(tuple[object, ...], getattr(value, name))
@@ -99,6 +100,11 @@ def _plain(value: object, form: Form, whole: bool) -> object:
 def _counts(value: object, one: Field[Any], form: Form) -> bool:
     """Whether a field is part of what a dataclass is."""
     return one.name not in form.left_out.get(type(value), ()) and getattr(value, one.name) != one.default
+
+
+def _unused(value: object) -> frozenset[str]:
+    """Fields that hold their default."""
+    return frozenset(one.name for one in fields(cast(Any, value)) if getattr(value, one.name) == one.default)
 
 
 @cache

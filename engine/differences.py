@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from . import rowwise
-from .plan import Critic, Expectation, Plan, Question, Replay, digest
+from .plan import Critic, Expectation, Parent, Plan, Question, Replay, digest
 from .rowwise import Facts
 from .sentences import assets, changed, common, entries, model, of_fields, value
 
@@ -152,6 +152,21 @@ def _training(old: Plan, new: Plan) -> Iterator[str]:
     yield from changed("stop: patience", was.patience, now.patience)
     yield from of_fields(old.adapter, new.adapter, "adapter: ", {"start"})
     yield from assets("adapter: start", old.adapter.start, new.adapter.start)
+    yield from _parents(old.composed.parents, new.composed.parents)
+    yield from changed("composed: rank", old.composed.rank or None, new.composed.rank or None)
+
+
+def _parents(old: Sequence[Parent], new: Sequence[Parent]) -> Iterator[str]:
+    names = [one.name for one in old], [one.name for one in new]
+    if names[0] != names[1]:
+        yield from changed("composed of", ", ".join(names[0]) or None, ", ".join(names[1]) or None)
+        return
+    for was, now in zip(old, new, strict=True):
+        yield from changed(f"composed: weight of {was.name}", was.weight, now.weight)
+        if was.plan_sha256 != now.plan_sha256:
+            yield f"composed: {was.name} is trained by another plan now"
+        elif was.tensors_sha256 != now.tensors_sha256:
+            yield f"composed: {was.name} has other tensors now"
 
 
 def _backprop(word: str, replay: Replay, whole: bool) -> str:

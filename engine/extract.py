@@ -6,14 +6,14 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 from pydantic import TypeAdapter, ValidationError
 
-from . import files, headers, made_for
+from . import carrying, files, headers, made_for
 from . import lock as locks
 from . import plan as plans
 from .errors import InputError, Place, Problem
@@ -32,6 +32,7 @@ class Carried:
     recipe: str  # its text; empty where it was run from a lock whose recipe had changed
     included: dict[str, str]  # texts of the files it includes, by their paths from the recipe
     inputs: Inputs
+    parents: tuple[Origin, ...] = ()  # of a composed adapter
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -43,12 +44,37 @@ class Carried:
         """All of it as one stream of YAML: the recipe word for word, then what it includes, then the inputs."""
         parts = [self.recipe.removesuffix("\n")] if self.recipe else []
         parts += [f"--- # {name}\n{text.removesuffix(chr(10))}" for name, text in self.included.items()]
-        return "\n".join([*parts, f"--- # inputs\n{locks.text_of(self.inputs)}"])
+        parts.append(f"--- # inputs\n{locks.text_of(self.inputs)}")
+        for one in self.parents:
+            said = one.carried.text() if one.carried else "--- # another tool's, which says nothing of itself"
+            parts.append(f"--- # composed of {one.name}, weight {one.weight:g}\n{said}")
+        return "\n".join(parts)
 
     def json(self) -> str:
         """All of it as one line of JSON."""
+        return json.dumps(self.data(), ensure_ascii=False)
+
+    def data(self) -> dict[str, object]:
+        """All of it as JSON has it."""
         told = {"name": self.name, "recipe": self.recipe, "included": self.included}
-        return json.dumps({**told, "inputs": json.loads(locks.text_of(self.inputs))}, ensure_ascii=False)
+        inputs: object = json.loads(locks.text_of(self.inputs))
+        parents = [one.data() for one in self.parents]
+        return {**told, "inputs": inputs, **({"parents": parents} if parents else {})}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """An adapter that one is composed of."""
+
+    name: str
+    weight: float
+    tensors_sha256: str
+    carried: Carried | None  # None for another tool's
+
+    def data(self) -> dict[str, object]:
+        """As JSON has it."""
+        told = {"name": self.name, "weight": self.weight, "tensors_sha256": self.tensors_sha256}
+        return {**told, "carried": self.carried.data() if self.carried else None}
 
 
 def extract(adapter: Path) -> Carried:
@@ -60,7 +86,25 @@ def extract(adapter: Path) -> Carried:
         raise _refused(adapter, "is called in a way that no recipe can be called")
     recipe, texts = metadata.get("control_recipes.recipe", ""), included(adapter, metadata)
     _check(adapter, recipe, texts, inputs)
-    return Carried(name, recipe, texts, inputs)
+    try:
+        parents = carrying.parents(metadata)
+    except ValueError as error:
+        raise _refused(adapter, str(error)) from error
+    return Carried(name, recipe, texts, inputs, tuple(_origin(adapter, one) for one in parents))
+
+
+def _origin(adapter: Path, one: carrying.Ancestor) -> Origin:
+    """A parent with what it carried; `InputError` as `extract`."""
+    if one.inputs is None:
+        return Origin(one.name, one.weight, one.tensors_sha256, None)
+    inputs = locks.inputs_of(one.inputs_text, str(adapter))
+    name = plans.parse(inputs.plan, str(adapter)).name
+    if not re.fullmatch(NAME, name):
+        raise _refused(adapter, "is composed of one that is called in a way that no recipe can be called")
+    _refuse_places(adapter, one.included)
+    _check(adapter, one.recipe, one.included, inputs)
+    parents = tuple(_origin(adapter, each) for each in one.parents)
+    return Origin(one.name, one.weight, one.tensors_sha256, Carried(name, one.recipe, one.included, inputs, parents))
 
 
 def _check(adapter: Path, recipe: str, included: Mapping[str, str], inputs: Inputs) -> None:
@@ -82,9 +126,23 @@ def write(carried: Carried, folder: Path) -> list[Path]:
     """Write NAME.yaml, what it includes and NAME.lock into a folder; `InputError` where one would take a file's place.
 
     NAME.recipe.yaml and NAME.recipe.lock where the recipe includes a file that is called so, as one that has its name
-    from there does: what it includes keeps its path, or the recipe would not find it. The lock holds the inputs alone:
-    `recipe run --frozen` runs them, `recipe lock --check` says what differs here.
+    from there does: what it includes keeps its path, or the recipe would not find it. What a composed adapter is made
+    of goes into folders below it, by their names. A lock holds the inputs alone: `recipe run --frozen` runs them,
+    `recipe lock --check` says what differs here.
     """
+    _check_places(carried, folder)
+    stem = _stem(carried)
+    texts = _texts(carried, stem)
+    for name, data in texts.items():
+        files.write(folder / name, data)
+    lock = folder / f"{stem}.lock"
+    locks.write(Lock(carried.inputs, recipe=f"{stem}.yaml" if carried.recipe else ""), lock)
+    parents = [path for one in carried.parents if one.carried for path in write(one.carried, folder / one.name)]
+    return [*(folder / name for name in texts), lock, *parents]
+
+
+def _check_places(carried: Carried, folder: Path) -> None:
+    """Every file has a place of its own, and nothing stands there; those of the parents too."""
     stem = _stem(carried)
     lock, texts = PurePosixPath(f"{stem}.lock"), _texts(carried, stem)
     wanted = {lock, *texts}
@@ -94,10 +152,9 @@ def write(carried: Carried, folder: Path) -> list[Path]:
         raise _refused(folder, f"would get a file and a folder of one name: {both[0]}")
     for name in (lock, *texts):
         _check_free(folder, name)
-    for name, data in texts.items():
-        files.write(folder / name, data)
-    locks.write(Lock(carried.inputs, recipe=f"{stem}.yaml" if carried.recipe else ""), folder / lock)
-    return [*(folder / name for name in texts), folder / lock]
+    for one in carried.parents:
+        if one.carried:
+            _check_places(one.carried, folder / one.name)
 
 
 def _stem(carried: Carried) -> str:
@@ -129,10 +186,14 @@ def included(adapter: Path, metadata: Mapping[str, str]) -> dict[str, str]:
         found = _TEXTS.validate_json(metadata.get("control_recipes.included", "{}"))
     except ValidationError as error:
         raise _refused(adapter, "does not say what its recipe includes") from error
-    for name in found:
+    _refuse_places(adapter, found)
+    return found
+
+
+def _refuse_places(adapter: Path, names: Iterable[str]) -> None:
+    for name in names:
         if not below(name).name or "\0" in name:
             raise _refused(adapter, f"names a file that cannot be: {name!r}")
-    return found
 
 
 def _refused(path: Path, message: str) -> InputError:

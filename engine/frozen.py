@@ -64,7 +64,12 @@ def plan(lock: Lock, file: Path, folder: Path, allow_outside: bool = False) -> P
 
     Raises `InputError` with everything that is not on this machine, or is not what the lock has.
     """
-    locked, problems = plans.parse(lock.inputs.plan, str(file)), list[Problem]()
+    return found(plans.parse(lock.inputs.plan, str(file)), file, folder, allow_outside)
+
+
+def found(locked: Plan, file: Path, folder: Path, allow_outside: bool = False) -> Plan:
+    """A plan that `file` holds, its models and assets found as seen from `folder`; `InputError` as `plan`."""
+    problems = list[Problem]()
     desk = _Desk(file, folder, allow_outside, problems)
     made = replace(
         locked,

@@ -81,7 +81,7 @@ class Outcome:
     adapter_sha256: str  # of the whole file
     tensors_sha256: str
     steps: int
-    stopped: str  # steps | p | judge
+    stopped: str  # steps | p | judge | composed
     figures: tuple[tuple[str, float], ...]  # dotted name -> figure, sorted
     probes: tuple[Probe, ...]  # sorted by file
 

@@ -149,6 +149,24 @@ class Adapter:
 
 
 @dataclass(frozen=True, slots=True)
+class Parent:
+    """An adapter that a composed one is made of."""
+
+    name: str  # of its recipe; of another tool's, of its file
+    weight: float
+    tensors_sha256: str
+    plan_sha256: str  # of the plan that trained it; empty where that is not known
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """What an adapter is put together from; without parents it is trained."""
+
+    parents: tuple[Parent, ...] = ()  # in the order that their factors lie side by side
+    rank: int = 0  # that they are reduced to; 0: theirs add up
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluate:
     seeds: tuple[int, ...]
     scales: tuple[float, ...]
@@ -185,6 +203,7 @@ class Plan:
     adapter: Adapter
     evaluate: Evaluate
     expect: tuple[Expectation, ...]
+    composed: Composed = Composed()
     # name and sha256 of the files that the prompts were read from, sorted; no part of the digest: the rows are
     prompt_files: tuple[tuple[str, str], ...] = ()
 

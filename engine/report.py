@@ -17,7 +17,7 @@ from statistics import fmean
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from . import assets, charts, figures, files, history
+from . import assets, charts, figures, files, history, interference
 from . import lock as locks
 from .counting import counted
 from .errors import InputError, Place, Problem
@@ -124,23 +124,28 @@ def report(folder: Path, plan: Plan, lock: Path | None = None) -> Path:
     `InputError` where a text of the recipe cannot be read.
     """
     found = figures.read(folder / "evaluation.json")
-    texts = recipe_texts(folder)
+    texts = recipe_texts(folder, bool(plan.composed.parents))
     locked = locks.read(lock) if lock is not None and lock.exists() else None
     if locked is not None and locked.inputs.plan_sha256 != digest(plan):
         locked = None
-    page = render(plan, found, history.read(folder / "metrics.jsonl"), texts, folder, locked)
+    together = interference.read(folder) if plan.composed.parents else None
+    page = render(plan, found, history.read(folder / "metrics.jsonl"), texts, folder, locked, together)
     path = folder / "report.html"
     files.write(path, page.encode())
     return path
 
 
-def recipe_texts(folder: Path) -> dict[str, str]:
-    """The recipe of a run folder and every file that it is made of, by name, its own first."""
+def recipe_texts(folder: Path, composed: bool = False) -> dict[str, str]:
+    """The recipe of a run folder and every file that it is made of, by name, its own first.
+
+    What is `composed` of adapters has no recipe but theirs.
+    """
     below = folder / "included"
     # links may lead out of the folder, which may come from somebody else
     found = (path for path in below.rglob("*") if path.is_file() and path.resolve().is_relative_to(folder.resolve()))
     others = sorted((path.relative_to(below).as_posix(), path) for path in found)
-    return {name: _text(path) for name, path in [("recipe.yaml", folder / "recipe.yaml"), *others]}
+    own = [] if composed else [("recipe.yaml", folder / "recipe.yaml")]
+    return {name: _text(path) for name, path in [*own, *others]}
 
 
 def _text(path: Path) -> str:
@@ -157,6 +162,7 @@ def render(
     recipe: Mapping[str, str],
     folder: Path,
     lock: locks.Lock | None,
+    together: interference.Interference | None = None,
 ) -> str:
     """The page as text; `recipe` has the texts of all files that the recipe is made of by name, its own first."""
     template = _TEMPLATE.read_text(encoding="utf-8")
@@ -165,7 +171,7 @@ def render(
     return page.render(
         policy=policy(template),
         name=plan.name,
-        headline=_headline(plan, next(iter(recipe.values()))),
+        headline=_headline(plan, next(iter(recipe.values()), "")),
         intro=_intro(plan, found),
         goal=_goal(plan, found),
         notes=[
@@ -183,6 +189,8 @@ def render(
         pulls=_pulls(past),
         beliefs=[_belief(plan, belief) for name in _order(plan) for belief in found.beliefs if belief.question == name],
         facts=_facts(plan, found, lock),
+        together=together and _together(together, folder),
+        composed=bool(plan.composed.parents),
         recipe=list(recipe.items()),
     )
 
@@ -198,6 +206,59 @@ def policy(page: str) -> Markup:
     return Markup(f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'")
 
 
+def _together(found: interference.Interference, folder: Path) -> dict[str, object]:
+    """What adapters do to each other, as the page shows it."""
+    rows = [
+        {
+            "adapter": control.adapter,
+            "measure": control.measure,
+            "wanted": control.wanted,
+            "cells": [
+                {
+                    "share": percent(cell.share),
+                    "interval": _interval(cell.interval),
+                    "own": control.adapter in column.adapters,
+                }
+                for column, cell in zip(found.columns, row, strict=True)
+            ],
+        }
+        for control, row in zip(found.controls, found.cells, strict=True)
+    ]
+    labels = [column.label for column in found.columns]
+    return {
+        "columns": labels,
+        "rows": rows,
+        "pictures": ", ".join(sorted({f"{len(row[0].hits):,}" for row in found.cells})),
+        "warnings": [fight.text() for fight in found.fights],
+        "strips": [_met(strip, labels, folder) for strip in found.strips],
+        "pairings": [
+            {
+                "name": f"{pair.one} + {pair.other}",
+                "cosine": f"{pair.cosine:+.3f}",
+                "matrices": [
+                    {
+                        "module": one.module,
+                        "reads": f"{one.reads:.3f} ({one.reads_chance:.3f})",
+                        "writes": f"{one.writes:.3f} ({one.writes_chance:.3f})",
+                        "cosine": f"{one.cosine:+.3f}",
+                    }
+                    for one in sorted(pair.matrices, key=lambda each: each.cosine)
+                ],
+            }
+            for pair in found.pairings
+        ],
+    }
+
+
+def _met(strip: interference.Strip, labels: Sequence[str], folder: Path) -> _Strip:
+    shots: list[_Shot] = []
+    for label, file, hit in zip(labels, strip.files, strip.hits, strict=True):
+        data, width, height = _picture(folder, file)
+        shown = _Shot(data, width, height, max(width, height) <= _SMALL, label, label, strip.control, hit, ())
+        shots.append(shown)
+    return _Strip(strip.prompt, strip.seed, (), tuple(shots))
+
+
 def _order(plan: Plan) -> Sequence[str]:
     """Names as the recipe writes them; a plan that was read back from its canonical text has lost that."""
     named = [question.name for question in plan.questions] + [measure.name for measure in plan.measures]
@@ -205,7 +266,8 @@ def _order(plan: Plan) -> Sequence[str]:
 
 
 def _headline(plan: Plan, recipe: str) -> str:
-    text = intent(recipe).rstrip(".") or plan.name.replace("_", " ")
+    made_of = " + ".join(f"{one.weight:g} × {one.name}" for one in plan.composed.parents)
+    text = made_of or intent(recipe).rstrip(".") or plan.name.replace("_", " ")
     return text[:1].upper() + text[1:]
 
 

@@ -242,11 +242,13 @@ def report_again(folder: Path) -> Path:
     if not (folder / EVALUATION).exists():
         hint = "`recipe run` goes on from where it was left"
         raise InputError([Problem(Place(str(folder)), "", "this run is not finished: nothing was evaluated yet", hint)])
-    return report(folder, plan, _lock_of(folder))
+    return report(folder, plan, _lock_of(folder, plan))
 
 
-def _lock_of(folder: Path) -> Path | None:
+def _lock_of(folder: Path, plan: Plan) -> Path | None:
     """The lock that a finished run wrote: in its folder, where it lies there still, even if that was moved."""
+    if plan.composed.parents:
+        return folder / f"{plan.name}.lock"
     path = folder / RESULT
     if not path.exists():
         return None

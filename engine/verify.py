@@ -45,6 +45,8 @@ def verify(
         return Verification(path, adapter, (Finding("lock", False, f"{path} {error.problems[0].message}; {cure}"),))
     source = lock_places.of_lock(lock, path) if source is None else source
     folder = path.absolute().parent if source is None else source.path.absolute().parent
+    if source is None and locks.plan_of(lock, str(path)).composed.parents:
+        folder = Path.cwd()  # what was given on a command line is named as seen from where that was given
     found = [Finding("lock", True, f"{path} is what was written ({lockfile.digest(path.read_text('utf-8'))[:12]}…)")]
     found += inputs(lock, source, folder, sets, allow_outside)
     if lock.outcome is None:

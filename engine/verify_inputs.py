@@ -31,6 +31,10 @@ def inputs(
 
 
 def _recipe(lock: Lock, source: Source | None, sets: Sequence[str], allow_outside: bool) -> Iterator[Finding]:
+    if source is None and (parents := locks.plan_of(lock).composed.parents):
+        made_of = ", ".join(f"{one.name} × {one.weight:g}" for one in parents)
+        yield Finding("recipe", None, f"it has none: {made_of} were composed")
+        return
     if source is None:
         gone = f"there is no {lock.recipe}" if lock.recipe else "no recipe lies beside the lock"
         yield Finding("recipe", None, f"{gone}: what the lock names is looked for beside the lock")

@@ -66,6 +66,12 @@ WITHOUT_TORCH = [
     ".engine.combining",
     ".engine.reuse",
     ".engine.excerpts",
+    ".engine.compose",
+    ".engine.compositions",
+    ".engine.carrying",
+    ".engine.interference",
+    ".engine.united",
+    ".engine.generators.flux_names",
     ".engine.world.captions",
 ]
 

@@ -1,7 +1,7 @@
-"""Generators: diffusion and flow models as the engine sees them, two files a family.
+"""Generators: diffusion and flow models as the engine sees them, three files a family.
 
-`FAMILY.py` computes, `FAMILY_sizes.py` says without torch what that takes; a word in `FAMILIES`, and nothing elsewhere
-says its name.
+`FAMILY.py` computes, `FAMILY_sizes.py` says without torch what that takes, `FAMILY_names.py` what other tools call its
+layers; a word in `FAMILIES`, and nothing elsewhere says its name.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import plan
 
@@ -115,6 +115,22 @@ class Sizes(Protocol):
     def denoised(self, rank: int, targets: str) -> Cost:
         """One pass of the backbone for one picture."""
         ...
+
+
+class Names(Protocol):
+    """What other tools call a generator's layers; every family's own module `FAMILY_names`, torch-free."""
+
+    PREFIX: str  # before every key of an adapter, as diffusers writes it
+
+    def parts(self, original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
+        """The layers of diffusers that an original one holds, each with its rows; empty for an unknown name."""
+        ...
+
+
+def names_of(family: str) -> Names:
+    """What the layers of a family are called."""
+    module: Any = importlib.import_module(f".{family}_names", __name__)
+    return module
 
 
 def sizes_of(chosen: plan.Generator) -> Sizes:

@@ -293,6 +293,15 @@ def test_every_field_of_a_plan_is_told_of(whole: plans.Plan):
     assert silent == []
 
 
+def test_every_field_of_a_composed_plan_is_told_of(whole: plans.Plan):
+    parents = tuple(plans.Parent(name, 1.0, f"{name}1", f"{name}2") for name in ("one", "two"))
+    made = dataclasses.replace(whole, composed=plans.Composed(parents, 4))
+    for name, composed in mutants(made.composed):
+        found = differences.between(made, dataclasses.replace(made, composed=composed))
+        assert any("composed" in line for line in differences.lines(found)), name
+    assert "composed of was nothing, is now one, two" in differences.between(whole, made).training
+
+
 def test_the_guard_sees_a_field_without_words(whole: plans.Plan, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(differences, "_training", lambda old, new: iter(()))
     other = dataclasses.replace(whole, train=dataclasses.replace(whole.train, lr=1.0))

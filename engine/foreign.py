@@ -1,0 +1,203 @@
+"""Adapters of any tool, read as folded factors: what is not understood to the last tensor is refused, never guessed.
+
+Where the scale of the product B A comes from, one source a file:
+    ours                     folded already: 1
+    `lora_adapter_metadata`  diffusers: alpha / rank, with rslora alpha / √rank, by module where there are patterns
+    adapter_config.json      peft, beside the file: the same
+    `….alpha`                sd-scripts, musubi, ComfyUI: alpha / rank; a module without one has 1
+    nothing                  1, as diffusers and ComfyUI read it
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from torch import Tensor
+
+from . import adapter as adapters
+from . import devices, generators
+from .composing import Factors
+from .errors import InputError, Place, Problem, cut
+from .generators import Names
+
+_SIDES = {
+    f".{name}{end}": side
+    for side, names in {"A": ("lora_A", "lora_down", "lora.down"), "B": ("lora_B", "lora_up", "lora.up")}.items()
+    for name in names
+    for end in (".weight", ".default.weight")
+}
+_ALPHA = ".alpha"
+_PEFT = "base_model.model."
+_ORIGINAL = ("diffusion_model.", "lora_unet_")
+_OURS = "control_recipes.tensors_sha256"
+# what in a tensor's name says that it is more, or other, than a plain LoRA of the generator
+_OTHERWISE = {
+    "dora_scale": "is a DoRA, whose magnitudes no sum of factors has",
+    "lora_magnitude_vector": "is a DoRA, whose magnitudes no sum of factors has",
+    "hada_": "is a LoHa, no LoRA",
+    "lokr_": "is a LoKr, no LoRA",
+    "oft_": "is an OFT, no LoRA",
+    "lora_mid": "is a LoRA of convolutions",
+    "lora_B.bias": "is a LoRA with biases",
+    "lora_bias": "is a LoRA with biases",
+    "lora_te": "changes a text encoder, and not the image generator alone",
+    "text_encoder": "changes a text encoder, and not the image generator alone",
+}
+_SETTINGS = {"use_dora": "is a DoRA, whose magnitudes no sum of factors has", "lora_bias": "is a LoRA with biases"}
+_HINT = "give one that is a plain LoRA of the generator's linear layers"
+
+
+@dataclass(frozen=True, slots=True)
+class _Scaling:
+    """What peft says of how an adapter is applied."""
+
+    alpha: float
+    alphas: Mapping[str, float]  # by the end of a module's name
+    rooted: bool  # rslora, arXiv 2312.03732
+
+    def of(self, module: str, rank: int) -> float:
+        """The scale of a module's product."""
+        matched = (value for key, value in self.alphas.items() if f".{module}".endswith(f".{key}"))
+        return next(matched, self.alpha) / (math.sqrt(rank) if self.rooted else rank)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    names: Names
+
+    def refused(self, message: str, key: str = "") -> InputError:
+        return InputError([Problem(Place(str(self.path)), cut(key), message, _HINT)])
+
+
+def read(path: Path, family: str) -> tuple[dict[str, Factors], dict[str, str]]:
+    """The factors of an adapter of this family of generators, by module with its prefix, sorted; and its metadata.
+
+    Raises `InputError` for a file that is no adapter, and for whatever in it is not understood.
+    """
+    tensors, metadata = adapters.load(path)
+    file = _File(path, generators.names_of(family))
+    _refuse_otherwise(file, tensors)
+    scaling = None if _OURS in metadata else _scaling(file, metadata, tensors)
+    pairs, alphas = _sorted_out(file, tensors)
+    if scaling is not None and alphas:
+        raise file.refused("says its scale twice, by `.alpha` and by its settings")
+    found: dict[str, Factors] = {}
+    for module, pair in pairs.items():
+        for name, factors in _named(file, module, _folded(file, module, pair, alphas, scaling)):
+            if name in found:
+                raise file.refused("is there twice, under two names", name)
+            found[name] = factors
+    if not found:
+        raise file.refused("holds no factors of a LoRA")
+    return dict(sorted(found.items())), metadata
+
+
+def _refuse_otherwise(file: _File, tensors: Mapping[str, Tensor]) -> None:
+    for key in tensors:
+        for word, why in _OTHERWISE.items():
+            if word in key:
+                raise file.refused(why, key)
+
+
+def _sorted_out(file: _File, tensors: Mapping[str, Tensor]) -> tuple[dict[str, dict[str, Tensor]], dict[str, float]]:
+    """Both factors of every module, and its alpha where it has one, by the name that the file gives it."""
+    pairs: dict[str, dict[str, Tensor]] = {}
+    alphas: dict[str, float] = {}
+    for key, value in tensors.items():
+        end = next((end for end in _SIDES if key.endswith(end)), "")
+        if end:
+            pairs.setdefault(key.removesuffix(end), {})[_SIDES[end]] = value
+        elif key.endswith(_ALPHA) and value.numel() == 1:
+            alphas[key.removesuffix(_ALPHA)] = float(value)
+        else:
+            raise file.refused("is no factor of a LoRA", key)
+    for module, pair in pairs.items():
+        shapes = [list(value.shape) for value in pair.values()]
+        plain = all(value.ndim == 2 and value.is_floating_point() and value.numel() for value in pair.values())
+        if len(pair) != 2 or not plain or pair["A"].shape[0] != pair["B"].shape[1]:
+            raise file.refused(f"is no pair of factors [R, in] and [out, R], found {shapes}", module)
+        if not all(bool(value.isfinite().all()) for value in pair.values()):
+            raise file.refused("holds numbers that are not finite", module)
+    if lonely := sorted(alphas.keys() - pairs.keys()):
+        raise file.refused("is the scale of a module that is not there", f"{lonely[0]}{_ALPHA}")
+    return pairs, alphas
+
+
+def _folded(
+    file: _File, module: str, pair: Mapping[str, Tensor], alphas: Mapping[str, float], scaling: _Scaling | None
+) -> Factors:
+    """A and B with its scale folded into B."""
+    down, up = pair["A"], pair["B"]
+    rank = len(down)
+    scale = scaling.of(module.removeprefix(_PEFT), rank) if scaling else alphas.get(module, float(rank)) / rank
+    if not math.isfinite(scale):
+        raise file.refused(f"has a scale that is not finite, found {scale}", module)
+    return down, up if scale == 1 else up.to(devices.precise(up.dtype)) * scale
+
+
+def _named(file: _File, module: str, factors: Factors) -> Iterator[tuple[str, Factors]]:
+    """The layers of diffusers that a module is, each with its factors: a fused one's rows are cut, which is exact."""
+    prefix, (down, up) = f"{file.names.PREFIX}.", factors
+    if module.startswith(prefix):
+        yield module, factors
+        return
+    if module.startswith(_PEFT):
+        yield f"{prefix}{module.removeprefix(_PEFT)}", factors
+        return
+    head = next((head for head in _ORIGINAL if module.startswith(head)), None)
+    original = module.removeprefix(head or "").replace(".", "_")
+    parts = file.names.parts(original, len(up), down.shape[1]) if head else {}
+    if not parts:
+        raise file.refused("is no layer of this generator that is known by that name", module)
+    if any(end <= start for start, end in parts.values()) or (len(parts) == 3 and len(up) % 3):
+        raise file.refused(f"cannot be cut into {', '.join(parts)}: it has {len(up)} rows", module)
+    for name, (start, end) in parts.items():
+        yield f"{prefix}{name}", (down, up[start:end])
+
+
+def _scaling(file: _File, metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> _Scaling | None:
+    """What the file's header, or a peft configuration beside it, says; None where nothing does."""
+    head = f"{file.names.PREFIX}."
+    if "lora_adapter_metadata" in metadata:
+        told = _object(file, metadata["lora_adapter_metadata"])
+        return _settings(file, {key.removeprefix(head): value for key, value in told.items() if key.startswith(head)})
+    beside = file.path.with_name("adapter_config.json")
+    if not any(key.startswith(_PEFT) for key in tensors):
+        return None
+    if not beside.is_file():
+        raise file.refused("is peft's, whose scale stands in adapter_config.json, and none lies beside it")
+    return _settings(file, _object(file, beside.read_text("utf-8")))
+
+
+def _object(file: _File, text: str) -> dict[str, Any]:
+    try:
+        found: object = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise file.refused("has settings that are no JSON") from error
+    if not isinstance(found, dict):
+        raise file.refused("has settings that are no object of JSON")
+    return cast(dict[str, Any], found)
+
+
+def _settings(file: _File, told: Mapping[str, Any]) -> _Scaling:
+    for key, why in _SETTINGS.items():
+        if told.get(key):
+            raise file.refused(why, key)
+    alpha, patterns = told.get("lora_alpha"), told.get("alpha_pattern") or {}
+    if type(alpha) not in (int, float) or not isinstance(patterns, dict):
+        raise file.refused("does not say its scale: lora_alpha is no number", "lora_alpha")
+    alphas = cast(dict[str, Any], patterns)
+    if any(type(value) not in (int, float) for value in alphas.values()):
+        raise file.refused("does not say its scale: alpha_pattern holds no numbers", "alpha_pattern")
+    # peft takes them for regular expressions; those of a stranger could run for ever, and tools write names
+    named = {re.sub(r"^\^|\$$|\\(?=\.)", "", key): float(value) for key, value in alphas.items()}
+    if strange := next((key for key in named if not re.fullmatch(r"[\w.]+", key)), None):
+        raise file.refused("has an alpha_pattern that is no name of a module", strange)
+    return _Scaling(float(cast(float, alpha)), named, bool(told.get("use_rslora")))

@@ -1,0 +1,134 @@
+"""United: the plans of several adapters as the one that they are evaluated by together. Free of torch.
+
+questions, measures, drawings   called ADAPTER.NAME, and asked of the rows of their own adapter
+critics, judges                 shared where model and settings are the same; where only the name is, ADAPTER.NAME
+generator, train, evaluate      the first one's; nothing is trained
+goal, expect                    the only one's goal; what one was to reach alone is not expected of all together
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from .plan import Adapter, Ask, Composed, Critic, Plan, Row, Stop, Target
+
+Parts = Sequence[tuple[str, Plan]]  # by the adapter's name
+_KINDS = ("critics", "judges")
+
+
+def united(name: str, parts: Parts, adapter: Adapter, composed: Composed) -> Plan:
+    """The plan of an adapter composed of others; `parts` are the plans of those that are known, at least one."""
+    first = parts[0][1]
+    members = _members(parts)
+    goals = [(part, plan) for part, plan in parts if plan.goal_measure or plan.goal_question]
+    goal = goals[0] if len(goals) == 1 else None
+    rows = {kind: _rows(parts, kind) for kind in ("train_rows", "validate_rows", "test_rows")}
+    drawings = [replace(one, key=f"{part}.{one.key}") for part, plan in parts for one in plan.drawings]
+    measures = [replace(one, name=f"{part}.{one.name}") for part, plan in parts for one in plan.measures]
+    questions = [
+        replace(
+            one,
+            name=f"{part}.{one.name}",
+            critics=tuple(sorted(members["critics", part, who].name for who in one.critics)),
+        )
+        for part, plan in parts
+        for one in plan.questions
+    ]
+    off = replace(first.train, steps=0, stop=Stop((), 1), conflict=0, weights="fixed", optimize="adapter", ema=0.0)
+    return replace(
+        first,
+        name=name,
+        generator=replace(first.generator, companions=()),
+        critics=_sorted(members, "critics"),
+        judges=_sorted(members, "judges"),
+        drawings=tuple(sorted(drawings, key=lambda one: one.key)),
+        questions=tuple(sorted(questions, key=lambda one: one.name)),
+        measures=tuple(sorted(measures, key=lambda one: one.name)),
+        order=tuple(f"{part}.{one}" for part, plan in parts for one in _order(plan)),
+        train_rows=rows["train_rows"],
+        validate_rows=rows["validate_rows"],
+        test_rows=rows["test_rows"],
+        goal_measure=f"{goal[0]}.{goal[1].goal_measure}" if goal and goal[1].goal_measure else "",
+        goal_question=f"{goal[0]}.{goal[1].goal_question}" if goal and goal[1].goal_question else "",
+        train=off,
+        adapter=adapter,
+        expect=(),
+        composed=composed,
+    )
+
+
+def without_assets(plan: Plan) -> tuple[Plan, tuple[str, ...]]:
+    """A plan without what cannot be drawn from it alone, pictures; and the questions that are asked no more."""
+    missing = {one.key for one in plan.drawings if one.asset}
+    gone = sorted({a.question for a in _asks(plan) if missing & {*a.see}} - {""})
+    if not missing:
+        return plan, ()
+
+    def rows(some: tuple[Row, ...]) -> tuple[Row, ...]:
+        return tuple(replace(row, asks=tuple(ask for ask in row.asks if ask.question not in gone)) for row in some)
+
+    made = replace(
+        plan,
+        drawings=tuple(one for one in plan.drawings if not one.asset),
+        questions=tuple(one for one in plan.questions if one.name not in gone),
+        train_rows=rows(plan.train_rows),
+        validate_rows=rows(plan.validate_rows),
+        test_rows=rows(plan.test_rows),
+        goal_question="" if plan.goal_question in gone else plan.goal_question,
+    )
+    return made, tuple(gone)
+
+
+def _asks(plan: Plan) -> list[Ask]:
+    return [ask for row in (*plan.train_rows, *plan.validate_rows, *plan.test_rows) for ask in row.asks]
+
+
+def _order(plan: Plan) -> tuple[str, ...]:
+    return plan.order or (*(one.name for one in plan.questions), *(one.name for one in plan.measures))
+
+
+def _members(parts: Parts) -> dict[tuple[str, str, str], Critic]:
+    """(kind, adapter, name there) -> the member as it is called here; weights are of a loss, and there is none."""
+    found: dict[tuple[str, str, str], Critic] = {}
+    for kind in _KINDS:
+        for part, plan in parts:
+            members: tuple[Critic, ...] = getattr(plan, kind)
+            for one in members:
+                plain = replace(one, weight=1.0 if kind == "critics" else 0.0)
+                alike = (other for (its, _, _), other in found.items() if its == kind and _same(other, plain))
+                taken = {other.name for other in found.values()}
+                new = replace(plain, name=f"{part}.{one.name}") if one.name in taken else plain
+                found[kind, part, one.name] = next(alike, new)
+    return found
+
+
+def _same(one: Critic, other: Critic) -> bool:
+    return replace(one, name="") == replace(other, name="")
+
+
+def _sorted(members: Mapping[tuple[str, str, str], Critic], kind: str) -> tuple[Critic, ...]:
+    return tuple(sorted({one for (its, _, _), one in members.items() if its == kind}, key=lambda one: one.name))
+
+
+def _rows(parts: Parts, kind: str) -> tuple[Row, ...]:
+    """The rows of all, one adapter's after the other's, each with what is asked and measured of it there."""
+    made: list[Row] = []
+    for part, plan in parts:
+        asks: dict[int, Ask] = {}  # what rows share, they share afterwards
+        targets: dict[int, Target] = {}
+        rows: tuple[Row, ...] = getattr(plan, kind)
+        for row in rows:
+            for ask in row.asks:
+                see = tuple(f"{part}.{key}" for key in ask.see)
+                asks.setdefault(id(ask), replace(ask, question=f"{part}.{ask.question}", see=see))
+            for one in row.targets:
+                targets.setdefault(id(one), replace(one, measure=f"{part}.{one.measure}"))
+            made.append(
+                replace(
+                    row,
+                    asks=tuple(asks[id(ask)] for ask in row.asks),
+                    targets=tuple(targets[id(one)] for one in row.targets),
+                )
+            )
+    return tuple(made)
