@@ -172,6 +172,7 @@ def render(
         policy=policy(template),
         name=plan.name,
         headline=_headline(plan, next(iter(recipe.values()), "")),
+        asked=_asked(plan),
         intro=_intro(plan, found),
         goal=_goal(plan, found),
         notes=[
@@ -271,6 +272,18 @@ def _headline(plan: Plan, recipe: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _asked(plan: Plan) -> str:
+    """What the goal's question asks, in the words of the first picture that it is asked of; empty without one."""
+    asks = [ask for row in plan.test_rows for ask in row.asks if ask.question == plan.goal_question]
+    said = list(dict.fromkeys((ask.wordings[0], ask.answers, ask.against) for ask in asks))
+    if not said:
+        return ""
+    wording, answers, against = said[0]
+    opposite = f", not {' or '.join(f'“{one}”' for one in against)}" if against else ""
+    example = ", for example" if len(said) > 1 else ""
+    return f"Critics were asked{example}: “{wording}” Wanted: {' or '.join(f'“{one}”' for one in answers)}{opposite}."
+
+
 def _intro(plan: Plan, found: Evaluation) -> str:
     at = "" if found.scale == 1 else f", adapter at scale {found.scale:g}"
     return (
@@ -328,7 +341,9 @@ def _grid_text(plan: Plan, found: Evaluation) -> str:
     scales = [shot.scale for strip in found.strips[:1] for shot in strip.shots]
     columns = ", ".join(_scale(scale) for scale in scales)
     marks = " The red ticks mark the row that the goal asks for." if any(_marks(plan, s) for s in found.strips) else ""
-    return f"Columns: the adapter at scale {columns}, where 0 is the bare generator.{marks}"
+    shown, pictures = sum(not strip.missed for strip in found.strips), found.rows * found.seeds
+    some = f"{shown} of the {pictures:,} pictures. " if shown < pictures else ""
+    return f"{some}Columns: the adapter at scale {columns}, where 0 is the bare generator.{marks}"
 
 
 def _strip(plan: Plan, strip: Strip, folder: Path) -> _Strip:
@@ -475,7 +490,7 @@ def _facts(plan: Plan, found: Evaluation, lock: locks.Lock | None) -> list[dict[
     if lock is not None and lock.platform is not None:
         here = lock.platform
         versions = ", ".join(f"{name} {version}" for name, version in here.versions)
-        facts["platform"] = f"{here.system}, {here.device}, {here.instruction_set}, {here.threads} threads"
+        facts["platform"] = f"{here.system}, {here.device}, {here.instruction_set}, {counted(here.threads, 'thread')}"
         facts["versions"] = f"python {here.python}, {versions}"
     if lock is not None:
         facts["lock"] = locks.digest(lock)

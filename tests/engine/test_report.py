@@ -63,6 +63,23 @@ def test_truth_stands_beside_belief(page: Path):
     assert "judge; said when to stop" in text
 
 
+def test_it_says_what_was_asked_and_how_many_pictures_of_how_many_are_shown(page: Path):
+    text = page.read_text("utf-8")
+    plan, found = run_folder.read_plan(page.parent), figures.read(page.parent / "evaluation.json")
+    wording = next(ask.wordings[0] for row in plan.test_rows for ask in row.asks if ask.question == plan.goal_question)
+    assert text.index(f"“{html.escape(wording, quote=False)}” Wanted: “Yes”, not “No”.") < text.index("<h2>")
+    shown = sum(not strip.missed for strip in found.strips)
+    assert f'<p class="soft">{shown} of the {found.rows * found.seeds:,} pictures. Columns: ' in text
+    everything = replace(found, rows=shown, seeds=1)
+    past = history.read(page.parent / "metrics.jsonl")
+    told = lock.read(page.parent / "horizon_low.lock")
+    assert told.platform is not None
+    told = replace(told, platform=replace(told.platform, threads=1))
+    again = render(plan, everything, past, {"recipe.yaml": ""}, page.parent, told)
+    assert '<p class="soft">Columns: ' in again
+    assert ", 1 thread<" in again
+
+
 # each leaves its mark in `window.ran` where a browser runs it
 PAYLOADS = (
     "</title></style></script><script>window.ran = 'script'</script>",
