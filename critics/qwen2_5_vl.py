@@ -217,12 +217,13 @@ def _vision_facts(grids: tuple[tuple[int, int, int], ...], grid: Grid, window: i
     import torch
     from transformers import vision_utils as utils
 
-    sizes = torch.tensor(grids, device=device)
-    index, windows = utils.get_vision_window_index(sizes, grid.merge, window, grid.patch)
-    return {
-        "grid_thw": sizes,
-        "position_ids": utils.get_vision_position_ids(sizes, grid.merge),
-        "cu_seqlens": utils.get_vision_cu_seqlens(sizes),
-        "window_index": index,
-        "cu_window_seqlens": windows,
-    }
+    with torch.inference_mode(False):  # what an evaluation asks first, a training may ask for again
+        sizes = torch.tensor(grids, device=device)
+        index, windows = utils.get_vision_window_index(sizes, grid.merge, window, grid.patch)
+        return {
+            "grid_thw": sizes,
+            "position_ids": utils.get_vision_position_ids(sizes, grid.merge),
+            "cu_seqlens": utils.get_vision_cu_seqlens(sizes),
+            "window_index": index,
+            "cu_window_seqlens": windows,
+        }

@@ -131,7 +131,7 @@ class Problems:
     def invalid(self, error: ValidationError, prefix: Path = ()) -> list[Path]:
         """Every problem of a validation, of the value at `prefix`; returns the paths of the values it spoils."""
         details = error.errors(include_url=False)
-        misspelt = {meant for detail in details if (meant := _misspelt(detail))}
+        misspelt = {meant for detail in details[:MOST_PROBLEMS] if (meant := _misspelt(detail))}
         return [self._invalid(detail, prefix, detail["loc"] in misspelt) for detail in details]
 
     def raise_if_any(self) -> None:

@@ -139,10 +139,15 @@ def _mended(pictures: Tensor, sight: Sight) -> Sight:
 
 def reconsidered(pictures: Tensor, sight: Sight, others: Sequence[painter.Scenes], batch: int) -> Sight:
     """The belief with what is doubted looked at again; `others` are the next likely looks of the pictures."""
-    for which in ((sight.doubt > DOUBT) & ~sight.scenes.paintings).nonzero().flatten().split(batch):
+    for which in _batches((sight.doubt > DOUBT) & ~sight.scenes.paintings, batch):
         sight = sight.or_cheaper(which, _mended(pictures[which], sight[which]))
-    for which in (sight.doubt > DESPAIR).nonzero().flatten().split(max(1, batch // len(others))):
+    for which in _batches(sight.doubt > DESPAIR, max(1, batch // len(others))):
         tries = seen(pictures[which].repeat(len(others), 1, 1, 1), painter.concat([look[which] for look in others]))
         best = tries.cost.view(len(others), -1).argmin(0)
         sight = sight.or_cheaper(which, tries[torch.arange(len(which)) + best * len(which)])
     return sight
+
+
+def _batches(which: Tensor, batch: int) -> list[Tensor]:
+    """Numbers of the pictures that are meant [B], a batch at a time; none where none is."""
+    return [some for some in which.nonzero().flatten().split(batch) if len(some)]

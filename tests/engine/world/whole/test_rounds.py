@@ -9,22 +9,29 @@ import pytest
 from control_recipes.engine import plan as plans
 from control_recipes.engine import recipe, resolve
 from control_recipes.engine.errors import InputError
-from control_recipes.engine.world.whole import rounds
+from control_recipes.engine.world import codec
+from control_recipes.engine.world.whole import pico_generator, rounds
 from PIL import Image
 
 SHIPPED = Path(rounds.__file__).parents[1] / "checkpoints"
 
 
-def resolved(kind: str, seed: int, folder: Path, count: int = 20) -> plans.Plan:
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that reads captions as long as the whole world's, untrained."""
+    folder = tmp_path_factory.mktemp("generator")
+    pico_generator.save(pico_generator.build(codec.load(SHIPPED / "generator" / "vae"), 1), folder)
+    return folder
+
+
+def resolved(kind: str, seed: int, generator: Path, folder: Path, count: int = 20) -> plans.Plan:
     rng = random.Random(seed)
-    return resolve.resolve(
-        recipe.read(rounds.write(kind, SHIPPED / "generator", SHIPPED / "critic", count, rng, folder))
-    )
+    return resolve.resolve(recipe.read(rounds.write(kind, generator, SHIPPED / "critic", count, rng, folder)))
 
 
 @pytest.mark.parametrize("kind", rounds.CONTROLS)
-def test_every_round_is_a_valid_recipe(kind: str, tmp_path: Path):
-    plan = resolved(kind, 3, tmp_path)
+def test_every_round_is_a_valid_recipe(kind: str, generator: Path, tmp_path: Path):
+    plan = resolved(kind, 3, generator, tmp_path)
     assert plan.train.steps == 20
     assert 30 <= len(plan.train_rows) <= 40
     asked = {ask.question for row in plan.train_rows for ask in row.asks}
@@ -32,9 +39,9 @@ def test_every_round_is_a_valid_recipe(kind: str, tmp_path: Path):
     assert asked & {"thing", "painting"}
 
 
-def test_a_round_with_a_mistake_is_refused(tmp_path: Path):
+def test_a_round_with_a_mistake_is_refused(generator: Path, tmp_path: Path):
     with pytest.raises(InputError):
-        resolved("line", 3, tmp_path, count=0)
+        resolved("line", 3, generator, tmp_path, count=0)
 
 
 @pytest.mark.parametrize(
@@ -44,8 +51,8 @@ def test_a_round_with_a_mistake_is_refused(tmp_path: Path):
         ("camera", ""), ("color", ""), ("horizon", ""), ("lamp", ""),
     ],
 )  # fmt: skip
-def test_the_goal_is_asked_with_what_it_speaks_of_in_view(kind: str, drawn: str, tmp_path: Path):
-    plan = resolved(kind, 4, tmp_path)
+def test_the_goal_is_asked_with_what_it_speaks_of_in_view(kind: str, drawn: str, generator: Path, tmp_path: Path):
+    plan = resolved(kind, 4, generator, tmp_path)
     (goal,) = (ask for ask in plan.train_rows[0].asks if ask.question == "goal")
     shown = [drawing.kind for drawing in plan.drawings if drawing.key in goal.see]
     assert shown == ([drawn] if drawn else [])
