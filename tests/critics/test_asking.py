@@ -149,6 +149,16 @@ def test_load_freezes_and_asking_does_not(critic) -> None:
     assert missing in ([], ["model.vision_tower.post_layernorm.weight", "model.vision_tower.post_layernorm.bias"])
 
 
+def test_what_was_asked_without_gradients_can_be_learned_from_later(critic) -> None:
+    shown = unit(picture(9, 36, 44))  # a size that nothing else here has: what is kept of it is made in this test
+    with torch.inference_mode():
+        critic.ask([View(shown)], [BRANCHES[:1]])
+    learned = shown.clone().requires_grad_()
+    critic.ask([View(learned)], [BRANCHES[:1]])[0][0].sum().backward()
+    assert learned.grad is not None
+    assert learned.grad.abs().sum() > 0
+
+
 def test_questions_without_views_are_refused(critic) -> None:
     with pytest.raises(ValueError, match="branches"):
         critic.ask([View(unit(picture(1)))], [[]])
