@@ -32,14 +32,21 @@ def own_kept(found: Mapping[str, Sets]) -> list[Sets]:
 def joined(kind: str, found: list[Sets], problems: Problems) -> Sets:
     """The sets of all recipes as one, by `union` or `cross`; one too large is told and empty."""
     made: list[list[Prompted]] = []
+    too_many = (
+        False  # which is told once: what makes one set too large makes the others so, and takes a second for each
+    )
     for name, lists in (
         ("train", [sets.train for sets in found]),
         ("validate", [sets.validation for sets in found]),
         ("test", [sets.test for sets in found]),
     ):
+        if too_many:
+            made.append([])
+            continue
         try:
             listed = united(lists) if kind == "union" else crossed(lists)
         except TooManySteps:
+            too_many = True
             said = f"makes more than {STEPS} {name} prompts on the way, of two recipes and then of the next"
             problems.add(("prompts", kind), said, "draw fewer with `sample`")
             made.append([])
@@ -48,7 +55,7 @@ def joined(kind: str, found: list[Sets], problems: Problems) -> Sets:
             problems.add(
                 ("prompts", kind), f"makes more than {MOST_PROMPTS} {name} prompts", "draw fewer with `sample`"
             )
-            listed = []
+            listed, too_many = [], True
         elif not listed and all(lists):
             hint = "use `union`, or let the variables that they share take the same values"
             problems.add(("prompts", kind), f"makes no {name} prompt: no two agree in the variables they share", hint)
