@@ -62,16 +62,11 @@ class Panel:
         one. Raises `WorkError`, naming critic and question, where a log-probability is not finite.
         """
         whole, gradient, said = 0.0, torch.zeros_like(shown.pictures), list[Said]()
-        for member, judge, critic in self._seats:
-            if judge:
-                continue
-            pictures = shown.pictures.detach().to(devices.device(member.device)).requires_grad_()
-            views = replace(shown, pictures=pictures)
-            answers = list(self._hear(member, critic, views, rows, wordings, False))
+        for member, critic, views, answers in self._taught(shown, rows, wordings):
             said += [self._said(answer) for answer in answers]
             part = loss(answers, weighing, self._holds)
             if part.requires_grad:
-                (pulled,) = torch.autograd.grad(part, pictures)
+                (pulled,) = torch.autograd.grad(part, views.pictures)
                 if not bool(pulled.isfinite().all()):
                     raise self._blame(member, critic, views, rows, weighing, wordings)
                 gradient += pulled.to(gradient)
@@ -91,20 +86,34 @@ class Panel:
         """
         gradients: dict[str, Tensor] = {}
         nats: dict[str, list[float]] = {}
+        for _, _, views, answers in self._taught(shown, rows, wordings):
+            for name, pulled, said in self._alone(views, answers, weighing):
+                gradients[name] = gradients.get(name, torch.zeros_like(shown.pictures)) + pulled.to(shown.pictures)
+                nats.setdefault(name, []).extend(said)
+            answers.clear()  # the graph behind them is let go before the next critic is asked
+        return gradients, {name: fmean(values) for name, values in nats.items()}
+
+    def _alone(
+        self, views: Augmented, answers: Sequence[Heard], weighing: Sequence[Mapping[tuple[str, str], float]]
+    ) -> Iterator[tuple[str, Tensor, list[float]]]:
+        """One critic's gradient of each question that teaches, and what it loses on each picture, in nats."""
+        for name in sorted({answer.question for answer in answers}):
+            own = [answer for answer in answers if answer.question == name]
+            part = loss(own, weighing, self._holds)
+            if part.requires_grad:
+                (pulled,) = torch.autograd.grad(part, views.pictures, retain_graph=True)
+                yield name, pulled, [float(term(answer, 0.0).detach()) for answer in own]
+
+    def _taught(
+        self, shown: Augmented, rows: Sequence[Row], wordings: Mapping[str, int]
+    ) -> Iterator[tuple[Critic, critics.Critic, Augmented, list[Heard]]]:
+        """Every critic with pictures of its own, on its device and differentiable, and what it says of them."""
         for member, judge, critic in self._seats:
             if judge:
                 continue
             pictures = shown.pictures.detach().to(devices.device(member.device)).requires_grad_()
             views = replace(shown, pictures=pictures)
-            answers = list(self._hear(member, critic, views, rows, wordings, False))
-            for name in sorted({answer.question for answer in answers}):
-                own = [answer for answer in answers if answer.question == name]
-                part = loss(own, weighing, self._holds)
-                if part.requires_grad:
-                    (pulled,) = torch.autograd.grad(part, pictures, retain_graph=True)
-                    gradients[name] = gradients.get(name, torch.zeros_like(shown.pictures)) + pulled.to(shown.pictures)
-                    nats.setdefault(name, []).extend(float(term(answer, 0.0).detach()) for answer in own)
-        return gradients, {name: fmean(values) for name, values in nats.items()}
+            yield member, critic, views, list(self._hear(member, critic, views, rows, wordings, False))
 
     @torch.no_grad()
     def look(self, pictures: Tensor, rows: Sequence[Row]) -> list[Said]:
