@@ -351,7 +351,7 @@ def _looked_at(
 def _lock(path: Path, adapter: Path, plan: Plan, parts: Sequence[Part], found: Evaluation, listener: Listener) -> None:
     named = tuple(sorted((str(part.path), models.sha256(part.path)) for part in parts))
     try:
-        old = locks.read(path) if path.exists() else None
+        old = locks.there(path)
     except InputError:
         old = None  # it is written anew anyway
     inputs = locks.inputs(plan, files=named, hub=gathering.hub(plan, None))

@@ -28,8 +28,6 @@ Mode = Literal["keep", "upgrade", "locked", "frozen"]
 Read = Callable[[Source, Sequence[str]], Recipe]  # reads a recipe, with overrides
 Say = Callable[[str], None]
 
-NO_LOCK = "there is no lock"
-
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -77,7 +75,7 @@ def _frozen(
 ) -> Job:
     if old is None:
         hint = "`recipe lock` writes one from the recipe as it is now"
-        raise InputError([Problem(Place(str(path)), "", f"{NO_LOCK} to run from", hint)])
+        raise InputError([Problem(Place(str(path)), "", f"{lock_places.NO_LOCK} to run from", hint)])
     folder = out or Path("runs", plans.parse(old.inputs.plan, str(path)).name)
     target = lock_places.written(source, path, old, folder, (), say)
     try:
@@ -140,7 +138,7 @@ def revisions(source: Source) -> dict[str, str]:
     """The commits that a recipe's lock holds hub models at; none where there is no lock that can be read."""
     path = lock_places.found(source)
     try:
-        return locks.revisions(locks.read(path)) if path.exists() else {}
+        return locks.revisions(locks.there(path))
     except InputError:
         return {}
 
@@ -155,6 +153,6 @@ def refuse_stale(jobs: Sequence[Job]) -> None:
 def stale(old: Lock | None, recipe: Recipe | frozen.Thawed, plan: Plan) -> list[str]:
     """What is stale of a lock, and because of what; that there is none is stale as well."""
     if old is None:
-        return [NO_LOCK]
+        return [lock_places.NO_LOCK]
     told = locks.stale(old, plan)
     return told + causes(recipe, plan, old.inputs) if told and isinstance(recipe, Recipe) else told

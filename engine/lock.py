@@ -149,6 +149,11 @@ def read(path: Path) -> Lock:
         raise _refuse(path, str(error)) from error
 
 
+def there(path: Path) -> Lock | None:
+    """What `read` gives; None where there is no lock."""
+    return read(path) if path.exists() else None
+
+
 def text_of(inputs: Inputs) -> str:
     """The inputs as an adapter carries them: JSON with sorted keys, no space in it."""
     return lockfile.compact(lockfile.inputs(asdict(inputs)))

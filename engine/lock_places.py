@@ -24,6 +24,7 @@ from .errors import InputError, Place, Problem
 from .gallery import Source
 from .lock import Lock
 
+NO_LOCK = "there is no lock"
 _GALLERY = "gallery:"  # before the file of a gallery recipe, in a lock that does not lie beside it
 
 
@@ -45,10 +46,8 @@ def read(source: Source, path: Path) -> Lock | None:
     `InputError` where it cannot be read, or is the lock of another recipe that is there too: recipes that differ in
     what follows the last dot of their names would share it.
     """
-    if not path.exists():
-        return None
-    held = locks.read(path)
-    if source.gallery or not held.recipe or held.recipe.startswith(_GALLERY):
+    held = locks.there(path)
+    if held is None or source.gallery or not held.recipe or held.recipe.startswith(_GALLERY):
         return held
     other = path.resolve().parent / held.recipe
     if other.with_suffix(".lock").name == path.name and other.is_file() and not other.samefile(source.path):

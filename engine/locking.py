@@ -25,7 +25,8 @@ Say = Callable[[str], None]
 
 def tell_changes(plan: Plan, lock: Path, say: Say) -> None:
     """Say what differs from the lock that this run will rewrite; `InputError`, before any work, where it is none."""
-    changes = locks.stale(locks.read(lock), plan) if lock.exists() else []
+    old = locks.there(lock)
+    changes = [] if old is None else locks.stale(old, plan)
     for line in changes[:_CHANGES]:
         say(f"{lock}: {line}")
     if len(changes) > _CHANGES:
@@ -34,11 +35,11 @@ def tell_changes(plan: Plan, lock: Path, say: Say) -> None:
 
 def tell_elsewhere(plan: Plan, lock: Path, folder: Path, say: Say) -> None:
     """Say where a finished run of this plan lies already, if the lock names its adapter in another folder."""
-    old = locks.read(lock) if lock.exists() else None
-    if old is None or old.outcome is None or not (_same(old, plan) and _names(old, lock)):
+    old = locks.there(lock)
+    if old is None or old.outcome is None or not _same(old, plan):
         return
     there = (lock.resolve().parent / old.outcome.adapter).parent
-    if there.resolve() != folder.resolve() and (there / RESULT).is_file():
+    if there.resolve() != folder.resolve() and (there / RESULT).is_file() and _names(old, lock):
         shown = os.path.relpath(there)
         say(f"{shown} holds a finished run of this very plan: with --out {shown} nothing would be trained again")
 
@@ -79,7 +80,7 @@ def tell_outcome(now: Lock, lock: Path, old: Lock | None, say: Say) -> None:
 
 def restore(recipe: Recipe | Thawed, plan: Plan, folder: Path, lock: Path, name: str, say: Say) -> None:
     """Write the lock of a finished run again where it is gone, is of another plan, or says nothing of an outcome."""
-    old = locks.read(lock) if lock.exists() else None
+    old = locks.there(lock)
     if old is not None and _same(old, plan) and _names(old, lock):
         return
     tell_changes(plan, lock, say)

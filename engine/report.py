@@ -125,7 +125,7 @@ def report(folder: Path, plan: Plan, lock: Path | None = None) -> Path:
     """
     found = figures.read(folder / "evaluation.json")
     texts = recipe_texts(folder, bool(plan.composed.parents))
-    locked = locks.read(lock) if lock is not None and lock.exists() else None
+    locked = None if lock is None else locks.there(lock)
     if locked is not None and locked.inputs.plan_sha256 != digest(plan):
         locked = None
     together = interference.read(folder) if plan.composed.parents else None

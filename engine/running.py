@@ -146,7 +146,7 @@ def _run(
     files.write(folder / PLAN, run_folder.dumped(plan))  # first: it says that a recipe in this folder is a run's
     run_folder.keep_recipe(recipe, folder)
     included = {one.name: one.text for one in recipe.included}
-    old = locks.read(lock) if lock.exists() else None
+    old = locks.there(lock)
     inputs = gathered(recipe, plan, old)
     with platforms.deterministic(plan, fast):
         place = locking.begin(plan, folder, run_folder.done(folder), lock, old, fast, listener.say)

@@ -74,7 +74,7 @@ def _placed(file: Path, say: Say) -> tuple[Path, Source | None]:
             raise InputError([Problem(Place(str(file)), "", "there is no such file")])
     if not path.is_file():
         hint = "`recipe run` trains and writes one, `recipe lock` writes one without training"
-        raise InputError([Problem(Place(str(path)), "", "there is no lock to verify against", hint)])
+        raise InputError([Problem(Place(str(path)), "", f"{lock_places.NO_LOCK} to verify against", hint)])
     return path, source
 
 
