@@ -57,6 +57,8 @@ app.add_typer(world, name="world")
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="A recipe, or the name of one in the gallery.")]
 Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Recipes, or names of ones in the gallery.")]
+Trained = Annotated[Path, typer.Argument(metavar="ADAPTER", help="A .safetensors file that `recipe run` wrote.")]
+Instead = Annotated[Path | None, typer.Option("--adapter", metavar="A", help="Default: the one the lock names.")]
 Sets = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value; may be repeated.")
 ]
@@ -338,7 +340,7 @@ def lock(
 @app.command()
 def verify(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A recipe, the name of one in the gallery, or a lock.")],
-    adapter: Annotated[Path | None, typer.Option(metavar="A", help="Default: the one the lock names.")] = None,
+    adapter: Instead = None,
     retrain: Annotated[bool, typer.Option("--retrain", help="Train again, and compare the tensors.")] = False,
     sets: Sets = None,
     allow_outside: Outside = False,
@@ -359,7 +361,7 @@ def verify(
 
 @app.command()
 def extract(
-    adapter: Annotated[Path, typer.Argument(metavar="ADAPTER", help="A .safetensors file that `recipe run` wrote.")],
+    adapter: Trained,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write it into this folder.")] = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -382,7 +384,7 @@ def extract(
 @app.command("eval")
 def evaluate(
     file: File,
-    adapter: Annotated[Path | None, typer.Option(metavar="A", help="Default: the one the lock names.")] = None,
+    adapter: Instead = None,
     scale: Scale = 1.0,
     sets: Sets = None,
     allow_outside: Outside = False,
@@ -405,7 +407,7 @@ def evaluate(
 
 @app.command()
 def generate(
-    adapter: Annotated[Path, typer.Argument(metavar="ADAPTER", help="A .safetensors file that `recipe run` wrote.")],
+    adapter: Trained,
     prompts: Annotated[list[str], typer.Argument(metavar="PROMPT…")],
     seed: Seed = 0,
     scale: Scale = 1.0,
