@@ -62,3 +62,20 @@ def tiny(tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of processes that a test starts
     with pico.one_thread():
         yield Path("tiny.yaml")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where the recipe of `ran` was run, left as it is."""
+    import ran  # which makes its recipe of the one above
+
+    return ran.finished(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture
+def here(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, to work in and to spoil."""
+    import ran
+
+    monkeypatch.chdir(ran.copied(finished, tmp_path))
+    return tmp_path

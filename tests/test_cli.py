@@ -19,7 +19,7 @@ from typing import Any
 
 import pico
 import pytest
-from control_recipes.cli import main
+from commandline import recipe, start
 from control_recipes.engine import headers
 
 KEYS = [
@@ -39,30 +39,10 @@ KEYS = [
 ]
 
 
-def recipe(*words: str) -> int:
-    """The exit status of `recipe WORDS`, run in this process."""
-    before, sys.argv = sys.argv, ["recipe", *words]
-    try:
-        main()
-    except SystemExit as left:
-        return left.code if isinstance(left.code, int) else 0
-    finally:
-        sys.argv = before
-    return 0
-
-
 def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """The one JSON object on stdout."""
     (line,) = capsys.readouterr().out.splitlines()
     return json.loads(line)
-
-
-def start(*words: str, **more: Any) -> subprocess.Popen[str]:
-    """`recipe WORDS` in a process of its own."""
-    code = "import control_recipes.cli as c; c.main()"
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more
-    )
 
 
 @pytest.fixture(scope="module")

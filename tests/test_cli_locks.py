@@ -6,21 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-import ran
-from test_cli import printed, recipe
+from commandline import recipe
+from test_cli import printed
 
 LOCK, ADAPTER = Path("tiny.lock"), Path("runs/tiny/tiny.safetensors")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return ran.finished(tmp_path_factory.mktemp("finished"))
-
-
-@pytest.fixture
-def here(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(ran.copied(finished, tmp_path))
-    return tmp_path
 
 
 def state(folder: Path) -> dict[Path, bytes]:

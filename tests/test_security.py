@@ -20,14 +20,8 @@ import pytest
 from commandline import CODE, recipe
 from control_recipes.engine import headers, models
 from control_recipes.engine.errors import InputError
+from test_imports import ROOT, SOURCES
 
-ROOT = Path(__file__).parent.parent
-SOURCES = [
-    path
-    for folder in ("engine", "critics", "recipes")
-    for path in sorted((ROOT / folder).rglob("*.py"))
-    if "checkpoints" not in path.parts
-] + [ROOT / "cli.py", ROOT / "__init__.py"]
 EVALUATES = {"eval", "exec", "compile", "__import__"}
 UNSAFE = {"pickle", "cPickle", "marshal", "shelve", "dill", "joblib", "runpy", "code", "imp"}
 # where a word in a table, or of the program itself, names the module

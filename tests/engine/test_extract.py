@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import ran
 from control_recipes.engine import adapter, extract, lock
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.plan import digest
@@ -16,17 +15,6 @@ from control_recipes.engine.recipe import read
 from control_recipes.engine.resolve import resolve
 
 ADAPTER = Path("runs/tiny/tiny.safetensors")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return ran.finished(tmp_path_factory.mktemp("finished"))
-
-
-@pytest.fixture
-def here(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(ran.copied(finished, tmp_path))
-    return tmp_path
 
 
 def changed(**entries: str) -> Path:

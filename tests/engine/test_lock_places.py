@@ -10,25 +10,13 @@ from pathlib import Path
 
 import made
 import pytest
-import ran
+from commandline import recipe
 from control_recipes.engine import gallery, lock, lock_places
 from control_recipes.engine.gallery import Source
-from test_cli import recipe
 
 FILE, LOCK, RUN = Path("tiny.yaml"), Path("tiny.lock"), Path("runs/tiny")
 SETS = ("train.steps=1",)
 GALLERY = Source(gallery.FOLDER / "horizon_low.yaml", True)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return ran.finished(tmp_path_factory.mktemp("finished"))
-
-
-@pytest.fixture
-def here(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(ran.copied(finished, tmp_path))
-    return tmp_path
 
 
 def written(source: Source, found: Path, folder: Path, sets: tuple[str, ...] = ()) -> tuple[Path, list[str]]:

@@ -9,25 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import ran
 from control_recipes.engine import adapter, lock, platforms, probes, training, verify_work
 from control_recipes.engine.errors import InputError, Place, Problem, WorkError
 from control_recipes.engine.verification import Finding, Verification
 from control_recipes.engine.verify import verify
 
 FILE, LOCK, ADAPTER = Path("tiny.yaml"), Path("tiny.lock"), Path("runs/tiny/tiny.safetensors")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return ran.finished(tmp_path_factory.mktemp("finished"))
-
-
-@pytest.fixture
-def here(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the finished run, to work in."""
-    monkeypatch.chdir(ran.copied(finished, tmp_path))
-    return tmp_path
 
 
 def said(found: Verification, ok: bool | None = False) -> list[str]:
