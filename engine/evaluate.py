@@ -10,7 +10,7 @@ import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -26,6 +26,7 @@ from .plan import Expectation, Plan, Row, digest
 _MISSES = 4  # prompts shown because the goal is missed there
 
 _Key = tuple[str, str, bool]  # critic or judge, question, after
+_Counted = tuple[str, int, int]  # what counts as one: a name, a row and a seed
 Listen = Callable[["Progress"], None]
 
 
@@ -42,11 +43,14 @@ class Progress:
 class _Tally:
     """Sums over pictures, by measure and scale, and by belief; filled batch by batch."""
 
-    hits: defaultdict[tuple[str, float], list[bool]]
-    scores: defaultdict[tuple[str, float], list[float]]
-    right: Counter[_Key]
-    p: defaultdict[_Key, float]
-    asked: Counter[_Key]
+    hits: defaultdict[tuple[str, float], list[bool]] = field(default_factory=lambda: defaultdict(list))
+    scores: defaultdict[tuple[str, float], list[float]] = field(default_factory=lambda: defaultdict(list))
+    counted: defaultdict[str, list[_Counted]] = field(
+        default_factory=lambda: defaultdict(list)
+    )  # by measure, in the order of hits: what counts as one
+    right: Counter[_Key] = field(default_factory=Counter)
+    p: defaultdict[_Key, float] = field(default_factory=lambda: defaultdict(float))
+    asked: Counter[_Key] = field(default_factory=Counter)
 
 
 def evaluate(
@@ -78,7 +82,7 @@ def _evaluate(plan: Plan, adapter: Path, folder: Path | None, listen: Listen, sc
     panel = Panel(plan, [judge.name for judge in plan.judges])
     scales = tuple(sorted({0.0, scale, *plan.evaluate.scales}))
     pairs = painting.pairs(plan)
-    tally = _Tally(defaultdict(list), defaultdict(list), Counter(), defaultdict(float), Counter())
+    tally = _Tally()
     strips: list[figures.Strip] = []
     with torch.inference_mode():
         for start, batch in painting.batches(pairs, plan):
@@ -117,6 +121,8 @@ def _measure(plan: Plan, batch: Sequence[Pair], painted: Mapping[float, Tensor],
             looked = [b for b, target in enumerate(targets) if target is not None]
             tally.hits[measure.name, scale] += [bool(result.satisfied[b]) for b in looked]
             tally.scores[measure.name, scale] += [float(result.score[b]) for b in looked]
+            if scale == 0:
+                tally.counted[measure.name] += [_counts_as(plan, batch[b], targets[b]) for b in looked]
     return found
 
 
@@ -137,6 +143,13 @@ def _look(kind: measures.Kind, look: measures.Batch, targets: Sequence[measures.
 def _target(row: Row, measure: str) -> measures.Parameters | None:
     """What a measure asks of a row's pictures; None where the row is another recipe's."""
     return next((dict(target.parameters) for target in row.targets if target.measure == measure), None)
+
+
+def _counts_as(plan: Plan, pair: Pair, target: measures.Parameters | None) -> _Counted:
+    """What a picture is counted with: those of one seed whose targets name the same; else it counts for itself."""
+    name = (target or {}).get("together")
+    seed = pair.seed - pair.row * len(plan.evaluate.seeds)
+    return ("", pair.row, seed) if name is None else (str(name), -1, seed)
 
 
 def _believe(panel: Panel, plan: Plan, batch: Sequence[Pair], pictures: Tensor, after: bool, tally: _Tally) -> None:
@@ -233,7 +246,8 @@ def _share(tally: _Tally, key: _Key) -> figures.Share:
 def _measured(
     plan: Plan, name: str, kind: str, tally: _Tally, scale: float, scales: Sequence[float]
 ) -> figures.Measured:
-    before, after = tally.hits[name, 0.0], tally.hits[name, scale]
+    hits = {each: _together(tally.hits[name, each], tally.counted[name]) for each in scales}
+    before, after = hits[0.0], hits[scale]
     gained = sum(now and not then for then, now in zip(before, after, strict=True))
     lost = sum(then and not now for then, now in zip(before, after, strict=True))
     targets = [_target(row, name) for row in plan.test_rows]
@@ -250,10 +264,17 @@ def _measured(
         interval=figures.wilson(sum(after), len(after)),
         change_interval=figures.paired(gained, lost, len(after)),
         scales=tuple(
-            figures.AtScale(each, sum(tally.hits[name, each]) / len(after), _mean(tally.scores[name, each]))
-            for each in scales
+            figures.AtScale(each, sum(hits[each]) / len(after), _mean(tally.scores[name, each])) for each in scales
         ),
     )
+
+
+def _together(hits: Sequence[bool], counted: Sequence[_Counted]) -> list[bool]:
+    """Hits of what counts as one: of several pictures, all have to be right."""
+    found: dict[_Counted, bool] = {}
+    for key, hit in zip(counted, hits, strict=True):
+        found[key] = found.get(key, True) and hit
+    return list(found.values())
 
 
 def _mean(scores: Sequence[float]) -> float:
@@ -266,11 +287,12 @@ def _verdict(
     wanted: Expectation, beliefs: Sequence[figures.Belief], measured: Sequence[figures.Measured]
 ) -> figures.Verdict:
     if wanted.judge:
-        got = next(
-            b.after.right for b in beliefs if (b.question, b.critic, b.judge) == (wanted.name, wanted.judge, True)
-        )
+        said = next(b for b in beliefs if (b.question, b.critic, b.judge) == (wanted.name, wanted.judge, True))
+        before, after = said.before.right, said.after.right
     else:
-        got = next(measure.after for measure in measured if measure.name == wanted.name)
-    met = got >= wanted.value if wanted.bound == "at_least" else got <= wanted.value
+        seen = next(measure for measure in measured if measure.name == wanted.name)
+        before, after = seen.before, seen.after
+    got = after - before if wanted.bound == "gain" else after
+    met = got <= wanted.value if wanted.bound == "at_most" else got >= wanted.value
     words = f"{wanted.bound.replace('_', ' ')} {wanted.value:g}"
     return figures.Verdict(wanted.name, wanted.judge, words, got, met)

@@ -17,6 +17,7 @@ from .values import (
     NotNegative,
     Size,
     Text,
+    TextOrNothing,
     given,
     kind_of,
 )  # fmt: skip
@@ -143,8 +144,14 @@ class Factors(Keys):
     keep: Annotated[list[Factor], Field(min_length=1)] = Field(  # pyright: ignore[reportInvalidTypeForm]
         default=[], description="factors that must read as the prompt names them"
     )
-    words: Annotated[dict[Literal[FACTORS], Text], Field(min_length=1)] = Field(  # pyright: ignore[reportInvalidTypeForm]
-        default={}, alias="is", description="{factor: word}: what it must read as, whatever the prompt names"
+    words: Annotated[dict[Literal[FACTORS], TextOrNothing], Field(min_length=1)] = Field(  # pyright: ignore[reportInvalidTypeForm]
+        default={},
+        alias="is",
+        description="{factor: word}: what it must read as, whatever the prompt names; what renders to nothing is open",
+    )
+    together: TextOrNothing | None = Field(
+        default=None,
+        description="a name: pictures of a seed whose prompts share it count as one, which is right if all are",
     )
 
     @model_validator(mode="after")

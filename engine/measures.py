@@ -122,7 +122,8 @@ def drift(batch: Batch, parameters: Sequence[Parameters]) -> Found:
 def _wanted_in_words(parameters: Parameters) -> str:
     kept = ", ".join(_words(parameters, "keep"))
     fixed = ", ".join(f"{factor} is {word}" for factor, word in _fixed_factors(parameters).items())
-    return "; ".join(part for part in (f"as the prompt names them: {kept}" if kept else "", fixed) if part)
+    together = "all pictures that count as one" if "together" in parameters else ""
+    return "; ".join(part for part in (f"as the prompt names them: {kept}" if kept else "", fixed, together) if part)
 
 
 KINDS: dict[str, Kind] = {

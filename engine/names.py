@@ -132,5 +132,7 @@ def check_words(name: str, measure: Data, problems: Problems) -> None:
     from .world.captions import PHRASES
 
     for factor, word in wanted.items():
-        if factor in FACTORS and isinstance(word, str) and not is_template(word) and word not in PHRASES[factor]:
+        if not isinstance(word, str) or is_template(word) or not word:
+            continue
+        if factor in FACTORS and word not in PHRASES[factor]:
             problems.unknown(("measures", name, "factors", "is", factor), factor, word, PHRASES[factor])

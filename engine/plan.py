@@ -177,7 +177,7 @@ class Evaluate:
 class Expectation:
     name: str  # of a measure or a question
     judge: str  # empty for a measure
-    bound: str  # at_least | at_most
+    bound: str  # at_least | at_most | gain: over the bare generator
     value: float
 
 

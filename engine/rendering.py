@@ -260,7 +260,7 @@ def _flat(model: schema.Keys) -> tuple[str, dict[str, Any]]:
         parameters |= parameters.pop(kind)
     if "is" in parameters:
         words = cast(dict[str, str], parameters["is"])
-        parameters["is"] = [item for factor in sorted(words) for item in (factor, words[factor])]
+        parameters["is"] = [item for factor in sorted(words) if words[factor] for item in (factor, words[factor])]
     return kind, parameters
 
 
@@ -272,8 +272,14 @@ def _sorted(parameters: Mapping[str, Any]) -> Parameters:
     )
 
 
-def _measured(name: str, model: schema.Keys) -> Parameters:
-    return _sorted(_flat(model)[1])
+def _measured(name: str, model: schema.Keys) -> Parameters | None:
+    """A measure's parameters; None where it rendered to nothing that could be measured."""
+    kind, parameters = _flat(model)
+    if kind == "factors" and not parameters["keep"] and not parameters.get("is"):
+        return None
+    if not parameters.get("together", "counts"):
+        del parameters["together"]
+    return _sorted(parameters)
 
 
 def key(drawn: Drawn) -> str:

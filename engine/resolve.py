@@ -96,7 +96,7 @@ def _named(sets: prompts.Sets) -> list[tuple[str, list[prompts.Prompted]]]:
 
 
 def _used(chosen: schema.Schema, found: Mapping[str, Sequence[Row]], problems: Problems) -> None:
-    """What came from a combined recipe may be left out of a row that lacks its variables, but not of all of them."""
+    """What a row lacks the variables for, or leaves open, may be left out there, but not of all rows."""
     if problems.found or not all(found.values()):
         return
     for part, set_name, there in (
@@ -104,8 +104,12 @@ def _used(chosen: schema.Schema, found: Mapping[str, Sequence[Row]], problems: P
         ("measures", "test", {target.measure for row in found["test"] for target in row.targets}),
     ):
         for name in chosen.questions if part == "questions" else chosen.measures:
-            if owner(name) and name not in there:
-                hint = "its templates use variables that none of them has"
+            if name not in there and (owner(name) or part == "measures"):
+                hint = (
+                    "its templates use variables that none of them has"
+                    if owner(name)
+                    else "all of `is` renders to nothing"
+                )
                 problems.add((part, name), f"is left out of every {set_name} prompt", hint, at_key=True)
 
 
@@ -190,8 +194,11 @@ def _expect(chosen: schema.Schema, tested: Sequence[Row], problems: Problems) ->
         if tested and not problems.found and name in chosen.questions and name not in asked:
             problems.add(("expect", name), "is asked of no test prompt", "its `ask` renders to nothing for all of them")
     return tuple(
-        plan.Expectation(name, wanted.judge or "", "at_most", wanted.at_most)
-        if wanted.at_most is not None
-        else plan.Expectation(name, wanted.judge or "", "at_least", wanted.at_least or 0.0)
-        for name, wanted in sorted(chosen.expect.items())
+        plan.Expectation(name, wanted.judge or "", *_bound(wanted)) for name, wanted in sorted(chosen.expect.items())
     )
+
+
+def _bound(wanted: schema.Expected) -> tuple[str, float]:
+    """Which bound an expectation has, and its value."""
+    bounds = {"at_least": wanted.at_least, "at_most": wanted.at_most, "gain": wanted.gain}
+    return next((name, value) for name, value in bounds.items() if value is not None)

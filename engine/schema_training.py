@@ -215,7 +215,7 @@ class Evaluate(Keys):
 class Expected(Keys):
     """A recipe's own test: of a measure, or of a question put to a judge."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [given("at_least"), given("at_most")]})
+    model_config = ConfigDict(json_schema_extra={"oneOf": [given("at_least"), given("at_most"), given("gain")]})
 
     at_least: float | None = Field(
         default=None, ge=0, le=1, description="smallest fraction of held-out pictures that must be right"
@@ -223,10 +223,16 @@ class Expected(Keys):
     at_most: float | None = Field(
         default=None, ge=0, le=1, description="largest fraction of held-out pictures that may be right"
     )
+    gain: float | None = Field(
+        default=None,
+        ge=-1,
+        le=1,
+        description="how much larger that fraction must be than the bare generator's, at least",
+    )
     judge: Name | None = Field(default=None, description="the judge that answers; for a question, never for a measure")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if (self.at_least is None) == (self.at_most is None):
-            raise ValueError("needs one of `at_least` and `at_most`")
+        if sum(bound is not None for bound in (self.at_least, self.at_most, self.gain)) != 1:
+            raise ValueError("needs one of `at_least`, `at_most` and `gain`")
         return self

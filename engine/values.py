@@ -66,6 +66,11 @@ def _or_template(value: object, handler: ValidatorFunctionWrapHandler, info: Val
     return value if waits else handler(value)
 
 
+def _nothing_rendered(value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+    """Let a template render to nothing, where nothing else may be written."""
+    return "" if info.context == RENDERED and value == "" else handler(value)
+
+
 def _listed(value: object) -> object:
     if not isinstance(value, (str, list)):
         raise ValueError("must be text or a list of texts")
@@ -132,6 +137,7 @@ Fraction = Annotated[_FRACTION, WrapValidator(_number_or_template, json_schema_i
 Size = Annotated[_SIZE, WrapValidator(_number_or_template, json_schema_input_type=_SIZE | Rendered)]
 NotNegative = Annotated[_FROM_0, WrapValidator(_number_or_template, json_schema_input_type=_FROM_0 | Rendered)]
 Text = Annotated[str, Field(pattern=r"\S", max_length=LONGEST_TEXT), AfterValidator(_not_blank)]
+TextOrNothing = Annotated[Text, WrapValidator(_nothing_rendered, json_schema_input_type=Text)]
 _TEXTS = Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)]
 Texts = Annotated[_TEXTS, BeforeValidator(_listed, json_schema_input_type=Text | _TEXTS)]
 _INCLUDES = Annotated[list[Text], Field(min_length=1, max_length=MOST_FILES)]

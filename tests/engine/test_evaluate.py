@@ -93,3 +93,55 @@ def test_misses_are_shown_beside_the_fixed_grid(tried: tuple[plan.Plan, Path], t
     assert 0 < len(missed) <= 4
     assert all(not dict(strip.shots[-1].satisfied)["horizon"] for strip in missed)
     assert not {(s.prompt, s.seed) for s in fixed} & {(s.prompt, s.seed) for s in missed}
+
+
+def test_pictures_that_count_together_are_right_if_all_are(tried: tuple[plan.Plan, Path]):
+    made, path = tried
+    apart = evaluate.evaluate(made, path).measured("sharp")
+    rows = tuple(
+        replace(
+            row,
+            targets=tuple(
+                replace(target, parameters=(*target.parameters, ("together", "pair")))
+                if target.measure == "sharp"
+                else target
+                for target in row.targets
+            ),
+        )
+        for row in made.test_rows
+    )
+    paired = evaluate.evaluate(replace(made, test_rows=rows), path).measured("sharp")
+    assert apart is not None
+    assert paired is not None
+    assert (apart.pictures, paired.pictures) == (4, 2)  # two rows, two seeds
+    assert paired.before == 1.0
+    assert paired.scales[-1].score == apart.scales[-1].score
+
+
+@pytest.mark.parametrize(
+    ("hits", "counted", "found"),
+    [
+        ([True, False, True, True], [("a", -1, 0), ("a", -1, 1), ("a", -1, 0), ("a", -1, 1)], [True, False]),
+        ([True, False], [("", 0, 0), ("", 1, 0)], [True, False]),
+        ([True, True, False], [("a", -1, 0), ("b", -1, 0), ("a", -1, 0)], [False, True]),
+    ],
+)
+def test_what_counts_as_one(hits: list[bool], counted: list[tuple[str, int, int]], found: list[bool]):
+    assert evaluate._together(hits, counted) == found
+
+
+def test_a_gain_is_over_the_bare_generator(tried: tuple[plan.Plan, Path]):
+    made, path = tried
+    asked = replace(
+        made,
+        expect=(plan.Expectation("sharp", "", "gain", 0.0), plan.Expectation("zed", "second", "gain", 0.9)),
+    )
+    found = evaluate.evaluate(asked, path)
+    sharp, zed = found.expect
+    measured = found.measured("sharp")
+    assert measured is not None
+    assert sharp.got == measured.after - measured.before
+    assert sharp.met == (sharp.got >= 0)
+    belief = next(b for b in found.beliefs if (b.question, b.critic) == ("zed", "second"))
+    assert zed.got == belief.after.right - belief.before.right
+    assert (zed.met, zed.wanted) == (False, "gain 0.9")

@@ -77,7 +77,7 @@ questions:
   what: {ask: "What is it?", answer: "a {{ thing }}", watch: true}
 measures:
   horizon: {horizon_row: {near: "{{ height }}", within: 0.06}}
-  named: {factors: {keep: [thing, color], is: {place: grass}}}
+  named: {factors: {keep: [thing, color], is: {place: grass}, together: pair}}
   sharp: {sharpness: {at_least: 0.9, relative_to: base}}
   close: {drift: {at_most: 0.1}}
 goal: {measure: horizon, question: aligned}
@@ -107,6 +107,7 @@ expect:
   horizon: {at_least: 0.9}
   still_there: {judge: third, at_least: 0.9}
   close: {at_most: 0.5}
+  sharp: {gain: 0.1}
 """
 Path_ = tuple[str | int, ...]
 # what a leaf becomes; a number becomes another one nearby, a text gets a word more

@@ -213,3 +213,37 @@ def test_no_torch_is_imported(file: Path) -> None:
         check=True,
     )
     assert "numpy" in twin.stdout
+
+
+def test_a_factor_whose_word_renders_to_nothing_is_open(file: Path) -> None:
+    """And a row in which all of them are is not measured."""
+    factors = 'named: {factors: {is: {time: "{{ when }}", color: "{{ color if when }}"}, together: "{{ when }}"}}'
+    rows = (
+        "[{prompt: a ball, color: red, thing: ball, when: night}, {prompt: a box, color: blue, thing: box, when: ''}]"
+    )
+    made = hollow.resolved(
+        file,
+        ("vars: {height: 0.80}", "vars: {height: 0.80, when: ''}"),
+        ("named: {factors: {keep: [thing, color]}}", factors),
+        ("test: [{prompt: a white ball, color: white, thing: ball}]", f"test: {rows}"),
+    )
+    targets = [dict(next((t.parameters for t in row.targets if t.measure == "named"), ())) for row in made.test_rows]
+    assert targets == [{"is": ("color", "red", "time", "night"), "together": "night"}, {}]
+    with pytest.raises(InputError, match=r"named: is left out of every test prompt"):
+        hollow.resolved(
+            file,
+            ("vars: {height: 0.80}", "vars: {height: 0.80, when: ''}"),
+            ("named: {factors: {keep: [thing, color]}}", 'named: {factors: {is: {time: "{{ when }}"}}}'),
+        )
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [("gain: 0.2, at_least: 0.5", "needs one of `at_least`, `at_most` and `gain`"), ("gain: 1.5", "gain")],
+)
+def test_an_expectation_has_one_bound(file: Path, written: str, said: str) -> None:
+    bound = "horizon: {at_least: 0.9}"
+    with pytest.raises(InputError, match=said):
+        hollow.resolved(file, (bound, f"horizon: {{{written}}}"))
+    made = hollow.resolved(file, (bound, "horizon: {gain: 0.2}"))
+    assert plan.Expectation("horizon", "", "gain", 0.2) in made.expect
