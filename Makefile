@@ -28,6 +28,7 @@ format: $(READY)
 
 gallery: $(READY)
 	$(BIN)/recipe run recipes/*.yaml
+	$(BIN)/python docs/gallery_page.py
 
 bench: $(READY)
 	$(BIN)/python tests/bench/bench.py

@@ -1,4 +1,4 @@
-"""Builds the docs: Markdown to plain HTML pages under build/docs, refusing links that lead nowhere.
+"""Builds the docs: Markdown to plain HTML pages under build/docs, refusing links that lead nowhere and stale pages.
 
 With `--write` it first writes anew what reference.md says of the language's keys; without, it refuses what is stale.
 """
@@ -12,6 +12,7 @@ import re
 import sys
 from pathlib import Path
 
+import gallery_page
 import reference
 from markdown_it import MarkdownIt
 
@@ -73,7 +74,7 @@ def build(folder: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     names = {page: "index.html" if page.name == "README.md" else f"{page.stem.lower()}.html" for page in PAGES}
     nav = " ".join(f'<a href="{name}">{html.escape(page.stem.lower())}</a>' for page, name in names.items())
-    wrong = reference.wrong(REFERENCE.read_text(encoding="utf-8"))
+    wrong = reference.wrong(REFERENCE.read_text(encoding="utf-8")) + gallery_page.stale()
     for page, name in names.items():
         text = page.read_text(encoding="utf-8")
         wrong += broken(page, text)
@@ -89,10 +90,10 @@ def _linked(text: str, base: Path, folder: Path, names: dict[Path, str]) -> str:
     """A page whose links, from `base`, lead from the pages' folder: to other pages, or to files of the checkout."""
 
     def address(link: re.Match[str]) -> str:
-        target = (base / link[1]).resolve()
-        return f'href="{names.get(target) or os.path.relpath(target, folder)}'
+        target = (base / link[2]).resolve()
+        return f'{link[1]}="{names.get(target) or os.path.relpath(target, folder)}'
 
-    return re.sub(r'href="(?!https?:)([^"#]+)', address, text)
+    return re.sub(r'(href|src)="(?!https?:)([^"#]+)', address, text)
 
 
 def _render(text: str) -> str:

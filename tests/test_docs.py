@@ -6,17 +6,20 @@ import importlib.util
 import json
 import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+import gallery_page
 import pico
 import pytest
 import reference
 import typer
 from control_recipes.cli import app, main
 from control_recipes.engine import document
+from control_recipes.engine.errors import InputError
 from control_recipes.engine.kinds import MEASURES, VISUALS
 from control_recipes.engine.schema_prompts import SOURCES
 from PIL import Image
@@ -236,6 +239,22 @@ def test_the_guard_sees_a_reference_that_is_stale(old: str, new: str, said: str)
     assert old in text
     assert any(said in line for line in reference.wrong(text.replace(old, new)))
     assert reference.renewed(text.replace(old, new)) == text or old.startswith("<!--")
+
+
+def test_the_gallery_shows_every_recipe_as_its_lock_has_it(tmp_path: Path):
+    assert gallery_page.stale() == []
+    copies = [Path(shutil.copy(file, tmp_path)) for path in RECIPES for file in (path, path.with_suffix(".lock"))]
+    lock = copies[1]
+    lock.write_text(lock.read_text("utf-8").replace('.after": 0.9', '.after": 0.8', 1), encoding="utf-8")
+    with pytest.raises(InputError):  # the lock knows that somebody wrote into it
+        gallery_page.page(copies[:1])
+    assert "docs/gallery/horizon_low.png is of no recipe" in gallery_page.stale(RECIPES[:1])
+    assert any("is not what recipes and locks say" in line for line in gallery_page.stale(RECIPES[:1]))
+
+
+def test_a_gallery_is_written_from_finished_runs_alone(tmp_path: Path):
+    wrong = gallery_page.write(RECIPES[:1], tmp_path)
+    assert wrong == [f"{tmp_path / RECIPES[0].stem}: there is no finished run"]
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
