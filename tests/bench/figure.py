@@ -14,9 +14,7 @@ class Figure(TypedDict):
     met: bool
 
 
-def figure(
-    bench: str, value: float, unit: str, at_most: float | None = None, at_least: float | None = None
-) -> Figure:
+def figure(bench: str, value: float, unit: str, at_most: float | None = None, at_least: float | None = None) -> Figure:
     """One figure; without a target it is met."""
     target = at_most if at_least is None else at_least
     met = (at_most is None or value <= at_most) and (at_least is None or value >= at_least)

@@ -1,6 +1,6 @@
 """One step of the engine in a process of its own: what it holds at rest and at most, in bytes, as JSON on stdout.
 
-    python tests/bench/peak.py FOLDER full|quick QUESTIONS CHECKPOINTING(0|1)
+python tests/bench/peak.py FOLDER full|quick QUESTIONS CHECKPOINTING(0|1)
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # what tests share
 
 import sized
-from control_recipes.engine import loss, training
 from control_recipes.engine import step as steps
+from control_recipes.engine import training
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -28,21 +28,19 @@ def held(line: str) -> int:
     return next(int(one.split()[1]) * 1024 for one in lines if one.startswith(f"{line}:"))
 
 
-def main(folder: str, size: str, questions: str, checkpointing: str) -> None:
-    from dataclasses import replace
-
+def main(folder: str, size: str, checkpointing: str, *counts: str) -> None:
+    """Take a step with each number of questions; at rest is before the first of them."""
     chosen = {"full": sized.FULL, "quick": sized.QUICK}[size]
     desk = steps.prepare(sized.planned(Path(folder), chosen, checkpointing=checkpointing == "1"))
-    row = replace(desk.plan.train_rows[0], asks=desk.plan.train_rows[0].asks[: int(questions)])
-    plan = replace(desk.plan, train_rows=(row,))
-    desk = replace(desk, plan=plan, weighing={0: loss.weights(row, plan)})
     state = training._state(desk)
     gc.collect()
-    if CLEAR.exists():
-        CLEAR.write_text("5", encoding="ascii")  # sets the high-water mark back to what is held now
-    rest = held("VmRSS")
-    steps.take(desk, state, 1)
-    print(json.dumps({"rest": rest, "peak": held("VmHWM")}))
+    rest, found = held("VmRSS"), list[dict[str, int]]()
+    for number, count in enumerate(counts, 1):
+        if CLEAR.exists():
+            CLEAR.write_text("5", encoding="ascii")  # sets the high-water mark back to what is held now
+        steps.take(sized.asked(desk, int(count)), state, number)
+        found.append({"questions": int(count), "rest": rest, "peak": held("VmHWM")})
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

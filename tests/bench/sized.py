@@ -1,7 +1,7 @@
 """The models of the gradient's bench: real classes of random weights, large enough that arithmetic is what takes time.
 
-`FULL` has about the proportions of Qwen2.5-VL-3B between its parts: a picture of 448 × 448 is 1024 patches to the
-vision tower and 256 tokens to the language model. `QUICK` is a few thousand parameters, to try the bench itself.
+`FULL` takes seconds a step on two cores: a picture of 448 × 448 is 1024 patches to the vision tower and 256 tokens to
+the language model. `QUICK` is some ten thousand parameters, to try the bench itself.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from pathlib import Path
 
 import pico
 import torch
-from control_recipes.engine import plan
+from control_recipes.engine import loss, plan
+from control_recipes.engine import step as steps
 from control_recipes.engine.world import pico_critic
 
 MOST_QUESTIONS = 32
 QUESTION_TOKENS = 30
 PROMPT = "a red ball"
-WORDS = (
+_TEXT = (
     "is the small red ball in this picture round and near a house that stands on green grass by some old tree "
     "under one dark cloud at night or does it lie far away behind two high walls where no light falls"
-).split()
+)
+WORDS = _TEXT.split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,3 +173,10 @@ def planned(folder: Path, size: Size, side: int = 0, checkpointing: bool = False
         test_rows=(row,),
         adapter=plan.Adapter(16, 16.0, "attention"),
     )
+
+
+def asked(desk: steps.Desk, questions: int, pictures: int = 1) -> steps.Desk:
+    """The desk of a plan that asks the first so many questions, of so many pictures a step."""
+    row = replace(desk.plan.train_rows[0], asks=desk.plan.train_rows[0].asks[:questions])
+    whole = replace(desk.plan, train_rows=(row,), train=replace(desk.plan.train, batch=pictures))
+    return replace(desk, plan=whole, weighing={0: loss.weights(row, whole)})
