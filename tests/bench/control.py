@@ -79,13 +79,13 @@ def _look(plan: Plan, folder: Path, text: str) -> dict[str, Any]:
     kept = folder / "look.json"
     if kept.exists():
         return json.loads(kept.read_text(encoding="utf-8"))
-    from control_recipes.engine import checkpoint, training
+    from control_recipes.engine import checkpoint, lock, training
     from control_recipes.engine import step as steps
 
     desk = steps.prepare(plan)
     state = training._state(desk)
     checkpoint.restore(folder, state)
-    trained = training._finish(desk, state, folder, text, {}, "{}", 0.0)
+    trained = training._finish(desk, state, folder, text, {}, lock.text_of(lock.inputs(plan)), 0.0)
     few = replace(plan, evaluate=replace(plan.evaluate, seeds=plan.evaluate.seeds[:SEEDS], scales=(0.0, 1.0)))
     found = control_recipes.evaluate(few, trained.adapter)
     look = {"step": trained.steps, "seconds": trained.seconds, **_summed(found, plan)}
