@@ -93,7 +93,7 @@ def _setting(data: Data) -> str:
 
 def _ratios(data: Data) -> str:
     rows = [
-        (one["bench"], f"{one['value']:.3g} {one['unit']}".strip(), _target(one))
+        (one["bench"], f"{one['value']:#.3g} {one['unit']}".strip(), _target(one))
         for one in data["figures"]
         if one["unit"] != "s"
     ]
@@ -140,7 +140,7 @@ def _control(data: Data) -> str:
         last = row["looks"][-1]
         reached = f"{row['reached']:.0f} s" if row["reached"] is not None else "never"
         rows.append((row["label"], f"{last['seconds']:.0f} s, {row['steps']} steps", reached, *_shares(last)))
-    head = ("training", "takes", f"{data['wanted']:.0%} obey after", "belief", "truth", "kept", "sharp")
+    head = ("training", "takes", f"{_percent(data['wanted'])} obey after", "belief", "truth", "kept", "sharp")
     return _note(data) + _table(head, rows)
 
 
@@ -152,7 +152,12 @@ def _tricks(data: Data) -> str:
 
 def _shares(row: Data) -> tuple[str, str, str, str]:
     belief, *rest = (row[name] for name in ("belief", "truth", "kept", "sharp"))
-    return (f"{belief:.3f}", *(f"{share:.0%}" for share in rest))  # pyright: ignore[reportReturnType]
+    truth, kept, sharp = map(_percent, rest)
+    return f"{belief:.3f}", truth, kept, sharp
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 # --- plots ----------------------------------------------------------------------------------------------------------
