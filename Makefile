@@ -6,7 +6,7 @@ READY := .venv/.ready
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: run test check format gallery bench bench-long docs wheel clean
+.PHONY: run test check format gallery bench bench-long performance docs wheel clean
 .DEFAULT_GOAL := run
 
 run: $(READY)
@@ -35,6 +35,13 @@ bench: $(READY)
 
 bench-long: $(READY)
 	$(BIN)/python tests/bench/kills.py
+
+# what docs/performance.md shows; trainings are kept in runs/bench, and gone on with
+performance: $(READY)
+	$(BIN)/python tests/bench/gradient.py --out docs/figures/gradient.json
+	$(BIN)/python tests/bench/control.py time --work runs/bench --out docs/figures/control.json
+	$(BIN)/python tests/bench/control.py tricks --work runs/bench --out docs/figures/tricks.json
+	$(BIN)/python docs/build.py --write
 
 docs: $(READY)
 	$(BIN)/python docs/build.py

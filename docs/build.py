@@ -1,6 +1,7 @@
 """Builds the docs: Markdown to plain HTML pages under build/docs, refusing links that lead nowhere and stale pages.
 
-With `--write` it first writes anew what reference.md says of the language's keys; without, it refuses what is stale.
+With `--write` it first writes anew what reference.md says of the language's keys, and performance.md of the benches'
+figures; without, it refuses what is stale.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 from pathlib import Path
 
 import gallery_page
+import performance
 import reference
 from markdown_it import MarkdownIt
 
@@ -27,10 +29,12 @@ PAGES = [
     ROOT / "CHANGELOG.md",
 ]
 REFERENCE = ROOT / "docs" / "reference.md"
+PERFORMANCE = ROOT / "docs" / "performance.md"
 STYLE = """body { font: 17px/1.6 system-ui, sans-serif; max-width: 46rem;
 margin: 3rem auto; padding: 0 1.2rem; color: #20262e; }
 pre { background: #f5f3ee; padding: 1rem; overflow-x: auto; border-radius: 8px; } code { font-size: .88em; }
-nav a { margin-right: 1rem; } table { border-collapse: collapse; } td, th { padding: .35rem .9rem .35rem 0;
+nav a { margin-right: 1rem; } img { max-width: 100%; }
+table { border-collapse: collapse; } td, th { padding: .35rem .9rem .35rem 0;
 text-align: left;
 vertical-align: top; border-bottom: 1px solid #e4e1d9; } a { color: #14746f; } h1, h2, h3 { line-height: 1.2; }"""
 
@@ -75,6 +79,7 @@ def build(folder: Path) -> list[str]:
     names = {page: "index.html" if page.name == "README.md" else f"{page.stem.lower()}.html" for page in PAGES}
     nav = " ".join(f'<a href="{name}">{html.escape(page.stem.lower())}</a>' for page, name in names.items())
     wrong = reference.wrong(REFERENCE.read_text(encoding="utf-8")) + gallery_page.stale()
+    wrong += performance.wrong(PERFORMANCE.read_text(encoding="utf-8"))
     for page, name in names.items():
         text = page.read_text(encoding="utf-8")
         wrong += broken(page, text)
@@ -110,5 +115,6 @@ def _render(text: str) -> str:
 if __name__ == "__main__":
     if "--write" in sys.argv:
         REFERENCE.write_text(reference.renewed(REFERENCE.read_text(encoding="utf-8")), encoding="utf-8")
+        performance.write(PERFORMANCE)
     problems = build(ROOT / "build" / "docs")
     sys.exit("\n".join(problems) or None)

@@ -18,20 +18,13 @@ import control_recipes
 sys.path.insert(0, str(Path(__file__).parents[1]))  # what tests share
 
 import big
+import gradient
+from figure import tell
 
 RECIPE = Path(sys.executable).with_name("recipe")
 GIB = 2**30
 # gallery recipe -> the measure of its goal: at least after, at most before
 GOALS = {"horizon_low": (0.90, 0.25), "horizon_high": (0.85, 0.35), "blue_ball": (0.85, 0.35)}
-
-
-def tell(bench: str, value: float, unit: str, at_most: float | None = None, at_least: float | None = None) -> None:
-    """Print one figure; without a target it is met."""
-    target = at_most if at_least is None else at_least
-    met = (at_most is None or value <= at_most) and (at_least is None or value >= at_least)
-    print(
-        json.dumps({"bench": bench, "value": round(value, 4), "unit": unit, "target": target, "met": met}), flush=True
-    )
 
 
 def check_cold(folder: Path) -> None:
@@ -98,3 +91,4 @@ if __name__ == "__main__":
         check_many(Path(scratch))
         plan_product(Path(scratch))
         gallery(Path(scratch))
+    gradient.main([])  # last: the gallery's memory is told as that of the largest child so far
