@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from . import document, lengths, plan, prompts, rendering, resolve_models, schema, schema_training
+from . import document, lengths, one_picture, plan, prompts, rendering, resolve_models, schema, schema_training
 from .kinds import MEASURES, OF_THE_WORLD, WORLD_SIZE
 from .problems import Problems
 from .recipe import Recipe
@@ -41,6 +41,8 @@ def gather(recipe: Recipe, problems: Problems, revisions: Mapping[str, str] = Ma
         lengths.check(sets, generator.model, problems)
     if problems.found and not sets.train:
         sets = prompts.STAND_IN  # what hangs on no row of theirs may be wrong as well
+    if chosen.train.optimize == one_picture.OPTIMIZED:
+        sets = one_picture.only(sets)
     data = document.plain(recipe.document.data)
     rows = Rows(
         chosen,
@@ -54,7 +56,7 @@ def gather(recipe: Recipe, problems: Problems, revisions: Mapping[str, str] = Ma
     _measurable(chosen, data, generator, problems)
     resolve_models.no_critic_judges(chosen, critics, judges, problems)
     goal = chosen.goal or schema.Goal.model_construct()
-    return plan.Plan(
+    made = plan.Plan(
         version=1,
         name=chosen.name,
         generator=generator,
@@ -77,6 +79,7 @@ def gather(recipe: Recipe, problems: Problems, revisions: Mapping[str, str] = Ma
         expect=_expect(chosen, found["test"], problems),
         prompt_files=tuple(sorted(read.items())),
     )
+    return one_picture.of(made) if one_picture.is_meant(made) else made
 
 
 def _of_variables(lost: document.Path) -> bool:
@@ -105,8 +108,10 @@ def _used(chosen: schema.Schema, found: Mapping[str, Sequence[Row]], problems: P
     ):
         for name in chosen.questions if part == "questions" else chosen.measures:
             if owner(name) and name not in there:
-                hint = "its templates use variables that none of them has"
-                problems.add((part, name), f"is left out of every {set_name} prompt", hint, at_key=True)
+                one = chosen.train.optimize == one_picture.OPTIMIZED
+                where = "the one picture that is optimised" if one else f"every {set_name} prompt"
+                hint = f"its templates use variables that {'its prompt has not' if one else 'none of them has'}"
+                problems.add((part, name), f"is left out of {where}", hint, at_key=True)
 
 
 def _kind(data: Mapping[str, document.Data], measure: str) -> str:

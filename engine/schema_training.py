@@ -185,7 +185,9 @@ class Train(Keys):
         description="look at how the gradients of the questions agree: a backward pass through a critic each",
     )
     optimize: Literal["adapter", "latents"] = Field(
-        default="adapter", description="what is trained: an adapter, or one picture's noise"
+        default="adapter",
+        description="what is trained: an adapter; or, without one, the noise of a single picture: that of the first "
+        "training prompt, from seed `train.seed`, at an `lr` of about 0.02",
     )
     stop: Stop | None = Field(default=None, description="when to stop before `steps`; left out, all of them are taken")
     ema: float | None = Field(
