@@ -1,4 +1,4 @@
-"""Packed against one by one, on whatever is drawn: batches, sizes, references, overlays, questions, answers of any length.
+"""Packed against one by one, on whatever is drawn: batches, sizes, references, overlays, questions, answers.
 
 One by one is the same critic asked a single branch of a single view: nothing is packed then, and `test_asking` holds
 that against the stock model.
@@ -124,8 +124,8 @@ def test_bfloat16_deviates_by_far_less_than_it_does_from_float64_anyway(
 ) -> None:
     """Packed and one by one round differently: matrices of other shapes are summed in another order.
 
-    On these models that came to 0.0004 nats a token on average and 0.03 at most, where bfloat16 itself was 0.02 off from
-    float64 on average: packing takes nothing away.
+    On these models that came to 0.0004 nats a token on average and 0.03 at most, where bfloat16 itself was 0.02 off
+    from float64 on average: packing takes nothing away.
     """
     half = critics.load(folders[family], family, "bfloat16", "cpu")
     between: list[float] = []
