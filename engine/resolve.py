@@ -14,6 +14,9 @@ from .rows import Row, Rows
 from .scopes import owner
 from .template import is_template
 
+# learning rates where a recipe says none: of weights, as in the code of arXiv 2506.01955; of noise, deviation 1
+_RATES = {"adapter": 5e-5, one_picture.OPTIMIZED: 0.05}
+
 
 def resolve(recipe: Recipe, revisions: Mapping[str, str] = MappingProxyType({})) -> plan.Plan:
     """The plan of a recipe. Raises InputError with every mistake that shows only now.
@@ -152,7 +155,7 @@ def _train(chosen: schema.Schema) -> plan.Train:
         steps=train.steps,
         batch=train.batch,
         accumulate=train.accumulate,
-        lr=train.lr,
+        lr=train.lr or _RATES[train.optimize],
         warmup=train.warmup,
         schedule=train.schedule,
         optimizer=train.optimizer,

@@ -29,7 +29,7 @@ measures:
   named: {factors: {keep: [thing, color, place]}}
 goal: {measure: horizon, question: aligned}
 stay: {weight: 0.1}
-train: {optimize: latents, steps: 100, lr: 0.05, augment: {blur: 0.5, noise: 0.03, shift: 2}}
+train: {optimize: latents, steps: 100, augment: {blur: 0.5, noise: 0.03, shift: 2}}
 """
 
 

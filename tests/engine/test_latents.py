@@ -74,6 +74,14 @@ def test_the_plan_is_that_of_the_first_prompt_and_the_training_seed(one: Path):
     assert plan.parse(plan.dump(made)) == made
 
 
+def test_noise_has_a_rate_of_its_own_where_the_recipe_says_none(one: Path):
+    text = one.read_text("utf-8").replace("lr: 0.05, ", "")
+    one.write_text(text, "utf-8")
+    assert resolve(read(one)).train.lr == 0.05
+    one.write_text(text.replace(", optimize: latents", ""), "utf-8")
+    assert resolve(read(one)).train.lr == 5e-5
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
