@@ -55,6 +55,7 @@ def gather(recipe: Recipe, problems: Problems, revisions: Mapping[str, str] = Ma
     )
     found = {name: [rows.row(row) for row in listed] for name, listed in _named(sets)}
     _used(chosen, found, problems)
+    _taught(chosen, found, problems)
     critics, judges = resolve_models.critics(chosen, located), resolve_models.judges(chosen, located)
     _measurable(chosen, data, generator, problems)
     resolve_models.no_critic_judges(chosen, critics, judges, problems)
@@ -115,6 +116,16 @@ def _used(chosen: schema.Schema, found: Mapping[str, Sequence[Row]], problems: P
                 where = "the one picture that is optimised" if one else f"every {set_name} prompt"
                 hint = f"its templates use variables that {'its prompt has not' if one else 'none of them has'}"
                 problems.add((part, name), f"is left out of {where}", hint, at_key=True)
+
+
+def _taught(chosen: schema.Schema, found: Mapping[str, Sequence[Row]], problems: Problems) -> None:
+    """One picture has to be asked something that teaches: of several prompts some may be asked nothing."""
+    if chosen.train.optimize != one_picture.OPTIMIZED or problems.found:
+        return
+    if all(chosen.questions[posed.name].watch for row in found["train"] for posed in row.asks):
+        message = "no question teaches the first training prompt, whose picture `latents` optimises"
+        hint = "each `ask` renders to nothing there, or is only watched: put another prompt first"
+        problems.add(("train", "optimize"), message, hint)
 
 
 def _kind(data: Mapping[str, document.Data], measure: str) -> str:

@@ -138,6 +138,17 @@ def test_a_combined_recipe_that_does_not_reach_the_picture_is_told(one: Path, ca
     assert "is left out of the one picture that is optimised" in capsys.readouterr().err
 
 
+def test_a_picture_that_nothing_is_asked_of_is_refused(one: Path, capsys: pytest.CaptureFixture[str]):
+    text = one.read_text("utf-8")
+    for old in ("Is the line on the horizon?", "Is there a ball?"):
+        text = text.replace(old, f"{{% if thing != 'ball' %}}{old}{{% endif %}}")
+    one.write_text(text, "utf-8")
+    assert commandline.recipe("check", str(one)) == 2
+    assert "22:64: train.optimize: no question teaches the first training prompt" in capsys.readouterr().err
+    one.write_text(text.replace("thing: [ball, tree, house]", "thing: [tree, ball, house]"), "utf-8")
+    assert commandline.recipe("check", str(one)) == 0
+
+
 # --- the run ---
 
 
