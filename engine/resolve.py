@@ -112,10 +112,12 @@ def _used(chosen: schema.Schema, found: Mapping[str, Sequence[Row]], problems: P
     ):
         for name in chosen.questions if part == "questions" else chosen.measures:
             if owner(name) and name not in there:
-                one = chosen.train.optimize == one_picture.OPTIMIZED
-                where = "the one picture that is optimised" if one else f"every {set_name} prompt"
-                hint = f"its templates use variables that {'its prompt has not' if one else 'none of them has'}"
-                problems.add((part, name), f"is left out of {where}", hint, at_key=True)
+                message = f"is left out of every {set_name} prompt"
+                hint = "its templates use variables that none of them has"
+                if chosen.train.optimize == one_picture.OPTIMIZED:
+                    message = "is left out of the one picture that is optimised"
+                    hint = "its templates use variables that the first training prompt has not"
+                problems.add((part, name), message, hint, at_key=True)
 
 
 def _taught(chosen: schema.Schema, found: Mapping[str, Sequence[Row]], problems: Problems) -> None:

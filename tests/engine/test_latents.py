@@ -195,6 +195,10 @@ def test_every_command_knows_what_it_is(one: Path, capsys: pytest.CaptureFixture
     assert still["before"] == still["after"] == again["questions"]["zed"]["critics"]["eyes"]["before"]
     assert commandline.recipe("extract", str(WRITTEN)) == 0
     assert "optimize: latents" in capsys.readouterr().out
+    assert commandline.recipe("report", "runs/tiny") == 0
+    assert commandline.recipe("diff", str(WRITTEN), "tiny.lock") == 0
+    assert commandline.recipe("plan", str(one), "--measure") == 0
+    assert "    a step     " in capsys.readouterr().out
     assert commandline.recipe("plan", str(one)) == 0
     assert "  picture    one, whose noise is optimised: seed 100 of “a red ball”\n" in capsys.readouterr().out
     assert commandline.recipe("run", str(one), "--quiet", "--again") == 0
