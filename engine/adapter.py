@@ -11,7 +11,7 @@ import json
 import math
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -44,6 +44,10 @@ class Lora:
                 value != 0
             )  # not a product with 0: the bare layer alone runs, so the bits are its own
             layer.set_scale(NAME, value)
+
+    def noise(self, generator: Generator, seeds: Sequence[int]) -> Tensor:
+        """z [B, …] that pictures of these seeds start from: the generator's own, whatever the scale."""
+        return generator.noise(seeds)
 
     def weights(self) -> dict[str, nn.Parameter]:
         """The trained factors, unfolded: `<module>.lora_A` [R, in] and `<module>.lora_B` [out, R], at least float32."""
@@ -78,8 +82,9 @@ def install(generator: Generator, tensors: Mapping[str, Tensor]) -> Lora:
 
     Raises `InputError` for a tensor that fits no linear layer of the backbone: nothing is left out silently.
     """
-    if not tensors:
-        raise InputError([Problem(Place("adapter"), "", "holds no factors of a LoRA")])
+    if not tensors or headers.LATENTS in tensors:
+        found = "holds the noise of one picture, and" if tensors else "holds"
+        raise InputError([Problem(Place("adapter"), "", f"{found} no factors of a LoRA")])
     head = f"{generator.lora_prefix}."
     factors = {key.removeprefix(head).removesuffix(".weight"): value for key, value in tensors.items()}
     linear = {name: part for name, part in generator.backbone.named_modules() if isinstance(part, nn.Linear)}

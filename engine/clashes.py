@@ -15,7 +15,25 @@ _BATCH, _BUFFER = Train.model_fields["batch"].default, Replay.model_fields["buff
 def check_clashes(problems: Problems) -> None:
     """Adds a problem for every value that cannot be had beside another one."""
     data = plain(problems.document.data)
-    _replay(plain(data.get("train")), problems)
+    train = plain(data.get("train"))
+    _replay(train, problems)
+    if train.get("optimize") == "latents":
+        _latents(data, train, problems)
+
+
+def _latents(data: Mapping[str, Data], train: Mapping[str, Data], problems: Problems) -> None:
+    """Where the noise of one picture is optimised, no adapter can be begun with, and no noise be made anew."""
+    hint = "leave it out, or `optimize: adapter`"
+    backprop = train.get("backprop")
+    if backprop == "replay" or plain(backprop).get("replay") is not None:
+        message = "a replay starts from finished pictures: no gradient comes to the noise that `latents` optimises"
+        problems.add(("train", "backprop"), message, hint)
+    if train.get("ema") is not None:
+        message = "a moving average of noise is smoother than noise is: `optimize: latents` takes none"
+        problems.add(("train", "ema"), message, hint)
+    if plain(data.get("adapter")).get("start") is not None:
+        message = "`train.optimize: latents` trains no adapter, and begins with none"
+        problems.add(("adapter", "start"), message, hint)
 
 
 def _replay(train: Mapping[str, Data], problems: Problems) -> None:

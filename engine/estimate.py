@@ -19,7 +19,7 @@ from pathlib import Path
 
 from .. import critics
 from ..critics.costs import NOTHING, Cost, together
-from . import answers, generators, headers, workload
+from . import answers, generators, headers, one_picture, workload
 from .capacity import Device
 from .plan import Ask, Critic, Model, Plan, Row
 
@@ -48,7 +48,7 @@ class Stage:
 
     name: str  # encode | train | look | evaluate
     weights: int
-    adapter: int  # the adapter's weights, gradients and moments
+    adapter: int  # weights, gradients and moments of the adapter, or of one picture's noise
     prompts: int  # encoded
     backbone: int  # what autograd keeps of the generator, or holds at once where it keeps nothing
     decoder: int
@@ -144,6 +144,13 @@ def _views(asks: Sequence[Ask], plan: Plan, member: Critic, beside: set[str]) ->
     return found
 
 
+def _learned(plan: Plan, costs: _Costs) -> float:
+    """Values that are trained: of an adapter, or of one picture's noise."""
+    if one_picture.is_meant(plan):
+        return costs.generator.latents
+    return costs.generator.lora(plan.adapter.rank, plan.adapter.targets)
+
+
 def _prompts(plan: Plan, rows: Sequence[Row]) -> int:
     return len({row.prompt for row in rows})
 
@@ -159,7 +166,7 @@ def _stage(name: str, plan: Plan, costs: _Costs, device: Device, pictures: int, 
     element = BYTES[plan.generator.dtype]
     members = workload.onlookers(plan) if keeps else [*plan.critics, *plan.judges]
     weights = costs.backbone + sum(costs.weights[member.name] for member in members)
-    lora = costs.generator.lora(plan.adapter.rank, plan.adapter.targets)
+    lora = _learned(plan, costs)
     # float32 whatever the model's dtype: weights, gradients, two moments; an average and the best look's weights
     copies = 4 + (plan.train.ema > 0) + bool(plan.train.stop.by) if keeps else 1
     rows = (*plan.train_rows, *plan.validate_rows) if keeps else plan.test_rows
@@ -199,7 +206,9 @@ def _kept(plan: Plan, costs: _Costs, pictures: int) -> tuple[_Part, _Part, _Part
     asked = [
         round(BYTES[one.dtype] * pictures * costs.critics[one.name].most(one.checkpointing)) for one in plan.critics
     ]
-    backbone = costs.denoised.held(chosen.checkpoint_backbone), costs.denoised.most(chosen.checkpoint_backbone)
+    held = costs.denoised.held(chosen.checkpoint_backbone)
+    others = (workload.learning_steps(plan) - 1) * held  # what the sampler's other steps keep meanwhile
+    backbone = others + held, others + costs.denoised.most(chosen.checkpoint_backbone)
     return (
         _Part(*(round(element * pictures * values) for values in backbone)),
         _Part(round(element * pictures * kept), round(element * (pictures * kept + spread * pieces))),
@@ -252,7 +261,8 @@ def _operations(plan: Plan, costs: _Costs, part: workload.Part) -> float:
     chosen, learns = plan.generator, part.backward > 0
     batch = plan.train.batch if learns else part.pictures * chosen.steps / max(1, part.generator)
     decoded = part.pictures * (1 + learns * (1 + chosen.checkpoint_decoder))
-    flops = (part.generator + part.backward) * batch * costs.denoised.flops + decoded * costs.generator.decoded.flops
+    denoised = part.generator + part.backward * workload.learning_steps(plan)
+    flops = denoised * batch * costs.denoised.flops + decoded * costs.generator.decoded.flops
     for member in (*plan.critics, *plan.judges):
         if member.name in part.critics:
             passes = part.critics[member.name].passes + part.backward + part.apart / len(plan.critics)
@@ -264,4 +274,4 @@ def _passes(plan: Plan, part: workload.Part) -> float:
     """Forward and backward, through every network."""
     decodes = part.decoder * (1 + (part.backward > 0) / (1 + plan.generator.checkpoint_decoder))
     asked = part.apart + sum(one.passes + part.backward for one in part.critics.values())
-    return part.generator + part.backward + decodes + asked
+    return part.generator + part.backward * workload.learning_steps(plan) + decodes + asked

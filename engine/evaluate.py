@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from . import adapter as adapters
-from . import digests, figures, finite, generators, made_for, measures, memory, painting, unbuilt, visuals
+from . import digests, figures, finite, generators, latents, made_for, measures, memory, painting, unbuilt, visuals
 from .errors import WorkError
 from .painting import Pair
 from .panel import Panel
@@ -78,7 +78,7 @@ def _evaluate(plan: Plan, adapter: Path, folder: Path | None, listen: Listen, sc
     digests.refuse_damaged(adapter, header)
     generator = generators.load(plan.generator)
     conditioning = painting.conditioned(generator, plan)
-    lora = adapters.install(generator, tensors)
+    learned = latents.installed(generator, plan, adapter, tensors)
     panel = Panel(plan, [judge.name for judge in plan.judges])
     scales = tuple(sorted({0.0, scale, *plan.evaluate.scales}))
     pairs = painting.pairs(plan)
@@ -86,7 +86,7 @@ def _evaluate(plan: Plan, adapter: Path, folder: Path | None, listen: Listen, sc
     strips: list[figures.Strip] = []
     with torch.inference_mode():
         for start, batch in painting.batches(pairs, plan):
-            painted = painting.painted(generator, lora, conditioning, batch, scales, plan)
+            painted = painting.painted(generator, learned, conditioning, batch, scales, plan)
             _refuse_infinite(plan, batch, painted)
             found = _measure(plan, batch, painted, tally)
             for after in (False, True):

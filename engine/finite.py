@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
+from . import one_picture
 from .errors import WorkError, cut
 from .plan import Plan
 
@@ -28,20 +29,22 @@ def stay(found: Tensor, plan: Plan, when: str) -> None:
 
 
 def gradient(norm: Tensor, plan: Plan, when: str) -> None:
-    """Raises `WorkError` where the gradient of the adapter is not finite, though what came of every critic is."""
+    """Raises `WorkError` where the gradient of what is trained is not finite, though what came of every critic is."""
     if not bool(norm.isfinite()):
         message = (
-            f"{when}: the gradient of the adapter is {float(norm.detach())}; what the critics gave is finite, so it"
+            f"{when}: the gradient of {one_picture.learner(plan)} is {float(norm.detach())}; "
+            "what the critics gave is finite, so it"
         )
         whose = "comes of `stay`, or of" if plan.train.stay else "comes of"
         raise WorkError(f"{message} {whose} the way back through the generator", remedy(plan, bare=False))
 
 
 def weights(found: Iterable[Tensor], plan: Plan, when: str) -> None:
-    """Raises `WorkError` where an update made a weight of the adapter not finite: it would be saved."""
+    """Raises `WorkError` where an update made a weight of the adapter, or the noise, not finite: it would be saved."""
     for weight in found:
         if not bool(weight.isfinite().all()):
-            raise WorkError(f"{when}: a weight of the adapter became {_worst(weight)}", remedy(plan, bare=False))
+            whose = "the noise" if one_picture.is_meant(plan) else "a weight of the adapter"
+            raise WorkError(f"{when}: {whose} became {_worst(weight)}", remedy(plan, bare=False))
 
 
 def remedy(plan: Plan, bare: bool) -> str:

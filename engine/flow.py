@@ -47,6 +47,14 @@ def clean_estimate(
     return Estimate(denoised, reached, sigmas[chosen], denoised)
 
 
+def unrolled(generator: Generator, conditioning: Conditioning, z: Tensor, steps: int, rng: torch.Generator) -> Estimate:
+    """x̂0 after all N steps from noise z, every one with a gradient: it comes to z, and memory grows with N."""
+    sigmas = generator.sigmas(steps)
+    reached = _walk(generator, conditioning, z, sigmas, steps - 1, rng)
+    denoised = generator.denoised(reached, sigmas[steps - 1], conditioning)
+    return Estimate(denoised, reached.detach(), sigmas[steps - 1], denoised)
+
+
 def _walk(
     generator: Generator,
     conditioning: Conditioning,

@@ -26,6 +26,7 @@ LARGEST_HEADER = 16 * 2**20  # bytes of a header; the format allows 100 MB, and 
 MOST_TENSORS = 20_000
 MOST_SAID = 1000  # entries of metadata
 NONE = "is no safetensors file"
+LATENTS = "latents"  # the one tensor of a file that holds the noise of a picture
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 WHY = "reading a pickle runs whatever code it holds; only .safetensors files are read"
 # bits of a value
@@ -96,6 +97,10 @@ def read(path: Path) -> Header:
 def of_adapter(path: Path) -> Header:
     """The header of an adapter: no name in it looks like a path. `InputError` as `read`."""
     found = read(path)
+    if LATENTS in found.shapes:
+        message = "holds the noise of one picture, and no adapter"
+        hint = "its picture lies beside it, under images/; `train.optimize: adapter` trains an adapter"
+        raise InputError([Problem(Place(str(path)), "", message, hint)])
     if strange := next((name for name in found.shapes if _PATH.search(name)), None):
         message = f"is no adapter: a tensor's name looks like a path, {cut(strange)!r}"
         raise InputError([Problem(Place(str(path)), "", message)])

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from . import flow, platforms
-from .adapter import Lora
 from .generators import Conditioning, Generator
+from .latents import Learned
 from .plan import Plan
 from .workload import at_once
 
@@ -61,7 +61,7 @@ def conditioned(generator: Generator, plan: Plan) -> Conditioning:
 
 def painted(
     generator: Generator,
-    lora: Lora,
+    learned: Learned,
     conditioning: Conditioning,
     batch: Sequence[Pair],
     scales: Sequence[float],
@@ -71,11 +71,12 @@ def painted(
 
     What looks at them need not be: some of its sums have no other way on CUDA.
     """
-    noise = generator.noise([pair.seed for pair in batch])
+    seeds = [pair.seed for pair in batch]
     given = conditioning.rows([pair.row for pair in batch])
     made: dict[float, Tensor] = {}
     for scale in scales:
-        lora.scale(scale)
+        learned.scale(scale)
+        noise = learned.noise(generator, seeds)
         # only a sampler that is set to be stochastic draws from it
         stream = torch.Generator("cpu").manual_seed(batch[0].seed)
         with platforms.deterministic(plan):

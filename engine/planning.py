@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from . import capacity, estimate, workload
+from . import capacity, estimate, one_picture, workload
 from .advice import Advice, advice
 from .counting import counted, duration, size
 from .errors import InputError
@@ -72,8 +72,7 @@ def text(plan: Plan, seen: Outlook) -> str:
         f"{plan.name}  {digest(plan)}",
         f"  generator  {generator.model.address}, {generator.width} × {generator.height}, "
         f"{counted(generator.steps, 'sampler step')}, {generator.dtype}",
-        f"  prompts    {len(plan.train_rows):,} to train on, {len(plan.validate_rows):,} to look at on the way, "
-        f"{len(plan.test_rows):,} held out",
+        _prompts(plan),
         f"  training   at most {counted(plan.train.steps, 'step')}, {_said(work.training)}",
         f"  looks      every {counted(plan.evaluate.every, 'step')}, {_said(work.looks)}",
         f"  evaluation at {'scale' if len(plan.evaluate.scales) == 1 else 'scales'} {scales}, {_said(work.evaluation)}",
@@ -83,6 +82,15 @@ def text(plan: Plan, seen: Outlook) -> str:
         *(line for row in plan.train_rows[:SHOWN] for line in _questions(row, plan)),
     ]
     return "\n".join(lines)
+
+
+def _prompts(plan: Plan) -> str:
+    if one_picture.is_meant(plan):
+        return f"  picture    one, whose noise is optimised: seed {plan.train.seed} of “{one_picture.prompt(plan)}”"
+    return (
+        f"  prompts    {len(plan.train_rows):,} to train on, {len(plan.validate_rows):,} to look at on the way, "
+        f"{len(plan.test_rows):,} held out"
+    )
 
 
 def _said(part: workload.Part) -> str:

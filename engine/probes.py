@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from . import adapter as adapters
-from . import generators, memory, outcomes, painting, visuals
+from . import generators, latents, memory, outcomes, painting, visuals
 from .lock import Probe
 from .plan import Plan
 
@@ -59,7 +59,7 @@ def _paint(plan: Plan, adapter: Path, wanted: set[str]) -> dict[str, Probe]:
     tensors, _ = adapters.load(adapter)
     generator = generators.load(plan.generator)
     conditioning = painting.conditioned(generator, plan)
-    lora = adapters.install(generator, tensors)
+    learned = latents.installed(generator, plan, adapter, tensors)
     scales = sorted({1.0, *plan.evaluate.scales})
     found: dict[str, Probe] = {}
     with torch.inference_mode():
@@ -67,7 +67,7 @@ def _paint(plan: Plan, adapter: Path, wanted: set[str]) -> dict[str, Probe]:
             files = {(at, scale): pair.file(scale) for at, pair in enumerate(batch) for scale in scales}
             some = sorted({scale for (_, scale), file in files.items() if file in wanted})
             if some:
-                painted = painting.painted(generator, lora, conditioning, batch, some, plan)
+                painted = painting.painted(generator, learned, conditioning, batch, some, plan)
                 found |= {
                     file: outcomes.probe(file, _picture(painted[scale][at]))
                     for (at, scale), file in files.items()

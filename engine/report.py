@@ -17,7 +17,7 @@ from statistics import fmean
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from . import assets, charts, figures, files, history, interference
+from . import assets, charts, figures, files, history, interference, one_picture
 from . import lock as locks
 from .counting import counted
 from .errors import InputError, Place, Problem
@@ -192,6 +192,7 @@ def render(
         facts=_facts(plan, found, lock),
         together=together and _together(together, folder),
         composed=bool(plan.composed.parents),
+        one_picture=one_picture.is_meant(plan),
         recipe=list(recipe.items()),
     )
 
@@ -285,6 +286,11 @@ def _asked(plan: Plan) -> str:
 
 
 def _intro(plan: Plan, found: Evaluation) -> str:
+    if one_picture.is_meant(plan):
+        return (
+            f"No adapter: the noise of one picture was optimised, seed {plan.train.seed} of "
+            f"“{one_picture.prompt(plan)}”. It says nothing of other pictures."
+        )
     at = "" if found.scale == 1 else f", adapter at scale {found.scale:g}"
     return (
         f"{_prompts(plan, found.rows)}, {counted(found.seeds, 'seed')} each: "
@@ -343,6 +349,8 @@ def _grid_text(plan: Plan, found: Evaluation) -> str:
     marks = " The red ticks mark the row that the goal asks for." if any(_marks(plan, s) for s in found.strips) else ""
     shown, pictures = sum(not strip.missed for strip in found.strips), found.rows * found.seeds
     some = f"{shown} of the {pictures:,} pictures. " if shown < pictures else ""
+    if one_picture.is_meant(plan):
+        return f"Columns: its noise at scale {columns}, where 0 is what its seed gives, 1 what came of it.{marks}"
     return f"{some}Columns: the adapter at scale {columns}, where 0 is the bare generator.{marks}"
 
 
@@ -374,7 +382,9 @@ def _shot(plan: Plan, shot: Shot, folder: Path) -> _Shot:
         height=height,
         pixelated=max(width, height) <= _SMALL,
         scale=f"{shot.scale:g}",
-        label="bare" if shot.scale == 0 else f"scale {_scale(shot.scale)}",
+        label=("as it was" if one_picture.is_meant(plan) else "bare")
+        if shot.scale == 0
+        else f"scale {_scale(shot.scale)}",
         score=f"{plan.goal_measure} {scores[plan.goal_measure]:.2f}" if plan.goal_measure in scores else "",
         hit=satisfied.get(plan.goal_measure, False),
         failed=tuple(name for name, good in satisfied.items() if not good and name != plan.goal_measure),
@@ -484,7 +494,10 @@ def _pulls(past: history.History) -> list[_Pull]:
 def _facts(plan: Plan, found: Evaluation, lock: locks.Lock | None) -> list[dict[str, str]]:
     models = [("generator", plan.generator.model), *((c.name, c.model) for c in (*plan.critics, *plan.judges))]
     facts = {name: f"{model.address} {model.revision}".strip() for name, model in models}
-    facts["adapter"] = f"rank {plan.adapter.rank}, alpha {plan.adapter.alpha:g}, {plan.adapter.targets}"
+    if one_picture.is_meant(plan):
+        facts["noise"] = f"seed {plan.train.seed}, of “{one_picture.prompt(plan)}”"
+    else:
+        facts["adapter"] = f"rank {plan.adapter.rank}, alpha {plan.adapter.alpha:g}, {plan.adapter.targets}"
     facts["plan"] = found.plan
     facts["tensors"] = found.tensors_sha256
     if lock is not None and lock.platform is not None:

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from . import document, lengths, plan, prompts, rendering, resolve_models, schema, schema_training
+from . import document, lengths, one_picture, plan, prompts, rendering, resolve_models, schema, schema_training
 from .kinds import MEASURES, OF_THE_WORLD, WORLD_SIZE
 from .problems import Problems
 from .recipe import Recipe
 from .rows import Row, Rows
 from .scopes import owner
 from .template import is_template
+
+# learning rates where a recipe says none: of weights, as in the code of arXiv 2506.01955; of noise, deviation 1
+_RATES = {"adapter": 5e-5, one_picture.OPTIMIZED: 0.05}
 
 
 def resolve(recipe: Recipe, revisions: Mapping[str, str] = MappingProxyType({})) -> plan.Plan:
@@ -41,6 +44,8 @@ def gather(recipe: Recipe, problems: Problems, revisions: Mapping[str, str] = Ma
         lengths.check(sets, generator.model, problems)
     if problems.found and not sets.train:
         sets = prompts.STAND_IN  # what hangs on no row of theirs may be wrong as well
+    if chosen.train.optimize == one_picture.OPTIMIZED:
+        sets = one_picture.only(sets)
     data = document.plain(recipe.document.data)
     rows = Rows(
         chosen,
@@ -50,11 +55,12 @@ def gather(recipe: Recipe, problems: Problems, revisions: Mapping[str, str] = Ma
     )
     found = {name: [rows.row(row) for row in listed] for name, listed in _named(sets)}
     _used(chosen, found, problems)
+    _taught(chosen, found, problems)
     critics, judges = resolve_models.critics(chosen, located), resolve_models.judges(chosen, located)
     _measurable(chosen, data, generator, problems)
     resolve_models.no_critic_judges(chosen, critics, judges, problems)
     goal = chosen.goal or schema.Goal.model_construct()
-    return plan.Plan(
+    made = plan.Plan(
         version=1,
         name=chosen.name,
         generator=generator,
@@ -77,6 +83,7 @@ def gather(recipe: Recipe, problems: Problems, revisions: Mapping[str, str] = Ma
         expect=_expect(chosen, found["test"], problems),
         prompt_files=tuple(sorted(read.items())),
     )
+    return one_picture.of(made) if one_picture.is_meant(made) else made
 
 
 def _of_variables(lost: document.Path) -> bool:
@@ -105,12 +112,24 @@ def _used(chosen: schema.Schema, found: Mapping[str, Sequence[Row]], problems: P
     ):
         for name in chosen.questions if part == "questions" else chosen.measures:
             if name not in there and (owner(name) or part == "measures"):
-                hint = (
-                    "its templates use variables that none of them has"
-                    if owner(name)
-                    else "all of `is` renders to nothing"
-                )
-                problems.add((part, name), f"is left out of every {set_name} prompt", hint, at_key=True)
+                message = f"is left out of every {set_name} prompt"
+                hint = "its templates use variables that none of them has"
+                if not owner(name):
+                    hint = "all of `is` renders to nothing"
+                elif chosen.train.optimize == one_picture.OPTIMIZED:
+                    message = "is left out of the one picture that is optimised"
+                    hint = "its templates use variables that the first training prompt has not"
+                problems.add((part, name), message, hint, at_key=True)
+
+
+def _taught(chosen: schema.Schema, found: Mapping[str, Sequence[Row]], problems: Problems) -> None:
+    """One picture has to be asked something that teaches: of several prompts some may be asked nothing."""
+    if chosen.train.optimize != one_picture.OPTIMIZED or problems.found:
+        return
+    if all(chosen.questions[posed.name].watch for row in found["train"] for posed in row.asks):
+        message = "no question teaches the first training prompt, whose picture `latents` optimises"
+        hint = "each `ask` renders to nothing there, or is only watched: put another prompt first"
+        problems.add(("train", "optimize"), message, hint)
 
 
 def _kind(data: Mapping[str, document.Data], measure: str) -> str:
@@ -151,7 +170,7 @@ def _train(chosen: schema.Schema) -> plan.Train:
         steps=train.steps,
         batch=train.batch,
         accumulate=train.accumulate,
-        lr=train.lr,
+        lr=train.lr or _RATES[train.optimize],
         warmup=train.warmup,
         schedule=train.schedule,
         optimizer=train.optimizer,

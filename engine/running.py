@@ -21,6 +21,7 @@ from . import (
     lock_places,
     locking,
     models,
+    one_picture,
     outcomes,
     platforms,
     results,
@@ -74,6 +75,8 @@ def run(
     KeyboardInterrupt after the step during which the person pressed Ctrl-C, or SIGTERM came.
     """
     unbuilt.refuse(plan, recipe.document)
+    if one_picture.is_meant(plan):
+        listener.say(one_picture.told(plan, recipe.document))
     run_folder.refuse_foreign(recipe, plan, folder)
     digest = plans.digest(plan)
     with run_folder.held(folder):
@@ -294,7 +297,11 @@ def evaluate(
         hint = "give one with --adapter, or train it with `recipe run`"
         found = f"there is no adapter {adapter}" if adapter else "there is no adapter: no lock names one"
         raise InputError([Problem(Place(str(source.path)), "", found, hint)])
-    headers.of_adapter(adapter)  # which is torch-free: what is none is refused soon
+    # which is torch-free: what is none is refused soon
+    if one_picture.is_meant(plan):
+        one_picture.refuse_another(adapter, headers.read(adapter).shapes)
+    else:
+        headers.of_adapter(adapter)
     if outcome is not None and not chosen and models.sha256(adapter) != outcome.adapter_sha256:
         hint = "give the one you mean with --adapter, bring it back, or train it anew with `recipe run --again`"
         why = f"is not what it was when {path} was written"

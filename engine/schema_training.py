@@ -144,11 +144,12 @@ class Train(Keys):
         le=65536,
         description="batches whose gradients make one step: pictures of a step are batch × accumulate",
     )
-    lr: float = Field(
-        default=5e-5,
+    lr: float | None = Field(
+        default=None,
         gt=0,
         le=1e6,
-        description="learning rate, at its highest; small worlds bear 1e-3, full-size models want less",
+        description="learning rate, at its highest; small worlds bear 1e-3, full-size models want less; left out, "
+        "5e-5, or 0.05 where `optimize: latents` moves noise instead of weights",
     )
     warmup: Whole = Field(default=0, ge=0, le=10_000_000, description="steps over which the rate rises to `lr`")
     schedule: Literal["constant", "linear", "cosine"] = Field(
@@ -185,7 +186,9 @@ class Train(Keys):
         description="look at how the gradients of the questions agree: a backward pass through a critic each",
     )
     optimize: Literal["adapter", "latents"] = Field(
-        default="adapter", description="what is trained: an adapter, or one picture's noise"
+        default="adapter",
+        description="what is trained: an adapter; or, without one, the noise of a single picture: that of the first "
+        "training prompt, from seed `train.seed`",
     )
     stop: Stop | None = Field(default=None, description="when to stop before `steps`; left out, all of them are taken")
     ema: float | None = Field(

@@ -11,7 +11,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import adapter, conflict, devices, finite, flow, generators, looks, loss, replay, unbuilt, workload
+from . import (
+    adapter,
+    conflict,
+    devices,
+    finite,
+    flow,
+    generators,
+    latents,
+    looks,
+    loss,
+    one_picture,
+    replay,
+    unbuilt,
+    workload,
+)
 from .augment import augment, may_mirror
 from .checkpoint import State
 from .errors import WorkError
@@ -22,15 +36,16 @@ from .streams import derived, stream
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What a training works with: frozen models, the adapter in its place, and all prompts encoded."""
+    """What a training works with: frozen models, what it trains in its place, and all prompts encoded."""
 
     plan: Plan
     generator: generators.Generator
-    lora: adapter.Lora
+    lora: latents.Learned  # an adapter, or the noise of one picture
     panel: Panel
     conditioning: generators.Conditioning
     prompts: Mapping[str, int]  # prompt -> its place in `conditioning`
     weighing: Mapping[int, Mapping[tuple[str, str], float]]  # place of a training row -> what weighs its answers
+    untouched: Tensor | None = None  # x̂0 of the one picture as it was, where `stay` keeps it near
 
     def given(self, rows: Sequence[Row]) -> generators.Conditioning:
         """The conditioning of B rows."""
@@ -43,14 +58,14 @@ class Done:
 
     loss: float  # nats, stay included
     stay: float  # its part of the loss
-    grad_norm: float  # of the adapter's weights, before clipping
+    grad_norm: float  # of what is trained, before clipping
     lr: float
     beliefs: looks.Beliefs
     conflict: conflict.Conflict | None = None  # how the questions' gradients lie, where that was looked at
 
 
 def prepare(plan: Plan) -> Desk:
-    """Load the plan's models, encode its prompts, let the text encoders go, and inject a fresh adapter.
+    """Load the plan's models, encode its prompts, let the text encoders go, and begin with a fresh adapter, or noise.
 
     Raises `InputError`, before anything is loaded, for a plan that uses what is not built yet.
     """
@@ -59,15 +74,33 @@ def prepare(plan: Plan) -> Desk:
     prompts = list(dict.fromkeys(row.prompt for row in (*plan.train_rows, *plan.validate_rows)))
     conditioning = generator.condition(prompts, [plan.generator.negative] * len(prompts))
     generator.release_encoders()
+    untouched = None
+    if one_picture.is_meant(plan):
+        learned = latents.begin(generator, plan)
+        if plan.train.stay:
+            with torch.no_grad():
+                untouched = _unrolled(plan, generator, conditioning.rows([0]), learned).denoised
+    else:
+        learned = adapter.inject(generator, plan.adapter, derived(plan.train.seed, "adapter"))
     return Desk(
         plan,
         generator,
-        adapter.inject(generator, plan.adapter, derived(plan.train.seed, "adapter")),
+        learned,
         Panel(plan, [who for who, _, _ in plan.train.stop.by]),
         conditioning,
         {prompt: place for place, prompt in enumerate(prompts)},
         {place: loss.weights(row, plan) for place, row in enumerate(plan.train_rows)},
+        untouched,
     )
+
+
+def _unrolled(
+    plan: Plan, generator: generators.Generator, given: generators.Conditioning, learned: latents.Learned
+) -> flow.Estimate:
+    """The one picture as the evaluation paints it, differentiable in its noise."""
+    seed = plan.train.seed
+    path = torch.Generator("cpu").manual_seed(seed)
+    return flow.unrolled(generator, given, learned.noise(generator, [seed]), plan.generator.steps, path)
 
 
 def take(desk: Desk, state: State, step: int) -> Done:
@@ -136,10 +169,10 @@ def _renew(desk: Desk, state: State, step: int) -> None:
     state.replay = replay.renew(desk.plan, desk.generator, given, state.replay, parts)
 
 
-def _pull(desk: Desk, latents: Tensor, step: int, part: int, factors: Mapping[str, float]) -> _Pull:
-    """Draw, estimate, decode once, ask everyone; then one backward from pixels and latents to the adapter.
+def _pull(desk: Desk, finished: Tensor, step: int, part: int, factors: Mapping[str, float]) -> _Pull:
+    """Draw, estimate, decode once, ask everyone; then one backward from pixels and latents to what is trained.
 
-    `factors` are those of balanced weights, by question.
+    `finished` are a replay's latents, `factors` those of balanced weights, by question.
     """
     settings, generator = desk.plan.train, desk.generator
     draws = stream(settings.seed, "draw", step, part)
@@ -150,7 +183,9 @@ def _pull(desk: Desk, latents: Tensor, step: int, part: int, factors: Mapping[st
     wordings = {question.name: int(torch.randint(2**31, (), generator=draws)) for question in desk.plan.questions}
     given = desk.given(rows)
     if begun:
-        estimate = replay.estimate(generator, given, latents[list(begun.slots)], settings, draws)
+        estimate = replay.estimate(generator, given, finished[list(begun.slots)], settings, draws)
+    elif one_picture.is_meant(desk.plan):
+        estimate = _unrolled(desk.plan, generator, given, desk.lora)
     else:
         estimate = flow.clean_estimate(generator, given, generator.noise(seeds), desk.plan.generator.steps, draws)
     pixels = generator.image(estimate.decoded)
@@ -201,7 +236,11 @@ def _places(plan: Plan, batch: int) -> list[int]:
 
 @torch.no_grad()
 def _bare(desk: Desk, estimate: flow.Estimate, given: generators.Conditioning) -> Tensor:
-    """x̂0 of the generator without the adapter, from the same latents at the same noise level."""
+    """x̂0 of the generator without the adapter, from the same latents at the same noise level; of the one picture, as
+    it was.
+    """
+    if desk.untouched is not None:
+        return desk.untouched
     desk.lora.scale(0)
     bare = desk.generator.denoised(estimate.z, estimate.sigma, given)
     desk.lora.scale(1)
@@ -237,7 +276,7 @@ def _looked(desk: Desk, when: str) -> Iterator[Said]:
     size = workload.at_once(plan)
     for start in range(0, len(pairs), size):
         rows = [row for row, _ in pairs[start : start + size]]
-        z = desk.generator.noise([seed for _, seed in pairs[start : start + size]])
+        z = desk.lora.noise(desk.generator, [seed for _, seed in pairs[start : start + size]])
         denoised = flow.sample(desk.generator, desk.given(rows), z, plan.generator.steps)
         pixels = desk.generator.image(denoised)
         finite.pictures(pixels, [row.prompt for row in rows], plan, when, bare=False)

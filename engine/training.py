@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import torch
 
-from . import adapter, checkpoint, interrupt, journal, looks, memory, platforms
+from . import adapter, checkpoint, interrupt, journal, latents, looks, memory, one_picture, platforms
 from . import lock as locks
 from . import step as steps
 from .checkpoint import Progress, State
@@ -153,9 +153,12 @@ def _finish(
     plan, progress = desk.plan, state.progress
     for name, weight in (state.best or state.average).items():
         state.weights[name].data.copy_(weight)
-    tensors = adapter.tensors(desk.lora)
+    tensors = latents.tensors(desk.lora)
     path = folder / f"{plan.name}.safetensors"
-    metadata = adapter.metadata(desk.generator, plan, inputs, recipe_text, tensors, included, progress.step)
+    if one_picture.is_meant(plan):
+        metadata = latents.metadata(plan, inputs, recipe_text, tensors, included)
+    else:
+        metadata = adapter.metadata(desk.generator, plan, inputs, recipe_text, tensors, included, progress.step)
     adapter.save(path, tensors, adapter.fitted(metadata))
     kept = progress.kept if state.best else progress.step
     sha256 = adapter.tensors_sha256(tensors)

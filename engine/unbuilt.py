@@ -17,7 +17,6 @@ TABLE: dict[Path, Callable[[Plan], bool]] = {
     ("generator", "with"): lambda plan: bool(plan.generator.companions),
     ("generator", "offload"): lambda plan: plan.generator.offload,
     ("adapter", "start"): lambda plan: bool(plan.adapter.start),
-    ("train", "optimize"): lambda plan: plan.train.optimize != "adapter",
 }
 # a key of each critic and judge -> whether one uses it
 OF_EACH: dict[str, Callable[[Critic], bool]] = {"quantize": lambda member: bool(member.quantize)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from . import one_picture
 from .plan import Critic, Plan, Row, Train
 
 LOOK_SEEDS = 4  # pictures of each validation row at a look, by the plan's first evaluation seeds
@@ -28,7 +29,7 @@ class Part:
     pictures: int
     generator: int  # forward passes of the backbone, each over a batch; an expectation where steps are drawn
     decoder: int  # forward passes of the decoder; its tiles are parts of one
-    backward: int  # backward passes from pixels to the adapter
+    backward: int  # backward passes from pixels to the adapter, or to one picture's noise
     critics: dict[str, Asked]  # by critic or judge
     replayed: int = 0  # finished latents that a replay starts again from, painted beside
     apart: int = 0  # backward passes from one question alone to the pixels, which looks at conflict take
@@ -87,6 +88,8 @@ def _training(plan: Plan) -> Part:
     before = renewals * chosen.steps if train.replay.buffer else batches * (chosen.steps - 1) / 2
     # itself, once more where it is recomputed, and the bare generator's for `stay`
     passes = before + batches * (1 + chosen.checkpoint_backbone + (train.stay > 0))
+    if one_picture.is_meant(plan):  # every step of the sampler, and its picture as it was once for all
+        passes = chosen.steps * (batches * (1 + chosen.checkpoint_backbone) + (train.stay > 0))
     decodes = (pictures if chosen.slicing else batches) * (1 + chosen.checkpoint_decoder)
     every = steps_between_looks_apart(train)
     apart = (train.steps // every + (train.weights == "balanced" and every > 1)) if every else 0
@@ -98,6 +101,11 @@ def _training(plan: Plan) -> Part:
     taught = {question.name for question in plan.questions if not question.watch}
     alone = apart * sum(len(taught & questions_of(plan, critic)) for critic in plan.critics)
     return Part(pictures, round(passes), decodes, batches, asked, fresh, alone)
+
+
+def learning_steps(plan: Plan) -> int:
+    """Steps of the sampler that a gradient goes through: one of an adapter's, all of one picture's."""
+    return plan.generator.steps if one_picture.is_meant(plan) else 1
 
 
 def steps_between_looks_apart(train: Train) -> int:

@@ -89,7 +89,7 @@ train:
   stop: {p: {aligned: 0.9}, judge: {third: {aligned: 0.9}}, patience: 3}
   ema: null
   save_every: 25
-  optimize: latents
+  optimize: adapter
 evaluate: {seeds: 16, scales: [0, 0.5, 1], every: 25}
 expect:
   horizon: {at_least: 0.9}

@@ -33,7 +33,7 @@ def test_the_whole_language_is_taken_and_stands_in_the_plan(file: Path) -> None:
     assert [question.flips for question in made.questions] == [True, False, False]
     train = made.train
     assert (train.estimate, train.backprop, train.replay) == ("noisy", "replay", plan.Replay(32, 8, (0.2, 0.9)))
-    assert (train.augment.flip, train.weights, train.conflict, train.optimize) == (True, "balanced", 25, "latents")
+    assert (train.augment.flip, train.weights, train.conflict, train.optimize) == (True, "balanced", 25, "adapter")
     assert train.stop == plan.Stop((("", "aligned", 0.9), ("third", "aligned", 0.9)), 3)
     assert (train.ema, train.lr) == (0.0, 5e-5)
     assert {drawing.kind for drawing in made.drawings} == set(kinds.VISUALS)

@@ -1,0 +1,101 @@
+"""Latents: the noise of one picture, optimised in an adapter's place, and the file that holds it.
+
+z moves from z₀, which its seed gives, to z₁; at scale s the sampler starts from z₀ + s (z₁ − z₀): 0 the picture as it
+was, 1 as optimised. The saved z₁ is what stock pipelines take as `latents`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import final
+
+from torch import Tensor, nn
+
+from . import adapter, devices, digests, one_picture
+from .errors import InputError, Place, Problem
+from .generators import Generator
+from .headers import LATENTS
+from .plan import Plan
+
+
+@final
+class Noise:
+    """The noise of one picture, at a scale."""
+
+    def __init__(self, start: Tensor, moved: Tensor) -> None:
+        """Take z₀ [1, …] in the generator's dtype, and z₁ of its shape, which is kept in at least float32."""
+        self._start, self._scale = start, 1.0
+        self._moved = nn.Parameter(moved.to(start.device, devices.precise(start.dtype), copy=True))
+
+    def scale(self, value: float) -> None:
+        """Start from z₀ + s (z₁ − z₀): at 0 bitwise from z₀, at 1 from z₁. Holds until it is set again."""
+        self._scale = value
+
+    def noise(self, generator: Generator, seeds: Sequence[int]) -> Tensor:
+        """z [1, …] in the generator's dtype, differentiable in what is optimised; there is but the plan's own seed."""
+        if len(seeds) != 1:
+            raise ValueError(f"there is the noise of one picture, and not of {len(seeds)}")
+        if self._scale == 0:
+            return self._start
+        if self._scale == 1:
+            return self._moved.to(self._start.dtype)
+        start = self._start.to(self._moved.dtype)
+        return (start + self._scale * (self._moved - start)).to(self._start.dtype)
+
+    def weights(self) -> dict[str, nn.Parameter]:
+        """What is optimised, under its name in a checkpoint."""
+        return {LATENTS: self._moved}
+
+
+Learned = adapter.Lora | Noise
+
+
+def begin(generator: Generator, plan: Plan) -> Noise:
+    """The noise of the plan's picture as its seed gives it."""
+    start = generator.noise([plan.train.seed])
+    return Noise(start, start)
+
+
+def installed(generator: Generator, plan: Plan, path: Path, tensors: Mapping[str, Tensor]) -> Learned:
+    """What a plan trained, from the tensors of its file at `path`, at scale 1.
+
+    Raises `InputError` where the file holds something else, or what does not fit the generator.
+    """
+    if not one_picture.is_meant(plan):
+        return adapter.install(generator, tensors)
+    one_picture.refuse_another(path, tensors)
+    start, moved = generator.noise([plan.train.seed]), tensors[LATENTS]
+    if moved.shape != start.shape or not moved.is_floating_point():
+        found = f"{str(moved.dtype).removeprefix('torch.')} {list(moved.shape)}"
+        message = f"must be noise of shape {list(start.shape)} for this generator, found {found}"
+        raise InputError([Problem(Place(str(path)), LATENTS, message)])
+    return Noise(start, moved)
+
+
+def tensors(learned: Learned) -> dict[str, Tensor]:
+    """What is saved of it: copies on the CPU."""
+    if isinstance(learned, adapter.Lora):
+        return adapter.tensors(learned)
+    return {name: weight.detach().cpu().clone() for name, weight in learned.weights().items()}
+
+
+def metadata(
+    plan: Plan,
+    inputs: str,
+    recipe: str,
+    tensors: Mapping[str, Tensor],
+    included: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
+    """The header of the file: as `adapter.metadata` our own entries, and which picture it is of."""
+    return {
+        "format": "pt",
+        "control_recipes.recipe": recipe,
+        **({"control_recipes.included": json.dumps(dict(sorted(included.items())))} if included else {}),
+        "control_recipes.inputs": inputs,
+        "control_recipes.prompt": one_picture.prompt(plan),
+        "control_recipes.seed": str(plan.train.seed),
+        digests.SAID: adapter.tensors_sha256(tensors),
+    }
