@@ -436,6 +436,11 @@ def compose(
         list[str] | None,
         typer.Option("--tune", metavar="FILE", help="Find weights by this recipe; may be repeated."),
     ] = None,
+    polish: Annotated[
+        list[str] | None,
+        typer.Option("--polish", metavar="FILE", help="Train on this recipe's questions from there; may be repeated."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", metavar="N", min=1, help="Of --polish; default: 50.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Its folder; default: runs/N.")] = None,
     allow_outside: Outside = False,
     as_json: Json = False,
@@ -443,15 +448,38 @@ def compose(
     debug: Debug = False,
 ) -> None:
     """Put several adapters into one."""
-    from .engine import console, jobs
+    from .engine import console, jobs, united
     from .engine.compose import compose as put_together
     from .engine.resolve import resolve
 
     numbers = _weights(weights)
+    if steps is not None and not polish:
+        raise typer.BadParameter("--steps is of --polish: give the recipes to polish by")
     with console.Talk(quiet) as talk:
-        sources = [_find(file, talk.say) for file in tune or ()]
-        wanted = [resolve(_read(source, None, allow_outside), jobs.revisions(source)) for source in sources]
-        made = put_together(adapters, name, out, weights=numbers, rank=rank, tune=wanted, listener=talk)
+        plans = [
+            [
+                resolve(_read(source, None, allow_outside), jobs.revisions(source))
+                for source in [_find(file, talk.say) for file in files or ()]
+            ]
+            for files in (tune, polish)
+        ]
+        try:
+            made = put_together(
+                adapters,
+                name,
+                out,
+                weights=numbers,
+                rank=rank,
+                tune=plans[0],
+                polish=plans[1],
+                steps=steps or united.POLISH_STEPS,
+                listener=talk,
+            )
+        except KeyboardInterrupt as stop:
+            if not polish:
+                raise
+            talk.say(f"{name}: stopped; the same command goes on where polishing was left")
+            raise typer.Exit(interrupt.status(stop)) from stop
         if as_json:
             print(made.json())
         talk.say(made.text())

@@ -7,6 +7,7 @@
     DIR/NAME.safetensors  the adapter           DIR/report.html       what a person looks at
     DIR/platform.json     what trained it       DIR/.busy             by which it is held, and known as a run's
     DIR/result.json       written last: its presence says that the run is finished
+    DIR/interference.json what adapters do to each other, where several are composed
 
 Files of other names may lie there too: they are left alone.
 """
@@ -28,6 +29,7 @@ from .plan import Plan
 from .recipe import Recipe
 
 PLAN, RESULT, EVALUATION, REPORT = "plan.json", "result.json", "evaluation.json", "report.html"
+TOGETHER = "interference.json"  # of what is composed
 _BUSY = ".busy"
 _UNKNOWN = "# This was run from a lock, with --frozen, whose recipe has changed since.\n"
 _MADE = ("metrics.jsonl", EVALUATION, REPORT, platforms.FILE)
@@ -37,13 +39,18 @@ _PATTERNS = ("checkpoint/state.safetensors", "checkpoint/previous.safetensors", 
 Say = Callable[[str], None]
 
 
-def refuse_foreign(recipe: Recipe | Thawed, plan: Plan, folder: Path) -> None:
-    """Raises `InputError` where a folder that is no run's holds what this run would replace."""
+def refuse_foreign(recipe: Recipe | Thawed | None, plan: Plan, folder: Path) -> None:
+    """Raises `InputError` where a folder that is no run's holds what this run would replace.
+
+    Without a recipe it is a lock of its own that it writes there as well.
+    """
     if (folder / _BUSY).exists() or _is_planned(folder) or digest_of_checkpoint(folder):
         return
-    wanted = _texts(recipe)
+    wanted = {} if recipe is None else _texts(recipe)
     strange = [path for path in _kept(folder) if path not in wanted or (folder / path).read_bytes() != wanted[path]]
     made = [PLAN, RESULT, *_MADE, "checkpoint", "images", f"{plan.name}.safetensors"]
+    made += [TOGETHER] if plan.composed.parents else []
+    made += [] if recipe is not None else [f"{plan.name}.lock"]
     strange += [Path(name) for name in made if (folder / name).exists()]
     if strange:
         hint = "move it away, or give this run a folder of its own with --out"
@@ -173,7 +180,7 @@ def clear(folder: Path, plan: Plan) -> None:
         # first what says that it is finished, then what it would go on from: killed in between, nothing half is left
         (folder / RESULT).unlink(missing_ok=True)
         made = [path for pattern in _PATTERNS for path in sorted(folder.glob(pattern))]
-        for path in (*made, *(folder / name for name in (*_MADE, f"{plan.name}.safetensors"))):
+        for path in (*made, *(folder / name for name in (*_MADE, TOGETHER, f"{plan.name}.safetensors"))):
             path.unlink(missing_ok=True)
     except OSError as error:
         message = f"{folder}: cannot be cleared: {words(error)}"

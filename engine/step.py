@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import adapter, conflict, devices, finite, flow, generators, looks, loss, replay, unbuilt, workload
+from . import adapter, conflict, devices, finite, flow, generators, looks, loss, replay, stage, unbuilt, workload
 from .augment import augment, may_mirror
 from .checkpoint import State
 from .errors import WorkError
 from .panel import Panel, Said
 from .plan import Plan, Row, Train
+from .stage import Stage
 from .streams import derived, stream
 
 
@@ -49,20 +50,25 @@ class Done:
     conflict: conflict.Conflict | None = None  # how the questions' gradients lie, where that was looked at
 
 
-def prepare(plan: Plan) -> Desk:
-    """Load the plan's models, encode its prompts, let the text encoders go, and inject a fresh adapter.
+def prepare(plan: Plan, begin: Mapping[str, Tensor] | None = None, on: Stage | None = None) -> Desk:
+    """Load the plan's models, encode its prompts, let the text encoders go, and inject an adapter: a fresh one, or the
+    one whose tensors are given to `begin` with. What `on` has is not loaded again.
 
     Raises `InputError`, before anything is loaded, for a plan that uses what is not built yet.
     """
     unbuilt.refuse(plan)
-    generator = generators.load(plan.generator)
-    prompts = list(dict.fromkeys(row.prompt for row in (*plan.train_rows, *plan.validate_rows)))
-    conditioning = generator.condition(prompts, [plan.generator.negative] * len(prompts))
-    generator.release_encoders()
+    generator = generators.load(plan.generator) if on is None else on.generator
+    prompts = stage.trained_on(plan)
+    conditioning = None if on is None else on.training
+    if conditioning is None:
+        conditioning = stage.encoded(generator, plan, prompts)
+        generator.release_encoders()
     return Desk(
         plan,
         generator,
-        adapter.inject(generator, plan.adapter, derived(plan.train.seed, "adapter")),
+        adapter.inject(generator, plan.adapter, derived(plan.train.seed, "adapter"))
+        if begin is None
+        else adapter.install(generator, begin, plan.adapter.alpha / plan.adapter.rank),
         Panel(plan, [who for who, _, _ in plan.train.stop.by]),
         conditioning,
         {prompt: place for place, prompt in enumerate(prompts)},
