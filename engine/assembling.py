@@ -12,11 +12,11 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import carrying, interference, run_folder
+from . import carrying, digests, files, headers, interference, made_for, run_folder
 from . import plan as plans
 from .errors import InputError, Place, Problem
 from .figures import Evaluation
@@ -52,7 +52,7 @@ class Texts:
 
     inputs: str  # of its lock
     recipe: str = ""
-    included: Mapping[str, str] | None = None  # the files that the recipe includes
+    included: Mapping[str, str] = field(default_factory=dict[str, str])  # the files that the recipe includes
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,10 @@ class Assembled:
 
     adapter: Path
     found: Evaluation
-    together: Interference
-    steps: int  # of polishing
+    together: Interference | None  # None of one that was trained
+    steps: int  # of training, or of polishing
     stopped: str  # composed, where there was none
+    before: float = 0.0  # seconds of these steps, in earlier sessions
 
 
 def factors(parts: Sequence[Part], family: str, rank: int) -> tuple[Adapter, Reduced | None]:
@@ -79,6 +80,17 @@ def factors(parts: Sequence[Part], family: str, rank: int) -> tuple[Adapter, Red
         return whole, None
     low = composing.reduced(whole, rank)
     return low.adapter, low
+
+
+def parts_of_runs(plan: Plan, runs: Sequence[run_folder.Trained]) -> list[Part]:
+    """The adapters of the plan's parents, in its order; `InputError` where one is for another generator."""
+    parts: list[Part] = []
+    for parent, one in zip(plan.composed.parents, runs, strict=True):
+        metadata = headers.of_adapter(one.path).metadata
+        made_for.refuse_another(one.path, metadata, plan.generator.model)
+        known = replace(parent, tensors_sha256=digests.tensors_sha256(one.path))
+        parts.append(Part(one.path, known, metadata, one.plan))
+    return parts
 
 
 def again(plan: Plan, adapters: Sequence[Path]) -> dict[str, Tensor]:
@@ -131,17 +143,19 @@ def assemble(
     from . import composing
     from .evaluate import evaluate
 
-    tensors, steps, stopped = composing.tensors(whole), 0, STOPPED
+    tensors, steps, stopped, before = composing.tensors(whole), 0, STOPPED, 0.0
     if plan.train.steps:
         together.leave()
         trained = _polished(plan, tensors, together, folder, listener, fast)
         tensors, steps, stopped = _tensors(trained.adapter), trained.steps, trained.stopped
+        before = trained.before
         together.enter()
         together.settle({part.parent.name: part.parent.weight for part in parts}, composing.factors(tensors))
     path = _saved(folder, plan, parts, tensors, together.stage.generator, texts, steps)
     met = _met(together, folder, listener)
     together.leave()
-    return Assembled(path, evaluate(plan, path, folder, listener.looked, on=together.stage), met, steps, stopped)
+    found = evaluate(plan, path, folder, listener.looked, on=together.stage)
+    return Assembled(path, found, met, steps, stopped, before)
 
 
 def _polished(
@@ -180,7 +194,7 @@ def _saved(
     """Write the adapter, with all that its parents carry."""
     from . import adapter as adapters
 
-    own = adapters.metadata(generator, plan, texts.inputs, texts.recipe, tensors, texts.included or {}, steps)
+    own = adapters.metadata(generator, plan, texts.inputs, texts.recipe, tensors, texts.included, steps)
     merged = ", ".join(f"{part.parent.name} × {part.parent.weight:g}" for part in parts)
     told = {name: text for name, text in own.items() if steps or not _TRAINED.match(name)}
     told |= {"modelspec.merged_from": merged, carrying.KEY: carrying.text([ancestor(part) for part in parts])}
@@ -199,8 +213,7 @@ def ancestor(part: Part) -> carrying.Ancestor:
 
 def keep_recipes(parts: Sequence[Part], folder: Path) -> None:
     """Write the recipes that the parts carry, below the folder, by the parts' names."""
-    from . import files
-
     for part in parts:
-        if recipe := part.metadata.get("control_recipes.recipe", ""):
-            files.write(folder / "included" / f"{part.parent.name}.yaml", recipe.encode())
+        path = folder / "included" / f"{part.parent.name}.yaml"
+        if (recipe := part.metadata.get("control_recipes.recipe", "")) and not path.exists():
+            files.write(path, recipe.encode())

@@ -39,11 +39,12 @@ from .assembling import Assembled, Part, Texts
 from .compositions import Composition, Reduction
 from .console import Talk
 from .errors import InputError, Place, Problem
+from .interference import Interference
 from .lock import Digests, Lock, Platform
 from .notes import percent
 from .plan import Composed, Model, Parent, Plan
 from .running import Listener
-from .values import LARGEST_SCALE, NAME, NAMED
+from .values import LARGEST_SCALE, NAME, NAMED, POLISH_STEPS
 
 if TYPE_CHECKING:
     from .composing import Adapter, Reduced
@@ -59,7 +60,7 @@ def compose(
     rank: int = 0,
     tune: Sequence[Plan] = (),
     polish: Sequence[Plan] = (),
-    steps: int = united.POLISH_STEPS,
+    steps: int = POLISH_STEPS,
     listener: Listener | None = None,
 ) -> Composition:
     """Compose adapter files into `out`/NAME.safetensors, evaluate it on their recipes' held-out prompts, and lock it.
@@ -72,7 +73,7 @@ def compose(
     generator than the first, `WorkError` where memory runs out or a number is not finite, KeyboardInterrupt after the
     step during which the person pressed Ctrl-C.
     """
-    started, told = time.monotonic(), listener or Talk(quiet=True)
+    started, told = time.monotonic(), Talk(quiet=True) if listener is None else listener
     folder = out or Path("runs", name)
     parts = parts_of(adapters, weights or (1.0,) * len(adapters), told)
     parts = _with_plans(_with_plans(parts, tune, "--tune"), polish, "--polish")
@@ -283,7 +284,7 @@ def _composition(
         and Reduction(low.lost, low.enough, tuple((one.module, one.lost, one.enough) for one in low.matrices)),
         steps=made.steps,
         measures=tuple((one.name, one.before, one.after) for one in made.found.measures),
-        together=made.together,
+        together=made.together or Interference((), (), (), (), ()),
         seconds=time.monotonic() - started,
     )
 

@@ -34,6 +34,7 @@ _TYPES = {
 _PATTERNS = {
     values.NAME: values.NAMED,
     values.PART: "must be a name, or a recipe's name and a name of its: letters, digits, `_` and `-`, no digit first",
+    values.DEEP: "must be a name, with the names of the recipes it is from and dots before it",
     values.LABEL: "must be a label: letters, digits, `_` and `-`",
     values.VARIABLE: "must be a variable's name: letters, digits and `_`, no digit first",
     values.ADDRESS: "must name a model: builtin:NAME, org/name@revision, ./folder or /folder",

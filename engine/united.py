@@ -15,10 +15,9 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .plan import Adapter, Ask, Composed, Critic, Plan, Row, Stop, Target, Train
+from .plan import Adapter, Ask, Composed, Critic, Plan, Replay, Row, Stop, Target, Train
 
 Parts = Sequence[tuple[str, Plan]]  # by the adapter's name
-POLISH_STEPS = 50  # where nobody says how many
 _KINDS = ("critics", "judges")
 
 
@@ -84,7 +83,7 @@ def _train(parts: Parts, polish: Polish | None) -> Train:
     first = learning[0].train
     off = replace(first, steps=0, stop=Stop((), 1), conflict=0, weights="fixed", optimize="adapter", ema=0.0)
     if polish is None:
-        return off
+        return replace(off, estimate="clean", backprop="random_step", replay=Replay())
     return replace(
         off,
         steps=polish.steps,

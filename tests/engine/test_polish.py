@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pico
 import pytest
 import ran
 from commandline import recipe
@@ -14,9 +15,8 @@ from control_recipes.engine import adapter, assembling, compose, extract, lock, 
 from control_recipes.engine.plan import Composed, Plan
 from control_recipes.engine.recipe import read
 from control_recipes.engine.resolve import resolve
-from test_compose import MADE, ONE, TWO, finished, here
+from paired import MADE, ONE, TWO
 
-__all__ = ["finished", "here"]  # fixtures
 WORDS = ("compose", str(ONE), str(TWO), "--weights", "1,0.8", "--polish", "one.yaml", "--polish", "two.yaml")
 POLISHED = Path("runs/bright/bright.safetensors")
 
@@ -32,7 +32,7 @@ class Impatient(ran.Heard):
         raise KeyboardInterrupt
 
 
-def test_it_begins_from_what_is_composed_and_verifies(here: Path, capsys: pytest.CaptureFixture[str]):
+def test_it_begins_from_what_is_composed_and_verifies(pair: Path, capsys: pytest.CaptureFixture[str]):
     assert recipe(*WORDS, "--steps", "2", "--name", "bright", "--json", "--quiet") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["steps"] == 2
@@ -53,7 +53,7 @@ def test_it_begins_from_what_is_composed_and_verifies(here: Path, capsys: pytest
     assert recipe("compose", str(POLISHED), str(ONE), "--name", "again", "--quiet") == 0
 
 
-def test_it_goes_on_where_it_was_left_with_the_same_bits(here: Path):
+def test_it_goes_on_where_it_was_left_with_the_same_bits(pair: Path):
     chosen = {"weights": [1, 0.8], "polish": plans(), "steps": 3}
     whole = compose.compose([ONE, TWO], "whole", listener=ran.Heard(), **chosen)
     with pytest.raises(KeyboardInterrupt):
@@ -72,7 +72,7 @@ def test_it_goes_on_where_it_was_left_with_the_same_bits(here: Path):
     assert other.steps == 1
 
 
-def test_the_factors_are_as_far_apart_as_they_were_trained(here: Path):
+def test_the_factors_are_as_far_apart_as_they_were_trained(pair: Path):
     made = united.united(
         "both",
         [(one.name, one) for one in plans()],
@@ -101,8 +101,6 @@ def test_each_adapter_is_trained_on_as_often_and_never_on_what_another_holds_out
 
 
 def plans_by_hand() -> Plan:
-    import pico
-
     return pico.plan_of(pico.generator(Path("flux")), Path("critic"))
 
 
@@ -113,12 +111,12 @@ def plans_by_hand() -> Plan:
         (*WORDS[:3], "--steps", "3", "--name", "a"),
     ],
 )
-def test_what_cannot_be_polished_is_refused(here: Path, words: tuple[str, ...]):
+def test_what_cannot_be_polished_is_refused(pair: Path, words: tuple[str, ...]):
     assert recipe(*words) == 2
     assert not Path("runs/a").exists()
 
 
-def test_a_folder_of_somebody_is_left_alone(here: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_folder_of_somebody_is_left_alone(pair: Path, capsys: pytest.CaptureFixture[str]):
     Path("mine").mkdir()
     Path("mine/report.html").write_text("mine", "utf-8")
     assert recipe("compose", str(ONE), "--name", "a", "--out", "mine") == 2
@@ -132,7 +130,7 @@ def test_a_folder_of_somebody_is_left_alone(here: Path, capsys: pytest.CaptureFi
     assert Path("mine/b.lock").read_text("utf-8") == "mine"
 
 
-def test_the_generator_is_loaded_once(here: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_generator_is_loaded_once(pair: Path, monkeypatch: pytest.MonkeyPatch):
     from control_recipes.engine import generators
 
     count, load = itertools.count(1), generators.load
