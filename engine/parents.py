@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import final
 
 from . import gallery, lock_places, united
 from . import lock as locks
@@ -21,6 +22,7 @@ from .plan import Composed, Expectation, Plan
 from .problems import Problems
 from .recipe import Recipe, read
 from .schema_composing import ComposingSchema
+from .values import MOST_FILES
 
 _DEEPEST = 16  # recipes that compose recipes that compose…
 _KEY = ("compose", "recipes")
@@ -39,20 +41,12 @@ class Parent:
     parents: tuple[Parent, ...]  # of one that composes itself
 
 
-def of(recipe: Recipe, problems: Problems) -> list[Parent]:
-    """The parents of a recipe in its order, those whose own recipes are right; what is wrong goes to `problems`."""
-    here = (recipe.folder / Path(recipe.file).name).resolve()
-    found = _of(recipe, problems, (here,), (recipe.file,))
-    _refuse_same_names(recipe, found, problems)
-    return found
-
-
 def there(recipe: Recipe) -> list[Parent]:
     """The parents of a recipe that composes; none of one that trains. Raises InputError where one is wrong."""
     if not isinstance(recipe.schema, ComposingSchema):
         return []
     problems = Problems(recipe.document)
-    found = of(recipe, problems)
+    found = _of(recipe, recipe.schema, problems)
     problems.raise_if_any()
     return found
 
@@ -62,8 +56,21 @@ def plan(recipe: Recipe, chosen: ComposingSchema, problems: Problems) -> Plan:
 
     Raises InputError with all of them where a parent is wrong.
     """
-    found = of(recipe, problems)
+    found = _of(recipe, chosen, problems)
     problems.raise_if_any()
+    return _composed(chosen, found, problems)
+
+
+def _of(recipe: Recipe, chosen: ComposingSchema, problems: Problems) -> list[Parent]:
+    """The parents of a recipe in its order, those whose own recipes are right; what is wrong goes to `problems`."""
+    here = (recipe.folder / Path(recipe.file).name).resolve()
+    found = _Reader().parents(recipe, chosen, problems, (here,), (recipe.file,))
+    _refuse_same_names(recipe, found, problems)
+    return found
+
+
+def _composed(chosen: ComposingSchema, found: Sequence[Parent], problems: Problems) -> Plan:
+    """The plan that comes of parents that are right."""
     parts = [(one.plan.name, _seen_from_here(one)) for one in found]
     _refuse_another_generator(found, problems)
     composed = Composed(
@@ -76,57 +83,77 @@ def plan(recipe: Recipe, chosen: ComposingSchema, problems: Problems) -> Plan:
     return _own(made, chosen, problems)
 
 
-def _of(recipe: Recipe, problems: Problems, chain: tuple[Path, ...], names: tuple[str, ...]) -> list[Parent]:
-    chosen = recipe.schema
-    assert isinstance(chosen, ComposingSchema)
-    found: list[Parent] = []
-    files: dict[Path, str] = {}
-    for written, weight in chosen.compose.recipes.items():
-        at = (*_KEY, written)
+@final
+class _Reader:
+    """Reads the recipes below one, each once."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, tuple[Recipe, Plan, tuple[Parent, ...]] | None] = {}
+
+    def parents(
+        self,
+        recipe: Recipe,
+        chosen: ComposingSchema,
+        problems: Problems,
+        chain: tuple[Path, ...],
+        names: tuple[str, ...],
+    ) -> list[Parent]:
+        """The parents of a recipe; `chain` and `names` are the files that compose each other down to it."""
+        found: list[Parent] = []
+        files: dict[Path, str] = {}
+        for written, weight in chosen.compose.recipes.items():
+            at = (*_KEY, written)
+            try:
+                file = inside(recipe.folder, written, recipe.allow_outside)
+            except Refused as error:
+                problems.add(at, error.message, gallery.copied(written, "") or error.hint, at_key=True)
+                continue
+            path = Path(recipe.file).parent / written
+            if file in chain:
+                circle = " → ".join((*names[chain.index(file) :], str(path)))
+                problems.add(at, f"composes itself: {circle}", "one of them must not", at_key=True)
+            elif file in files:
+                problems.add(at, f"is the same file as `{files[file]}`", "give one weight to it", at_key=True)
+            elif len(chain) > _DEEPEST:
+                problems.add(at, f"composes recipes more than {_DEEPEST} deep", at_key=True)
+            elif file not in self._read and len(self._read) == MOST_FILES:
+                problems.add(at, f"is one recipe too many: at most {MOST_FILES} may be composed", at_key=True)
+            else:
+                files[file] = written
+                if (read := self._once(file, path, recipe.allow_outside, problems, chain, names)) is not None:
+                    found.append(Parent(written, path, file, weight, *read))
+        return found
+
+    def _once(
+        self,
+        file: Path,
+        path: Path,
+        allow_outside: bool,
+        problems: Problems,
+        chain: tuple[Path, ...],
+        names: tuple[str, ...],
+    ) -> tuple[Recipe, Plan, tuple[Parent, ...]] | None:
+        """A parent with its plan and its own parents; None where it is wrong, which is told at its own places."""
+        from .resolve import resolve
+
+        if file in self._read:
+            return self._read[file]
+        self._read[file] = None
         try:
-            file = inside(recipe.folder, written, recipe.allow_outside)
-        except Refused as error:
-            problems.add(at, error.message, gallery.copied(written, "") or error.hint, at_key=True)
-            continue
-        path = Path(recipe.file).parent / written
-        if file in chain:
-            circle = " → ".join((*names[chain.index(file) :], str(path)))
-            problems.add(at, f"composes itself: {circle}", "one of them must not", at_key=True)
-        elif file in files:
-            problems.add(at, f"is the same file as `{files[file]}`", "give one weight to it", at_key=True)
-        elif len(chain) > _DEEPEST:
-            problems.add(at, f"composes recipes more than {_DEEPEST} deep", at_key=True)
-        elif (one := _read(written, path, file, weight, recipe, problems, chain, names)) is not None:
-            found.append(one)
-            files[file] = written
-    return found
-
-
-def _read(
-    written: str,
-    path: Path,
-    file: Path,
-    weight: float,
-    by: Recipe,
-    problems: Problems,
-    chain: tuple[Path, ...],
-    names: tuple[str, ...],
-) -> Parent | None:
-    """A parent with its own parents and its plan; None where it is wrong, which is told at its own places."""
-    from .resolve import resolve
-
-    try:
-        recipe = read(path, (), by.allow_outside)
-        inner = Problems(recipe.document)
-        own: list[Parent] = []
-        if isinstance(recipe.schema, ComposingSchema):
-            own = _of(recipe, inner, (*chain, file), (*names, str(path)))
-            inner.raise_if_any()
-        # as its own run has it: what the composing recipe's lock holds is what its parents' locks held
-        return Parent(written, path, file, weight, recipe, resolve(recipe, _locked(path)), tuple(own))
-    except InputError as error:
-        problems.known(error.problems)
-        return None
+            recipe = read(path, (), allow_outside)
+            if isinstance(recipe.schema, ComposingSchema):
+                inner = Problems(recipe.document)
+                own = self.parents(recipe, recipe.schema, inner, (*chain, file), (*names, str(path)))
+                inner.raise_if_any()
+                made = _composed(recipe.schema, own, inner)
+                inner.raise_if_any()
+                self._read[file] = recipe, made, tuple(own)
+            else:
+                # as its own run has it: what the composing recipe's lock holds is what its parents' locks held
+                self._read[file] = recipe, resolve(recipe, _locked(path)), ()
+        except InputError as error:
+            problems.known(error.problems)
+        return self._read[file]
 
 
 def _locked(path: Path) -> Mapping[str, str]:
@@ -142,7 +169,7 @@ def _refuse_same_names(recipe: Recipe, found: Sequence[Parent], problems: Proble
     taken = {recipe.schema.name: Path(recipe.file)}
     files = {recipe.schema.name: (recipe.folder / Path(recipe.file).name).resolve()}
     for one in found:
-        for each in _all(one):
+        for each in _all(one, set()):
             name = each.plan.name
             if files.setdefault(name, each.file) != each.file:
                 said = f"{each.path} is called `{name}`, as {taken[name]} is" if each is not one else ""
@@ -151,10 +178,12 @@ def _refuse_same_names(recipe: Recipe, found: Sequence[Parent], problems: Proble
             taken.setdefault(name, each.path)
 
 
-def _all(one: Parent) -> Iterator[Parent]:
-    yield one
-    for each in one.parents:
-        yield from _all(each)
+def _all(one: Parent, seen: set[Path]) -> Iterator[Parent]:
+    if one.file not in seen:
+        seen.add(one.file)
+        yield one
+        for each in one.parents:
+            yield from _all(each, seen)
 
 
 def _refuse_another_generator(found: Sequence[Parent], problems: Problems) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import control_recipes
 import pico
 import pytest
 import ran
@@ -111,6 +112,14 @@ def test_every_command_takes_it(here: Path, capsys: pytest.CaptureFixture[str]):
     paths = extract.write(extract.extract(Path(told["adapter"])), Path("out"))
     assert Path("out/both/two/two.yaml") in paths
     assert verify.verify(Path("runs/low/low.lock"), retrain=True).verified
+
+
+def test_from_python_nobody_need_listen(here: Path, capsys: pytest.CaptureFixture[str]):
+    made = control_recipes.compose([ONE, TWO], "python", weights=[1, 0.8])
+    assert made.tensors_sha256 == adapter.tensors_sha256(adapter.load(MADE)[0])
+    assert (made.steps, made.name) == (0, "python")
+    assert made.adapter.samefile("runs/python/python.safetensors")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_exact_at_one_alone_is_that_one(here: Path):
