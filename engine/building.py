@@ -43,6 +43,7 @@ def _adapter(job: Job, listener: Listener, fast: bool, built: dict[Path, Path]) 
                 job.recipe, job.plan, job.folder, job.target, listener, False, fast, job.name, job.path, parents=below
             )
             built[key] = job.folder / f"{job.plan.name}.safetensors"
+            listener.say(f"{job.plan.name}: ready, {built[key]}")
     return built[key]
 
 

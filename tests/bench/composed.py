@@ -32,6 +32,7 @@ from control_recipes.engine import (
     foreign,
     generators,
     jobs,
+    showing,
     training,
 )
 from control_recipes.engine.compose import compose
@@ -151,7 +152,9 @@ def joint(bench: Bench) -> Path:
     own["train"]["steps"] = sum(bench.plan(name).train.steps for name in bench.names)
     if any(bench.plan(name).adapter.targets == "all" for name in bench.names):
         own["adapter"]["targets"] = "all"
-    recipes = {f"{name}.yaml": 1.0 for name in bench.names}
+    for name in bench.names:  # with the overrides that hold for all
+        files.write(Path(f"{name}.joint.yaml"), showing.text(read(Path(f"{name}.yaml"), bench.sets)).encode())
+    recipes = {f"{name}.joint.yaml": 1.0 for name in bench.names}
     schemas = [read(Path(f"{name}.yaml"), bench.sets).schema for name in bench.names]
     inherited = {key for one in schemas for key in ("stay", "expect") if getattr(one, key)}
     # `~` takes away what is inherited: what each of them was to reach alone is not expected here

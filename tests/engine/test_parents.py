@@ -143,6 +143,9 @@ def test_what_is_wrong_is_told_at_its_place(folder: Path):
     assert "is empty" in problems("compose: {}\n")[0]
     assert "names `low.yaml` twice" in problems("compose: [low.yaml, low.yaml]\n")[0]
     assert "has `rank`, but no `recipes`" in problems("compose: {low.yaml: 1, rank: 3}\n")[0]
+    (found,) = problems("compose: [low.yaml]\nrank: 3\n")
+    assert "unknown key `rank`" in found
+    assert "did you mean `compose.rank`?" in found
     assert "unknown key `ranks`" in problems("compose: {recipes: {low.yaml: 1}, ranks: 3}\n")[0]
     (found,) = problems("compose: [low.yaml]\ngoal: {measure: low.horizn}\n")
     assert found.startswith("both.yaml:4:17: goal.measure: there is no measure `low.horizn`; did you mean") or (
