@@ -27,6 +27,7 @@ import torch
 from control_recipes.engine import (
     adapter,
     building,
+    console,
     evaluate,
     files,
     foreign,
@@ -37,6 +38,7 @@ from control_recipes.engine import (
 )
 from control_recipes.engine.compose import compose
 from control_recipes.engine.console import Talk
+from control_recipes.engine.errors import ControlError
 from control_recipes.engine.gallery import Source
 from control_recipes.engine.plan import Plan
 from control_recipes.engine.recipe import read
@@ -301,4 +303,8 @@ def main(words: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except ControlError as error:
+        console.show(error)
+        sys.exit(error.exit_status)
