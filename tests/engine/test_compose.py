@@ -162,7 +162,7 @@ def before(folder: Path) -> list[Path]:
         ({"weights": [1.0]}, "1 weights for 2 adapters"),
         ({"weights": [1.0, float("nan")]}, "must be numbers from"),
         ({"weights": [0.0, 0.0]}, "every weight is 0"),
-        ({"name": "no name"}, "must be letters"),
+        ({"name": "no name"}, "must be a name"),
         ({"name": "one"}, "holds the run of a recipe"),
     ],
 )
