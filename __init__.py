@@ -6,6 +6,7 @@
     evaluation = evaluate(plan, trained.adapter, Path("runs/horizon_low"))
 
     found = verify(Path("horizon_low.yaml"))    # against the lock that `recipe run` wrote
+    made = compose([trained.adapter, other], "low_warm", weights=[1, 0.8])    # several adapters as one
 
 Importing this package imports nothing else: each name is looked up when it is first used, and `read` and `resolve`
 never import torch.
@@ -18,16 +19,24 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .engine import errors
+    from .engine.compose import compose
     from .engine.evaluate import evaluate
     from .engine.recipe import read
     from .engine.resolve import resolve
     from .engine.training import train
     from .engine.verify import verify
 
-__all__ = ["errors", "evaluate", "read", "resolve", "train", "verify"]
+__all__ = ["compose", "errors", "evaluate", "read", "resolve", "train", "verify"]
 __version__ = "0.1.0"
 
-_HOMES = {"read": "recipe", "resolve": "resolve", "train": "training", "evaluate": "evaluate", "verify": "verify"}
+_HOMES = {
+    "read": "recipe",
+    "resolve": "resolve",
+    "train": "training",
+    "evaluate": "evaluate",
+    "compose": "compose",
+    "verify": "verify",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -176,7 +176,7 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Train, evaluate, lock and report."""
-    from .engine import capacity, console, jobs, paths, running, unbuilt
+    from .engine import building, capacity, console, jobs, paths, running, unbuilt
 
     if out is not None and len(files) > 1:
         raise typer.BadParameter("one folder holds one run: give one FILE with --out")
@@ -186,19 +186,25 @@ def run(
     with console.Talk(quiet) as talk:
         sources = [_find(file, talk.say) for file in files]
         reader = _reader(allow_outside)
-        todo = [jobs.job(source, out, sets or (), mode, reader, allow_outside, talk.say) for source in sources]
-        for job in todo:
+
+        def planned(source: "Source") -> jobs.Job:
+            return jobs.job(source, out, sets or (), mode, reader, allow_outside, talk.say)
+
+        todo = [planned(source) for source in sources]
+        for job in jobs.everything(todo):
             unbuilt.refuse(job.plan, job.recipe.document)
             capacity.refuse_missing(job.plan, job.recipe.document)
             paths.refuse_unwritable(job.folder / f"{job.plan.name}.safetensors")
         if locked:
-            jobs.refuse_stale(todo)
+            jobs.refuse_stale(jobs.everything(todo))
         met = True
-        for job in todo:
+        for source, job in zip(sources, todo, strict=True):
             try:
-                result = running.run(
-                    job.recipe, job.plan, job.folder, job.target, talk, again, fast, job.name, beside=job.path
-                )
+                if upgrade and job.parents:  # whose locks say from now on what is composed
+                    for one in jobs.everything(job.parents):
+                        building.build(one, talk, fast=fast)
+                    job = planned(source)
+                result = building.build(job, talk, again, fast)
             except KeyboardInterrupt as stop:
                 talk.say(f"{job.plan.name}: stopped; {running.same_command(again)} goes on from {job.folder}")
                 raise typer.Exit(interrupt.status(stop)) from stop
@@ -232,7 +238,10 @@ def check(
             plan = resolve(_read(source, sets, allow_outside), jobs.revisions(source))
             if not (quiet or as_json):
                 rows, questions = len(plan.train_rows), len(plan.questions)
-                print(f"{file}: ok ({counted(rows, 'prompt')} to train on, {counted(questions, 'question')})")
+                what = f"{counted(rows, 'prompt')} to train on"
+                if plan.composed.parents:
+                    what = f"composes {counted(len(plan.composed.parents), 'adapter')}"
+                print(f"{file}: ok ({what}, {counted(questions, 'question')})")
         except InputError as error:
             if debug:
                 raise
@@ -289,6 +298,8 @@ def plan(
     recipe = _read(source, sets, allow_outside)
     resolved = resolve(recipe, jobs.revisions(source))
     capacity.refuse_missing(resolved, recipe.document)
+    if measure and not resolved.train.steps:
+        raise typer.BadParameter("--measure takes steps of training, and this recipe only composes adapters")
     seen = planning.outlook(resolved)
     measured = None
     if measure:
@@ -436,6 +447,11 @@ def compose(
         list[str] | None,
         typer.Option("--tune", metavar="FILE", help="Find weights by this recipe; may be repeated."),
     ] = None,
+    polish: Annotated[
+        list[str] | None,
+        typer.Option("--polish", metavar="FILE", help="Train on this recipe's questions from there; may be repeated."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", metavar="N", min=1, help="Of --polish; default: 50.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Its folder; default: runs/N.")] = None,
     allow_outside: Outside = False,
     as_json: Json = False,
@@ -443,15 +459,38 @@ def compose(
     debug: Debug = False,
 ) -> None:
     """Put several adapters into one."""
-    from .engine import console, jobs
+    from .engine import console, jobs, values
     from .engine.compose import compose as put_together
     from .engine.resolve import resolve
 
     numbers = _weights(weights)
+    if steps is not None and not polish:
+        raise typer.BadParameter("--steps is of --polish: give the recipes to polish by")
     with console.Talk(quiet) as talk:
-        sources = [_find(file, talk.say) for file in tune or ()]
-        wanted = [resolve(_read(source, None, allow_outside), jobs.revisions(source)) for source in sources]
-        made = put_together(adapters, name, out, weights=numbers, rank=rank, tune=wanted, listener=talk)
+        plans = [
+            [
+                resolve(_read(source, None, allow_outside), jobs.revisions(source))
+                for source in [_find(file, talk.say) for file in files or ()]
+            ]
+            for files in (tune, polish)
+        ]
+        try:
+            made = put_together(
+                adapters,
+                name,
+                out,
+                weights=numbers,
+                rank=rank,
+                tune=plans[0],
+                polish=plans[1],
+                steps=steps or values.POLISH_STEPS,
+                listener=talk,
+            )
+        except KeyboardInterrupt as stop:
+            if not polish:
+                raise
+            talk.say(f"{name}: stopped; the same command goes on where polishing was left")
+            raise typer.Exit(interrupt.status(stop)) from stop
         if as_json:
             print(made.json())
         talk.say(made.text())

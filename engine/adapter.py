@@ -35,7 +35,6 @@ class Lora:
     backbone: nn.Module
     prefix: str
     layers: Mapping[str, Any]
-    alpha: float
 
     def scale(self, value: float) -> None:
         """Apply the adapter at `value`: 1 as trained, 0 bitwise the bare backbone. Holds until it is set again."""
@@ -66,7 +65,8 @@ def inject(generator: Generator, chosen: plan.Adapter, seed: int) -> Lora:
         for name, module in generator.backbone.named_modules()
         if isinstance(module, nn.Linear) and name.endswith(suffixes)
     ]
-    lora = _inject(generator, dict.fromkeys(sorted(names), chosen.rank), chosen.alpha)
+    names.sort()
+    lora = _inject(generator, dict.fromkeys(names, chosen.rank), dict.fromkeys(names, chosen.alpha))
     stream = torch.Generator("cpu").manual_seed(seed)
     for name, weight in lora.weights().items():
         if name.endswith(".lora_A"):
@@ -77,9 +77,10 @@ def inject(generator: Generator, chosen: plan.Adapter, seed: int) -> Lora:
     return lora
 
 
-def install(generator: Generator, tensors: Mapping[str, Tensor]) -> Lora:
+def install(generator: Generator, tensors: Mapping[str, Tensor], factor: float = 1.0) -> Lora:
     """Add a saved adapter at scale 1; ranks are read from the tensors, alpha = rank because the factors are folded.
 
+    To train it further, `factor` is the alpha / rank that is taken out of B again: the product stays what it is.
     Raises `InputError` for a tensor that fits no linear layer of the backbone: nothing is left out silently.
     """
     if not tensors or headers.LATENTS in tensors:
@@ -102,21 +103,23 @@ def install(generator: Generator, tensors: Mapping[str, Tensor]) -> Lora:
         if down.shape != (up.shape[1], part.in_features) or up.shape[0] != part.out_features:
             shapes = f"{list(down.shape)} and {list(up.shape)}"
             raise InputError([Problem(Place("adapter"), f"{head}{name}", f"has the wrong shape, found {shapes}")])
-    lora = _inject(generator, {name: len(downs[name]) for name in sorted(downs)}, 0.0)
+    ranks = {name: len(downs[name]) for name in sorted(downs)}
+    lora = _inject(generator, ranks, {name: factor * rank for name, rank in ranks.items()})
     for name, weight in lora.weights().items():
-        weight.data.copy_(factors[name])
+        weight.data.copy_(factors[name] if name.endswith(".lora_A") or factor == 1 else factors[name] / factor)
     return lora
 
 
-def _inject(generator: Generator, ranks: Mapping[str, int], alpha: float) -> Lora:
-    """Let peft put its layers in place, weights not yet meant; alpha 0 stands for alpha = rank everywhere."""
+def _inject(generator: Generator, ranks: Mapping[str, int], alphas: Mapping[str, float]) -> Lora:
+    """Let peft put its layers in place, weights not yet meant."""
     from peft import LoraConfig, inject_adapter_in_model  # pyright: ignore[reportUnknownVariableType]
 
     if not ranks:
         raise ValueError("an adapter needs at least one layer")
     patterns = {re.escape(name): rank for name, rank in ranks.items()}
+    scaled = {re.escape(name): alpha for name, alpha in alphas.items()}
     config: Any = LoraConfig(
-        r=1, lora_alpha=1, rank_pattern=patterns, alpha_pattern={key: alpha or rank for key, rank in patterns.items()},
+        r=1, lora_alpha=1, rank_pattern=patterns, alpha_pattern=scaled,
         target_modules=list(ranks), init_lora_weights=False, lora_dropout=0.0, bias="none",
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):  # peft's layers draw weights, which we overwrite, from the global state
@@ -126,7 +129,7 @@ def _inject(generator: Generator, ranks: Mapping[str, int], alpha: float) -> Lor
         for factor in (layer.lora_A[NAME], layer.lora_B[NAME]):
             factor.to(devices.precise(layer.base_layer.weight.dtype))
             factor.requires_grad_(True)
-    return Lora(generator.backbone, generator.lora_prefix, layers, alpha)
+    return Lora(generator.backbone, generator.lora_prefix, layers)
 
 
 def eject(lora: Lora) -> None:

@@ -5,21 +5,20 @@
     DIR/plan.json         what it is            DIR/report.html       what a person looks at
     DIR/included/         the recipes of the adapters that it is made of
 
-The same adapters and weights give the same file, bit for bit. `composing.py` has the mathematics.
+The same adapters, weights and recipes to polish by give the same file, bit for bit.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import (
-    carrying,
+    assembling,
     digests,
     files,
     frozen,
@@ -30,41 +29,26 @@ from . import (
     models,
     outcomes,
     platforms,
+    run_folder,
     united,
 )
 from . import inputs as gathering
 from . import lock as locks
 from . import plan as plans
+from .assembling import Assembled, Part, Texts
 from .compositions import Composition, Reduction
+from .console import Talk
 from .errors import InputError, Place, Problem
-from .figures import Evaluation
 from .interference import Interference
-from .lock import Lock
+from .lock import Digests, Lock, Platform
 from .notes import percent
 from .plan import Composed, Model, Parent, Plan
-from .run_folder import held, read_plan
 from .running import Listener
-from .values import LARGEST_SCALE, NAME
+from .values import LARGEST_SCALE, NAME, NAMED, POLISH_STEPS
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from .composing import Adapter, Reduced
-    from .generators import Generator
     from .meeting import Meeting
-
-STOPPED = "composed"  # why no step was trained
-_TRAINED = re.compile(r"ss_(?!v2|output_name|network_|base_model|sd_model|guidance|resolution)")
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One adapter that is to be composed."""
-
-    path: Path
-    parent: Parent
-    metadata: Mapping[str, str]
-    plan: Plan | None  # that trained it, found on this machine; None for another tool's
 
 
 def compose(
@@ -75,60 +59,96 @@ def compose(
     weights: Sequence[float] = (),
     rank: int = 0,
     tune: Sequence[Plan] = (),
-    listener: Listener,
+    polish: Sequence[Plan] = (),
+    steps: int = POLISH_STEPS,
+    listener: Listener | None = None,
 ) -> Composition:
     """Compose adapter files into `out`/NAME.safetensors, evaluate it on their recipes' held-out prompts, and lock it.
 
     `out` is runs/NAME where it is left out, weights are 1 each; with a `rank` above 0 the factors are reduced to it.
     With plans of some of the adapters' recipes to `tune` by, better weights are looked for, from those that are given,
-    on these plans' validation prompts.
+    on these plans' validation prompts. With plans to `polish` by, `steps` of joint training on their questions follow,
+    which go on where they were left.
     Raises `InputError`, with nothing written, where an adapter cannot be read to its last tensor or is made for another
-    generator than the first, `WorkError` where memory runs out.
+    generator than the first, `WorkError` where memory runs out or a number is not finite, KeyboardInterrupt after the
+    step during which the person pressed Ctrl-C.
     """
-    started = time.monotonic()
+    started, told = time.monotonic(), Talk(quiet=True) if listener is None else listener
     folder = out or Path("runs", name)
-    parts = _with_plans(parts_of(adapters, weights or (1.0,) * len(adapters), listener), tune)
+    parts = parts_of(adapters, weights or (1.0,) * len(adapters), told)
+    parts = _with_plans(_with_plans(parts, tune, "--tune"), polish, "--polish")
+    _refuse_unmeasured(tune)
     _refuse_name(name, folder)
     known = [(part.parent.name, part.plan) for part in parts if part.plan is not None]
-    whole, low = factors(parts, known[0][1].generator.model.family, rank)
-    plan = _united(name, known, parts, whole, rank)
-    _tell_differences(known, listener)
-    meeting = _meeting(plan, parts, whole)  # which refuses what does not fit the generator, before anything is written
+    chosen = _polish(parts, polish, steps, told)
+    whole, low = assembling.factors(parts, known[0][1].generator.model.family, rank)
+    plan = _united(name, known, parts, whole, rank, chosen)
+    run_folder.refuse_foreign(None, plan, folder)
+    tell_differences(known, told)
+    # which refuses what does not fit the generator, before anything is written
+    together = assembling.meeting(plan, parts, whole)
     if tune:
-        parts = _tuned(meeting, parts, {one.name for one in tune}, listener)
-        whole, low = factors(parts, plan.generator.model.family, rank)
-        plan = _united(name, known, parts, whole, rank)
-        meeting.settle({part.parent.name: part.parent.weight for part in parts}, whole)
-    with held(folder):
-        _clear(folder)
-        path = _saved(folder, plan, parts, whole, meeting.generator)
-        found = _met(meeting, folder, listener)
-        del meeting  # the generator is loaded anew to evaluate: two of them would not fit
-        return _looked_at(folder, path, plan, parts, low, found, listener, started)
+        parts = _tuned(together, parts, {one.name for one in tune}, told)
+        whole, low = assembling.factors(parts, plan.generator.model.family, rank)
+        plan = _united(name, known, parts, whole, rank, chosen)
+        together.settle({part.parent.name: part.parent.weight for part in parts}, whole)
+    with run_folder.held(folder):
+        assembling.clear(folder, plan)
+        files.write(folder / run_folder.PLAN, run_folder.dumped(plan))
+        assembling.keep_recipes(parts, folder)
+        lock = folder / f"{name}.lock"
+        place = _begun(folder, plan, lock, told)
+        # paths are of the lock: where its parents lie is nothing that an adapter is made of
+        texts = Texts(locks.text_of(locks.inputs(plan, hub=gathering.hub(plan, None))))
+        made = assembling.assemble(plan, parts, whole, together, folder, texts, told)
+        _lock(lock, plan, parts, made, place, told)
+        return _composition(folder, lock, plan, low, made, started)
 
 
-def _united(name: str, known: united.Parts, parts: Sequence[Part], whole: Adapter, rank: int) -> Plan:
+def _united(
+    name: str,
+    known: united.Parts,
+    parts: Sequence[Part],
+    whole: Adapter,
+    rank: int,
+    polish: united.Polish | None,
+) -> Plan:
     """The plan of what is composed."""
     longest = max(len(down) for down, _ in whole.values())
-    targets = "all" if any(plan.adapter.targets == "all" for _, plan in known) else "attention"
     composed = Composed(tuple(part.parent for part in parts), rank)
-    return united.united(name, known, plans.Adapter(longest, float(longest), targets), composed)
+    return united.united(name, known, composed, longest, polish)
 
 
-def _with_plans(parts: Sequence[Part], tune: Sequence[Plan]) -> list[Part]:
+def _with_plans(parts: Sequence[Part], given: Sequence[Plan], option: str) -> list[Part]:
     """The adapters, those plans in the place of what they carry; `InputError` for one that is no adapter's of them."""
     recipes = {part.plan.name: part for part in parts if part.plan is not None}
-    for plan in tune:
+    for plan in given:
         if plan.name not in recipes:
             hint = f"give the recipe of an adapter: {', '.join(recipes)}"
-            raise InputError([Problem(Place("--tune"), "", f"none of the adapters is of {plan.name}", hint)])
+            raise InputError([Problem(Place(option), "", f"none of the adapters is of {plan.name}", hint)])
         part = recipes[plan.name]
         made_for.refuse_another(part.path, part.metadata, plan.generator.model)
+    named = {plan.name: plan for plan in given}
+    return [replace(part, plan=named.get(part.plan.name, part.plan)) if part.plan else part for part in parts]
+
+
+def _refuse_unmeasured(tune: Sequence[Plan]) -> None:
+    for plan in tune:
         if not list(interference.controls(plan.name, plan)):
             hint = "weights are looked for by what pixels say: give the recipe a measure, and a goal"
             raise InputError([Problem(Place("--tune"), "", f"{plan.name} measures nothing", hint)])
-    given = {plan.name: plan for plan in tune}
-    return [replace(part, plan=given.get(part.plan.name, part.plan)) if part.plan else part for part in parts]
+
+
+def _polish(parts: Sequence[Part], given: Sequence[Plan], steps: int, listener: Listener) -> united.Polish | None:
+    """How the adapters are polished by these plans; those without are told."""
+    if not given:
+        return None
+    names = {plan.name for plan in given}
+    taught = tuple(part.parent.name for part in parts if part.plan is not None and part.plan.name in names)
+    for part in parts:
+        if part.parent.name not in taught:
+            listener.say(f"{part.parent.name}: polished by no recipe of its own, so nothing holds on to what it does")
+    return united.Polish(taught, steps)
 
 
 def _tuned(meeting: Meeting, parts: Sequence[Part], tune: set[str], listener: Listener) -> list[Part]:
@@ -144,15 +164,6 @@ def _tuned(meeting: Meeting, parts: Sequence[Part], tune: set[str], listener: Li
     found = ", ".join(f"{name} {weight:g}" for name, weight in weights.items())
     listener.say(f"tuned: {found}; the worst control holds in {percent(before)} before, {percent(after)} now")
     return [replace(part, parent=replace(part.parent, weight=weights[part.parent.name])) for part in parts]
-
-
-def again(plan: Plan, adapters: Sequence[Path]) -> dict[str, Tensor]:
-    """The tensors of a composed adapter, from the files of its plan's parents in their order."""
-    from . import composing
-
-    parents = plan.composed.parents
-    parts = [Part(path, parent, {}, None) for path, parent in zip(adapters, parents, strict=True)]
-    return composing.tensors(factors(parts, plan.generator.model.family, plan.composed.rank)[0])
 
 
 # --- what is composed ---
@@ -217,14 +228,15 @@ def _free(name: str, taken: Sequence[str]) -> str:
 
 def _refuse_name(name: str, folder: Path) -> None:
     if not re.fullmatch(NAME, name):
-        message = f"must be letters, digits, _ and -, beginning with a letter or _, found {name!r}"
-        raise InputError([Problem(Place("--name"), "", message)])
-    if (folder / "plan.json").exists() and not read_plan(folder).composed.parents:
+        raise InputError([Problem(Place("--name"), "", f"{NAMED}, found {name!r}")])
+    if (folder / run_folder.PLAN).exists() and (
+        (folder / "recipe.yaml").exists() or not run_folder.read_plan(folder).composed.parents
+    ):
         hint = "give another folder with --out, or another --name"
         raise InputError([Problem(Place(str(folder)), "", "holds the run of a recipe", hint)])
 
 
-def _tell_differences(known: Sequence[tuple[str, Plan]], listener: Listener) -> None:
+def tell_differences(known: Sequence[tuple[str, Plan]], listener: Listener) -> None:
     """Say where adapters were trained to be used otherwise: the first one's settings hold."""
     name, first = known[0]
     for other, plan in known[1:]:
@@ -237,127 +249,51 @@ def _tell_differences(known: Sequence[tuple[str, Plan]], listener: Listener) -> 
 # --- what comes of it ---
 
 
-def factors(parts: Sequence[Part], family: str, rank: int) -> tuple[Adapter, Reduced | None]:
-    """The factors of the adapters as one, of that rank unless it is 0; `InputError` where they cannot be one."""
-    from . import composing, foreign
+def _begun(folder: Path, plan: Plan, lock: Path, listener: Listener) -> Platform:
+    """On what it is made; polishing may have begun on another platform."""
+    with platforms.deterministic(plan):
+        if plan.train.steps:
+            return locking.begin(plan, folder, run_folder.done(folder), lock, _there(lock), False, listener.say)
+        return platforms.here(plan)
 
-    read = [foreign.read(part.path, family)[0] for part in parts]
+
+def _there(lock: Path) -> Lock | None:
     try:
-        whole = composing.exact(read, [part.parent.weight for part in parts])
-    except ValueError as error:
-        raise InputError([Problem(Place("adapters"), "", str(error))]) from error
-    if not rank:
-        return whole, None
-    low = composing.reduced(whole, rank)
-    return low.adapter, low
+        return locks.there(lock)
+    except InputError:
+        return None  # it is written anew anyway
 
 
-def _meeting(plan: Plan, parts: Sequence[Part], whole: Adapter) -> Meeting:
-    """The adapters on their generator; `InputError` where one does not fit it."""
-    from . import foreign, meeting
-
-    family = plan.generator.model.family
-    members = [
-        meeting.Member(
-            part.parent.name,
-            part.parent.weight,
-            foreign.read(part.path, family)[0],
-            tuple(interference.controls(part.parent.name, part.plan, _ancestor(part).parents)) if part.plan else (),
-        )
-        for part in parts
-    ]
-    return meeting.Meeting(plan, members, whole)
-
-
-def _met(meeting: Meeting, folder: Path, listener: Listener) -> Interference:
-    from .meeting import meet
-
-    found = meet(meeting, folder, listener.looked)
-    interference.write(found, folder)
-    for fight in found.fights:
-        listener.say(f"warning: {fight.text()}")
-    return found
-
-
-def _clear(folder: Path) -> None:
-    for name in ("images", "included"):
-        if (folder / name).is_dir():
-            shutil.rmtree(folder / name)
-
-
-def _saved(folder: Path, plan: Plan, parts: Sequence[Part], whole: Adapter, generator: Generator) -> Path:
-    """Write the adapter, with all that its parents carry."""
-    from . import adapter as adapters
-    from . import composing
-
-    tensors = composing.tensors(whole)
-    # paths are of the lock: where its parents lie is nothing that an adapter is made of
-    inputs = locks.text_of(locks.inputs(plan, hub=gathering.hub(plan, None)))
-    own = adapters.metadata(generator, plan, inputs, "", tensors)
-    merged = ", ".join(f"{part.parent.name} × {part.parent.weight:g}" for part in parts)
-    told = {name: text for name, text in own.items() if not _TRAINED.match(name)}
-    told |= {"modelspec.merged_from": merged, carrying.KEY: carrying.text([_ancestor(part) for part in parts])}
-    path = folder / f"{plan.name}.safetensors"
-    adapters.save(path, tensors, adapters.fitted(told))
-    return path
-
-
-def _ancestor(part: Part) -> carrying.Ancestor:
-    try:
-        return carrying.ancestor(part.parent, part.metadata)
-    except (ValueError, RecursionError) as error:
-        raise InputError([Problem(Place(str(part.path)), "", "does not say well what it was made from")]) from error
-
-
-def _looked_at(
-    folder: Path,
-    path: Path,
-    plan: Plan,
-    parts: Sequence[Part],
-    low: Reduced | None,
-    together: Interference,
-    listener: Listener,
-    started: float,
+def _composition(
+    folder: Path, lock: Path, plan: Plan, low: Reduced | None, made: Assembled, started: float
 ) -> Composition:
-    """Evaluate what was composed, lock it and report on it."""
-    from .evaluate import evaluate
+    """Report on what was composed."""
     from .report import report
 
-    files.write(folder / "plan.json", f"{plans.dump(plan)}\n".encode())
-    for part in parts:
-        if recipe := part.metadata.get("control_recipes.recipe", ""):
-            files.write(folder / "included" / f"{part.parent.name}.yaml", recipe.encode())
-    found = evaluate(plan, path, folder, listener.looked)
-    lock = folder / f"{plan.name}.lock"
-    _lock(lock, path, plan, parts, found, listener)
     page = report(folder, plan, lock)
     return Composition(
         name=plan.name,
         digest=plans.digest(plan),
-        adapter=path.resolve(),
-        tensors_sha256=found.tensors_sha256,
+        adapter=made.adapter.resolve(),
+        tensors_sha256=made.found.tensors_sha256,
         lock=lock.resolve(),
         report=page.resolve(),
         parents=plan.composed.parents,
         rank=plan.adapter.rank,
         reduction=low
         and Reduction(low.lost, low.enough, tuple((one.module, one.lost, one.enough) for one in low.matrices)),
-        measures=tuple((one.name, one.before, one.after) for one in found.measures),
-        together=together,
+        steps=made.steps,
+        measures=tuple((one.name, one.before, one.after) for one in made.found.measures),
+        together=made.together or Interference((), (), (), (), ()),
         seconds=time.monotonic() - started,
     )
 
 
-def _lock(path: Path, adapter: Path, plan: Plan, parts: Sequence[Part], found: Evaluation, listener: Listener) -> None:
-    named = tuple(sorted((str(part.path), models.sha256(part.path)) for part in parts))
-    try:
-        old = locks.there(path)
-    except InputError:
-        old = None  # it is written anew anyway
+def _lock(path: Path, plan: Plan, parts: Sequence[Part], made: Assembled, place: Platform, listener: Listener) -> None:
+    named: Digests = tuple(sorted((str(part.path), models.sha256(part.path)) for part in parts))
     inputs = locks.inputs(plan, files=named, hub=gathering.hub(plan, None))
-    with platforms.deterministic(plan):
-        place = platforms.here(plan)
-    made = found.tensors_sha256, 0, STOPPED
-    new = Lock(inputs, place, outcomes.outcome(adapter, made, found, adapter.parent, path))
+    told = made.found.tensors_sha256, made.steps, made.stopped
+    old = _there(path)
+    new = Lock(inputs, place, outcomes.outcome(made.adapter, told, made.found, made.adapter.parent, path))
     locks.write(new, path)
     locking.tell_outcome(new, path, old, listener.say)

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from .counting import counted
 from .interference import Interference
 from .notes import percent
 from .plan import Parent
@@ -33,6 +34,7 @@ class Composition:
     parents: tuple[Parent, ...]
     rank: int  # the largest of its matrices
     reduction: Reduction | None  # None where factors lie side by side, exactly
+    steps: int  # of polishing; 0: none
     measures: tuple[tuple[str, float, float], ...]  # name, bare, composed
     together: Interference  # what the adapters do to each other
     seconds: float
@@ -53,6 +55,7 @@ class Composition:
                 "enough": low.enough,
                 "matrices": {module: {"lost": lost, "enough": enough} for module, lost, enough in low.matrices},
             },
+            "steps": self.steps,
             "measures": {name: {"before": before, "after": after} for name, before, after in self.measures},
             **self.together.data(),
             "seconds": self.seconds,
@@ -79,6 +82,7 @@ class Composition:
             worst = max(self.reduction.matrices, key=lambda one: one[1])
             lost = f"{percent(self.reduction.lost)} of the energy lost, {percent(worst[1])} in {worst[0]}"
             lines.append(f"  {lost}; rank {self.reduction.enough} would keep 99 %")
+        lines += [f"  polished: {counted(self.steps, 'step')}"] if self.steps else []
         lines += self._matrix()
         lines += [f"  {name:<24} {percent(was):>7} → {percent(now):>7}" for name, was, now in self.measures]
         return "\n".join([*lines, f"  report: {self.report}", f"  lock: {self.lock}"])

@@ -75,7 +75,8 @@ def estimate(plan: Plan, device: Device) -> Estimate:
     look = _stage("look", plan, costs, device, min(workload.at_once(plan), glanced), keeps=False)
     evaluation = _stage("evaluate", plan, costs, device, min(workload.at_once(plan), pairs), keeps=False)
     evaluation = dataclasses.replace(evaluation, total=evaluation.total + _left_over(plan, costs, device))
-    stages = (_encode(plan, costs, device), train, look, evaluation)
+    # what is composed alone trains nothing
+    stages = (_encode(plan, costs, device), *((train, look) if plan.train.steps else ()), evaluation)
     step, whole = _seconds(plan, costs, device)
     return Estimate(stages, max(stage.total for stage in stages), step, whole)
 
@@ -251,7 +252,7 @@ def _seconds(plan: Plan, costs: _Costs, device: Device) -> tuple[tuple[float, fl
             _operations(plan, costs, part) / rate + _passes(plan, part) * floor
             for part in (work.training, work.looks, work.evaluation)
         ]
-        found.append((parts[0] / plan.train.steps, sum(parts)))
+        found.append((parts[0] / max(1, plan.train.steps), sum(parts)))
     (least_step, least), (most_step, most) = found
     return (least_step, most_step), (least + STARTED_SECONDS[0], most + STARTED_SECONDS[1])
 

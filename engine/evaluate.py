@@ -22,6 +22,7 @@ from .errors import WorkError
 from .painting import Pair
 from .panel import Panel
 from .plan import Expectation, Plan, Row, digest
+from .stage import Stage
 
 _MISSES = 4  # prompts shown because the goal is missed there
 
@@ -59,25 +60,29 @@ def evaluate(
     folder: Path | None = None,
     listen: Listen = lambda progress: None,
     scale: float = 1.0,
+    on: Stage | None = None,
 ) -> figures.Evaluation:
     """Evaluate an adapter file on the plan's test rows, at `scale` against the bare generator (scale 0).
 
+    What stands `on` a stage is not loaded again.
     Writes `folder`/evaluation.json and the pictures of the report under `folder`/images/, unless there is no folder.
     Raises `InputError` where the file is no adapter of the plan's generator, or damaged, and for what is not built yet,
     `WorkError` where memory runs out or a number is not finite, `OSError` where the folder cannot be written.
     """
     unbuilt.refuse(plan)
     with memory.watched(plan, "evaluate", "evaluation"):
-        return _evaluate(plan, adapter, folder, listen, scale)
+        return _evaluate(plan, adapter, folder, listen, scale, on)
 
 
-def _evaluate(plan: Plan, adapter: Path, folder: Path | None, listen: Listen, scale: float) -> figures.Evaluation:
+def _evaluate(
+    plan: Plan, adapter: Path, folder: Path | None, listen: Listen, scale: float, on: Stage | None
+) -> figures.Evaluation:
     started = time.monotonic()
     tensors, header = adapters.load(adapter)
     made_for.refuse_another(adapter, header, plan.generator.model)
     digests.refuse_damaged(adapter, header)
-    generator = generators.load(plan.generator)
-    conditioning = painting.conditioned(generator, plan)
+    generator = generators.load(plan.generator) if on is None else on.generator
+    conditioning = painting.conditioned(generator, plan) if on is None else on.tests
     learned = latents.installed(generator, plan, adapter, tensors)
     panel = Panel(plan, [judge.name for judge in plan.judges])
     scales = tuple(sorted({0.0, scale, *plan.evaluate.scales}))

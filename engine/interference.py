@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from . import figures, files
+from . import figures, files, run_folder
 from . import lock as locks
 from . import plan as plans
 from .carrying import Ancestor
@@ -20,7 +20,7 @@ from .errors import InputError, Place, Problem
 from .notes import percent
 from .plan import Plan
 
-FILE = "interference.json"
+FILE = run_folder.TOGETHER
 _FELL = 0.05  # how much a share has to fall, beyond its interval, before it is told
 _HELPS = 0.02  # how much more must be kept before another weight is called a help
 

@@ -23,6 +23,7 @@ from .lock import Lock
 from .plan import Plan
 from .recipe import Recipe
 from .resolve import resolve
+from .schema_composing import ComposingSchema
 
 Mode = Literal["keep", "upgrade", "locked", "frozen"]
 Read = Callable[[Source, Sequence[str]], Recipe]  # reads a recipe, with overrides
@@ -40,6 +41,7 @@ class Job:
     old: Lock | None  # what that lock holds so far
     name: str  # of the recipe, as the lock it writes says it
     target: Path  # the lock it writes: its own, where a trial leaves the recipe's alone
+    parents: tuple[Job, ...] = ()  # what it composes, in its order
 
 
 def job(
@@ -61,7 +63,25 @@ def job(
     plan = resolve(recipe, {} if mode == "upgrade" else locks.revisions(old))
     folder = out or Path("runs", plan.name)
     target = lock_places.written(source, path, old, folder, recipe.sets, say)
-    return Job(recipe, plan, folder, path, old, lock_places.named(source, target), target)
+    below = _parents(recipe, source, mode, read, outside, say)
+    return Job(recipe, plan, folder, path, old, lock_places.named(source, target), target, below)
+
+
+def everything(todo: Sequence[Job]) -> list[Job]:
+    """These jobs and all that they compose, each once, in the order in which they are done."""
+    found: dict[Path, Job] = {}
+    for one in todo:
+        for each in (*everything(one.parents), one):
+            found.setdefault(each.target.resolve(), each)
+    return list(found.values())
+
+
+def _parents(recipe: Recipe, source: Source, mode: Mode, read: Read, outside: bool, say: Say) -> tuple[Job, ...]:
+    """Jobs for what a recipe composes, in runs/NAME each, as it is written."""
+    if not isinstance(recipe.schema, ComposingSchema):
+        return ()
+    paths = [Path(recipe.file).parent / written for written in recipe.schema.compose.recipes]
+    return tuple(job(Source(path, source.gallery), None, (), mode, read, outside, say) for path in paths)
 
 
 def _frozen(
@@ -86,9 +106,14 @@ def _frozen(
         say(f"{path}: the recipe cannot be resolved any more ({said}); this is the plan of the lock")
     else:
         if plans.digest(plan) == old.inputs.plan_sha256:
-            return Job(recipe, plan, folder, path, old, lock_places.named(source, target), target)
+            below = _parents(recipe, source, "frozen", read, outside, say)
+            return Job(recipe, plan, folder, path, old, lock_places.named(source, target), target, below)
         say(f"{path}: the recipe says something else by now; this is the plan of the lock")
     plan = frozen.plan(old, path, source.path.absolute().parent, outside)
+    if plan.composed.parents:
+        hint = "bring back the recipe, and those that it composes, as they were when it was written"
+        message = "composes adapters, which takes the recipes that it was written for"
+        raise InputError([Problem(Place(str(path)), "", message, hint)])
     thawed = frozen.thawed(old, source.path, folder)
     return Job(thawed, plan, folder, path, old, lock_places.named(source, target), target)
 

@@ -108,6 +108,14 @@ def follow(lock: Path, folder: Path, aside: Path, say: Say) -> None:
     say(f"{lock}: its adapter is {moved} now")
 
 
+def adapter_of(lock: Path, plan: Plan) -> Path | None:
+    """The adapter that a lock names, as seen from here, if it came of this plan and is there unchanged."""
+    old = locks.there(lock)
+    if old is None or old.outcome is None or not _same(old, plan) or not _names(old, lock):
+        return None
+    return Path(os.path.relpath(lock.resolve().parent / old.outcome.adapter))
+
+
 def _names(lock: Lock, path: Path) -> bool:
     """Whether the adapter that a lock names is there, and is that one."""
     if lock.outcome is None:

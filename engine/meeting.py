@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from . import adapter as adapters
-from . import composing, generators, measures, memory, painting, visuals
+from . import composing, measures, memory, painting, stage, visuals
 from .composing import Adapter
 from .evaluate import Progress
 from .interference import Cell, Column, Control, Fight, Interference, Pairing, Remedy, Shared, Strip, fallen, helps
@@ -52,11 +52,18 @@ class Meeting:
         self.plan = replace(plan, test_rows=tuple(rows), evaluate=replace(plan.evaluate, seeds=seeds))
         self.held_out = sum(1 for row in plan.test_rows if self._asked(row.targets))
         with memory.watched(plan, "evaluate", "loading the generator"):
-            self.generator = generators.load(plan.generator)
-            self._given = painting.conditioned(self.generator, self.plan) if rows else None
+            self.stage = stage.set_up(plan, self.plan)
             self._base = composing.beside([one.factors for one in members], [1.0] * len(members))
-            self._lora = adapters.install(self.generator, composing.tensors(self._base))
+            self._lora = adapters.install(self.stage.generator, composing.tensors(self._base))
         self._whole = self._padded(whole)
+
+    def enter(self) -> None:
+        """Put the members on the generator."""
+        self._lora = adapters.install(self.stage.generator, composing.tensors(self._base))
+
+    def leave(self) -> None:
+        """Leave the generator bare, for others."""
+        adapters.eject(self._lora)
 
     def _asked(self, targets: Sequence[object]) -> bool:
         return any(getattr(target, "measure", "") in self.wanted for target in targets)
@@ -90,7 +97,8 @@ class Meeting:
         self, pairs: Sequence[Pair], columns: Sequence[Adapter | None], listen: Listen = lambda progress: None
     ) -> Iterator[tuple[Sequence[Pair], list[Tensor]]]:
         """Batches of pictures [B, 3, H, W], for each column; None is the bare generator, and the first of them."""
-        if self._given is None:
+        given = self.stage.met
+        if given is None:
             return
         with torch.inference_mode(), memory.watched(self.plan, "evaluate", "painting adapters side by side"):
             for _, batch in painting.batches(pairs, self.plan):
@@ -98,12 +106,12 @@ class Meeting:
                 for column in columns:
                     scale = 0.0 if column is None else 1.0
                     self._set(column or self._base)
-                    made = painting.painted(self.generator, self._lora, self._given, batch, (scale,), self.plan)
+                    made = painting.painted(self.stage.generator, self._lora, given, batch, (scale,), self.plan)
                     pictures.append(made[scale])
                 yield batch, pictures
 
     def _set(self, adapter: Adapter) -> None:
-        prefix = f"{self.generator.lora_prefix}."
+        prefix = f"{self.stage.generator.lora_prefix}."
         for name, weight in self._lora.weights().items():
             module, side = name[:-7], name[-1]
             weight.data.copy_(adapter[f"{prefix}{module}"]["AB".index(side)])

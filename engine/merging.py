@@ -15,6 +15,7 @@ _PATHS: tuple[tuple[str, ...], ...] = (
     ("visuals", "*", "image"), ("visuals", "*", "reference"), ("adapter", "start"),
     ("prompts", "*", "file"), ("prompts", "union", "*", "*", "file"), ("prompts", "cross", "*", "*", "file"),
 )  # fmt: skip
+_COMPOSING = {"recipes", "rank", "polish"}  # keys of the long form of `compose`
 _MODEL = "model"  # a model is a path only where it begins with a dot
 
 
@@ -38,9 +39,45 @@ def laid_over(base: Node, over: Node, path: Path = ()) -> Node:
 
 def moved(node: Node, folder: str) -> Node:
     """What a file of `folder` wrote, its relative paths as seen from the folder above."""
-    for pattern in _PATHS if folder not in ("", ".") else ():
+    if folder in ("", "."):
+        return node
+    for pattern in _PATHS:
         node = _changed(node, pattern, lambda text, last=pattern[-1]: _moved(text, folder, last == _MODEL))
-    return node
+    return _renamed(node, folder)
+
+
+def spelled_out(root: Node) -> Node:
+    """A recipe whose `compose` is in its long form, {recipes: {FILE: WEIGHT}}, in which one file goes over another."""
+    node = root.child("compose")
+    if node is None or root.children is None:
+        return root
+    if node.items is not None:
+        names = [item.value for item in node.items]
+        if len({*names}) < len(names) or not all(isinstance(name, str) for name in names):
+            return root  # which is told later
+        named = {str(item.value): item for item in node.items}
+        children = {name: Node(item.place, 1.0) for name, item in named.items()}
+        recipes = Node(node.place, children=children, keys={name: item.place for name, item in named.items()})
+    elif node.children is None or _COMPOSING & node.children.keys():
+        return root
+    else:
+        recipes = node
+    long = Node(node.place, children={"recipes": recipes}, keys={"recipes": node.place})
+    return Node(root.place, children={**root.children, "compose": long}, keys=root.keys)
+
+
+def _renamed(root: Node, folder: str) -> Node:
+    """`root` with the files that it composes as seen from the folder above."""
+    compose = root.child("compose")
+    recipes = compose.child("recipes") if compose is not None else None
+    if root.children is None or compose is None or recipes is None or recipes.children is None:
+        return root
+    children = {rebased(name, folder): node for name, node in recipes.children.items()}
+    keys = {rebased(name, folder): place for name, place in recipes.keys.items()}
+    moved_recipes = Node(recipes.place, children=children, keys=keys)
+    inner = {**(compose.children or {}), "recipes": moved_recipes}
+    over = Node(compose.place, children=inner, keys=compose.keys)
+    return Node(root.place, children={**root.children, "compose": over}, keys=root.keys)
 
 
 def _moved(text: str, folder: str, is_model: bool) -> str:

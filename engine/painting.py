@@ -52,11 +52,16 @@ def batches(found: Sequence[Pair], plan: Plan) -> Iterator[tuple[int, Sequence[P
 
 def conditioned(generator: Generator, plan: Plan) -> Conditioning:
     """The prompts of all test rows, encoded; the generator's encoders are let go."""
-    prompts = [row.prompt for row in plan.test_rows]
-    with platforms.deterministic(plan):
-        conditioning = generator.condition(prompts, [plan.generator.negative] * len(prompts))
+    conditioning = encoded(generator, plan)
     generator.release_encoders()
     return conditioning
+
+
+def encoded(generator: Generator, plan: Plan) -> Conditioning:
+    """The prompts of all test rows, encoded."""
+    prompts = [row.prompt for row in plan.test_rows]
+    with platforms.deterministic(plan):
+        return generator.condition(prompts, [plan.generator.negative] * len(prompts))
 
 
 def painted(

@@ -12,26 +12,38 @@ from typing import Any, cast
 _REUSE = ("include", "combine")
 _AS_THEY_ARE = ("default", "enum", "const", "discriminator", "not", "items")  # a part is no laxer in these
 _NOTHING = {"type": "null"}
+_COMPOSES = {"required": ["compose"], "properties": {"compose": {"not": _NOTHING}}}
 
 
-def with_reuse(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema that asks for everything of a recipe of its own, and for nothing of one that builds on others."""
+def with_reuse(schema: dict[str, Any], composing: dict[str, Any]) -> dict[str, Any]:
+    """A schema that asks for everything of a recipe of its own, and for nothing of one that builds on others.
+
+    One that composes adapters has keys of its own, those of `composing`.
+    """
     whole = {key: value for key, value in schema.items() if key not in ("$defs", "title", "description")}
     own = {key: _something(whole["properties"][key]) for key in _REUSE}  # neither inherited nor taken away
     whole["properties"] = {**whole["properties"], **own}
-    defs = cast(dict[str, Any], schema.get("$defs", {}))
+    defs = {**cast(dict[str, Any], composing.get("$defs", {})), **cast(dict[str, Any], schema.get("$defs", {}))}
     parts = {f"{name}.part": _part(one) for name, one in defs.items()}
-    builds = {"anyOf": [{"required": [key]} for key in _REUSE]}
+    builds = {"anyOf": [*({"required": [key]} for key in _REUSE), _COMPOSES]}
     then = _part(whole)
     then["properties"] |= own
     then["anyOf"] = [{"required": [key]} for key in ("include", "name")]  # what is combined lends no name
     return {
         **{key: schema[key] for key in ("title", "description") if key in schema},
         "if": {"type": "object", **builds},
-        "then": then,
+        "then": {"if": _COMPOSES, "then": _composing(composing), "else": then},
         "else": whole,
         "$defs": {**defs, **parts},
     }
+
+
+def _composing(schema: dict[str, Any]) -> dict[str, Any]:
+    """A recipe that composes; one that includes a file may leave out what that may bring."""
+    whole = {key: value for key, value in schema.items() if key not in ("$defs", "title", "description")}
+    part = _part(whole)
+    part["properties"]["include"] = _something(whole["properties"]["include"])
+    return {"if": {"required": ["include"]}, "then": part, "else": whole}
 
 
 def _part(node: Any) -> Any:

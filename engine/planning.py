@@ -73,11 +73,11 @@ def text(plan: Plan, seen: Outlook) -> str:
         f"  generator  {generator.model.address}, {generator.width} × {generator.height}, "
         f"{counted(generator.steps, 'sampler step')}, {generator.dtype}",
         _prompts(plan),
-        f"  training   at most {counted(plan.train.steps, 'step')}, {_said(work.training)}",
-        f"  looks      every {counted(plan.evaluate.every, 'step')}, {_said(work.looks)}",
+        *_made_of(plan),
+        *_trained(plan, work),
         f"  evaluation at {'scale' if len(plan.evaluate.scales) == 1 else 'scales'} {scales}, {_said(work.evaluation)}",
         *_members(plan, work),
-        *_needs(seen),
+        *_needs(seen, plan.train.steps > 0),
         "  questions  as the first prompts render them:",
         *(line for row in plan.train_rows[:SHOWN] for line in _questions(row, plan)),
     ]
@@ -91,6 +91,24 @@ def _prompts(plan: Plan) -> str:
         f"  prompts    {len(plan.train_rows):,} to train on, {len(plan.validate_rows):,} to look at on the way, "
         f"{len(plan.test_rows):,} held out"
     )
+
+
+def _made_of(plan: Plan) -> Iterator[str]:
+    """The adapters that are composed."""
+    if plan.composed.parents:
+        parents = " + ".join(f"{one.weight:g} × {one.name}" for one in plan.composed.parents)
+        reduced = f", reduced to rank {plan.composed.rank}" if plan.composed.rank else ", exactly"
+        yield f"  composed   {parents}{reduced}: rank {plan.adapter.rank}"
+
+
+def _trained(plan: Plan, work: workload.Workload) -> Iterator[str]:
+    steps = counted(plan.train.steps, "step")
+    if not plan.composed.parents:
+        yield f"  training   at most {steps}, {_said(work.training)}"
+    elif plan.train.steps:
+        yield f"  polishing  {steps}, {_said(work.training)}"
+    if plan.train.steps:
+        yield f"  looks      every {counted(plan.evaluate.every, 'step')}, {_said(work.looks)}"
 
 
 def _said(part: workload.Part) -> str:
@@ -116,7 +134,7 @@ def _members(plan: Plan, work: workload.Workload) -> Iterator[str]:
             yield f"  {kind:<10} {member.name}, {member.model.address}: {'; '.join(told)}"
 
 
-def _needs(seen: Outlook) -> Iterator[str]:
+def _needs(seen: Outlook, trains: bool) -> Iterator[str]:
     needs, device = seen.needs, seen.device
     if needs is None:
         yield f"  memory     not known: {seen.unknown}"
@@ -133,6 +151,9 @@ def _needs(seen: Outlook) -> Iterator[str]:
         yield from (f"    {one.key}: {one.change}" for one in seen.advice)
     low, high = (duration(seconds) for seconds in needs.seconds)
     least, most = (f"{one:.2g} s" if one < 10 else duration(one) for one in needs.step_seconds)
+    if not trains:
+        yield f"  time       {low} to {high}: from operations at assumed rates"
+        return
     yield (
         f"  time       {low} to {high}, a step {least} to {most}: from operations at assumed rates; --measure finds out"
     )

@@ -34,6 +34,7 @@ _TYPES = {
 _PATTERNS = {
     values.NAME: values.NAMED,
     values.PART: "must be a name, or a recipe's name and a name of its: letters, digits, `_` and `-`, no digit first",
+    values.DEEP: "must be a name, with the names of the recipes it is from and dots before it",
     values.LABEL: "must be a label: letters, digits, `_` and `-`",
     values.VARIABLE: "must be a variable's name: letters, digits and `_`, no digit first",
     values.ADDRESS: "must name a model: builtin:NAME, org/name@revision, ./folder or /folder",
@@ -158,7 +159,8 @@ class Problems:
             self.more += 1
         elif kind == "extra_forbidden" and path:
             known = _keys(whole[:-1])
-            hint = (_elsewhere(str(path[0]), known) if len(path) == 1 else "") or meant(str(path[-1]), known)
+            composes = self.document.has(("compose",))
+            hint = (_elsewhere(str(path[0]), known, composes) if len(path) == 1 else "") or meant(str(path[-1]), known)
             self.add(path, f"unknown key `{cut(str(path[-1]))}`", hint, at_key=True)
         elif kind in {"union_tag_not_found", "union_tag_invalid"}:
             self._no_kind(path, detail["input"])
@@ -269,9 +271,9 @@ def _keys(loc: tuple[str | int, ...]) -> list[str]:
     return [field.alias or name for name, field in fields.items()]
 
 
-def _elsewhere(name: str, known: Iterable[str]) -> str:
+def _elsewhere(name: str, known: Iterable[str], composes: bool) -> str:
     """A hint for an unknown key of the whole recipe that is one of a part; empty where none has it, or one looks so."""
-    parts = [f"`{part}.{name}`" for part in _keys(()) if name in _keys((part,))]
+    parts = [f"`{part}.{name}`" for part in _keys(()) if (part == "compose") == composes and name in _keys((part,))]
     return f"did you mean {' or '.join(parts)}?" if parts and not get_close_matches(name, known, 1, _VERY_CLOSE) else ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,9 +14,11 @@ from .clashes import check_clashes
 from .document import Document, override, parse
 from .document import Path as KeyPath
 from .errors import InputError
+from .merging import spelled_out
 from .names import check_names
 from .problems import Problems
 from .schema import Schema, json_schema
+from .schema_composing import ComposingSchema
 from .texts import LARGEST_RECIPE, load
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class Recipe:
     sets: tuple[str, ...]  # overrides, as given: train.steps=200
     allow_outside: bool  # whether files may lie outside the folder
     document: Document  # the places of everything, overrides applied
-    schema: Schema
+    schema: Schema | ComposingSchema
     included: tuple[Included, ...] = ()  # the files it is made of besides its own, sorted by name
     lost: tuple[KeyPath, ...] = ()  # paths left out because they are wrong; only while errors are gathered
 
@@ -78,9 +80,13 @@ def read(path: Path, sets: Sequence[str] = (), allow_outside: bool = False) -> R
     if document.root.children is None:
         problems.add((), "a recipe is a mapping", "it starts with `recipe: 1`")
         problems.raise_if_any()
-    schema, lost = _validated(document, problems)
-    check_names(problems)
-    check_clashes(problems)
+    composes = _composes(document)
+    if composes:
+        schema, lost = _composing(document, problems)
+    else:
+        schema, lost = _validated(document, problems)
+        check_names(problems)
+        check_clashes(problems)
     recipe = Recipe(
         text=text,
         file=str(path),
@@ -95,9 +101,9 @@ def read(path: Path, sets: Sequence[str] = (), allow_outside: bool = False) -> R
     )
     if problems.found:
         # one look must show everything: what is still sound of a wrong recipe is resolved for its further mistakes
-        from .resolve import gather
+        from .resolve import look_on
 
-        gather(recipe, problems)
+        look_on(recipe, problems)
     problems.raise_if_any()
     return recipe
 
@@ -105,7 +111,7 @@ def read(path: Path, sets: Sequence[str] = (), allow_outside: bool = False) -> R
 def _whole(document: Document, path: Path, allow_outside: bool) -> tuple[Document, tuple[Included, ...]]:
     """The document with what it includes and combines, and the files of that."""
     if not any(document.has((key,)) for key in ("include", "combine")):
-        return document, ()
+        return replace(document, root=spelled_out(document.root)), ()
     from .reuse import merged  # most recipes need none of it
 
     return merged(document, path.absolute().parent, allow_outside)
@@ -125,6 +131,33 @@ def _validated(document: Document, problems: Problems) -> tuple[Schema, list[Key
             _leave_out(data, path)
         lost += wrong
     return Schema.model_validate(_STAND_IN), [()]
+
+
+def _composes(document: Document) -> bool:
+    node = document.root.child("compose")
+    return node is not None and not node.nothing
+
+
+def _composing(document: Document, problems: Problems) -> tuple[ComposingSchema, list[KeyPath]]:
+    """The model of a recipe that composes without its wrong parts, and their paths; raises where too little is left."""
+    data = cast(dict[str, Any], document.data)
+    for key in [key for key in data if key in Schema.model_fields and key not in ComposingSchema.model_fields]:
+        hint = "it belongs into the recipes that are composed, or use `combine`, which trains"
+        problems.add((key,), "stands beside `compose`, where nothing of its own is asked or trained", hint, at_key=True)
+        del data[key]
+    lost: list[KeyPath] = []
+    for _ in range(_ROUNDS):
+        try:
+            return ComposingSchema.model_validate(data), lost
+        except ValidationError as error:
+            wrong = (Problems(document) if lost else problems).invalid(error)
+        for path in wrong:
+            _leave_out(data, path)
+        lost += wrong
+        if not data.get("compose"):
+            break
+    problems.raise_if_any()
+    raise ValueError("a recipe that composes nothing")
 
 
 def _leave_out(data: dict[str, Any], path: KeyPath) -> None:

@@ -138,13 +138,14 @@ def report(folder: Path, plan: Plan, lock: Path | None = None) -> Path:
 def recipe_texts(folder: Path, composed: bool = False) -> dict[str, str]:
     """The recipe of a run folder and every file that it is made of, by name, its own first.
 
-    What is `composed` of adapters has no recipe but theirs.
+    What is `composed` of adapters may have no recipe but theirs.
     """
     below = folder / "included"
     # links may lead out of the folder, which may come from somebody else
     found = (path for path in below.rglob("*") if path.is_file() and path.resolve().is_relative_to(folder.resolve()))
     others = sorted((path.relative_to(below).as_posix(), path) for path in found)
-    own = [] if composed else [("recipe.yaml", folder / "recipe.yaml")]
+    path = folder / "recipe.yaml"
+    own = [] if composed and not path.exists() else [("recipe.yaml", path)]
     return {name: _text(path) for name, path in [*own, *others]}
 
 

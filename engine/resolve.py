@@ -11,6 +11,7 @@ from .kinds import MEASURES, OF_THE_WORLD, WORLD_SIZE
 from .problems import Problems
 from .recipe import Recipe
 from .rows import Row, Rows
+from .schema_composing import ComposingSchema
 from .scopes import owner
 from .template import is_template
 
@@ -24,15 +25,23 @@ def resolve(recipe: Recipe, revisions: Mapping[str, str] = MappingProxyType({}))
     A hub model stays at the commit that `revisions` has for its address, as a lock does; others are asked of the hub.
     """
     problems = Problems(recipe.document)
-    made = gather(recipe, problems, revisions)
+    made = look_on(recipe, problems, revisions)
     problems.raise_if_any()
     return made
 
 
-def gather(recipe: Recipe, problems: Problems, revisions: Mapping[str, str] = MappingProxyType({})) -> plan.Plan:
+def look_on(recipe: Recipe, problems: Problems, revisions: Mapping[str, str] = MappingProxyType({})) -> plan.Plan:
     """The plan as far as it can be made; what is wrong goes to `problems`, and only without any is the plan good."""
-    chosen = recipe.schema
-    located = resolve_models.locate(recipe, problems, revisions)
+    if isinstance(recipe.schema, ComposingSchema):
+        from .parents import plan as composed  # which reads other recipes
+
+        return composed(recipe, recipe.schema, problems)
+    return gather(recipe, recipe.schema, problems, revisions)
+
+
+def gather(recipe: Recipe, chosen: schema.Schema, problems: Problems, revisions: Mapping[str, str]) -> plan.Plan:
+    """`look_on` for a recipe that trains."""
+    located = resolve_models.locate(recipe, chosen, problems, revisions)
     opened = resolve_models.Files(recipe, problems)
     generator = resolve_models.generator(chosen.generator, located.get(("generator",)), opened, problems)
     _no_templates(chosen, problems)

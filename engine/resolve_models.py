@@ -39,12 +39,13 @@ class Files:
 NOWHERE = plan.Model("", "", "", (), "")
 
 
-def locate(recipe: Recipe, problems: Problems, revisions: Mapping[str, str]) -> dict[document.Path, plan.Model]:
+def locate(
+    recipe: Recipe, chosen: schema.Schema, problems: Problems, revisions: Mapping[str, str]
+) -> dict[document.Path, plan.Model]:
     """Every model of the recipe, by the path of what names it; those that cannot be had are left out.
 
     A hub model stays at the commit that `revisions` has for its address.
     """
-    chosen = recipe.schema
     wanted: dict[document.Path, str] = {("generator",): chosen.generator.model}
     wanted |= {("critics", name): critic.model for name, critic in chosen.critics.items()}
     wanted |= {("judges", name): judge.model for name, judge in chosen.judges.items()}

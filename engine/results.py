@@ -13,6 +13,7 @@ from . import plan as plans
 from .figures import Belief, Evaluation, Share
 from .plan import Plan
 from .recipe import Recipe
+from .schema import Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,8 @@ def result(
 
 def _order(recipe: Recipe | None, plan: Plan) -> tuple[list[str], list[str], list[str], list[str]]:
     """Names of questions, measures, critics with judges, and expectations, as they are to be listed."""
-    if recipe is not None:
-        written = recipe.schema
+    written = None if recipe is None else recipe.schema
+    if isinstance(written, Schema):
         return [*written.questions], [*written.measures], [*written.critics, *written.judges], [*written.expect]
     parts = (plan.questions, plan.measures, (*plan.critics, *plan.judges), plan.expect)
     questions, listed, members, expected = ([one.name for one in part] for part in parts)

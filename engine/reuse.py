@@ -18,7 +18,7 @@ from .combining import Part, called, combined
 from .document import Document, Node, parse
 from .document import Path as KeyPath
 from .errors import InputError, Place, Problem
-from .merging import laid_over, moved
+from .merging import laid_over, moved, spelled_out
 from .paths import Refused, inside, rebased
 from .problems import Problems
 from .schema_prompts import Combine
@@ -86,6 +86,7 @@ class _Reader:
 
     def whole(self, node: Node, file: _File) -> Node:
         """What a file comes to, everything that it includes below its own."""
+        node = spelled_out(node)
         own = {key: value for key, value in (node.children or {}).items() if key not in KEYS}
         if node.children is None or len(own) == len(node.children):
             return moved(node, file.folder)
@@ -93,7 +94,11 @@ class _Reader:
         mine = moved(Node(node.place, children=own, keys=keys), file.folder)
         include = node.children.get("include")
         below = [self._other(entry, file) for entry in ([] if include is None else self._names(include, "include"))]
-        if (combine := node.children.get("combine")) is not None:
+        combine, compose = node.children.get("combine"), node.keys.get("compose")
+        if combine is not None and compose is not None:
+            hint = "keep one: one adapter is trained on the questions of all, or composed of their adapters"
+            self.problems.append(Problem(compose, "compose", "stands beside `combine`", hint))
+        elif combine is not None:
             below.append(self._combined(combine, file, mine))
         made: Node | None = None
         for one in (*below, mine):
@@ -131,6 +136,8 @@ class _Reader:
         name, prompts = called(root), (root.children or {}).get("prompts")
         if name is None:
             return self._refuse(entry, "has no `name`, which its questions would carry", "", "combine")
+        if root.child("compose") is not None:
+            return self._refuse(entry, "composes adapters, and asks nothing itself", "name its recipes here", "combine")
         if prompts is not None and {"union", "cross"} & set(prompts.children or {}):
             return self._refuse(entry, "combines recipes itself", "name those recipes here instead", "combine")
         return Part(str(name.value), weight, root, entry.place)

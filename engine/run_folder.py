@@ -7,6 +7,8 @@
     DIR/NAME.safetensors  the adapter           DIR/report.html       what a person looks at
     DIR/platform.json     what trained it       DIR/.busy             by which it is held, and known as a run's
     DIR/result.json       written last: its presence says that the run is finished
+    DIR/composed.json     of what it is composed, if it is, by the digests of their tensors
+    DIR/interference.json what they do to each other
 
 Files of other names may lie there too: they are left alone.
 """
@@ -17,7 +19,9 @@ import json
 import shutil
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from . import files, headers, models, platforms
 from . import plan as plans
@@ -28,6 +32,7 @@ from .plan import Plan
 from .recipe import Recipe
 
 PLAN, RESULT, EVALUATION, REPORT = "plan.json", "result.json", "evaluation.json", "report.html"
+TOGETHER, COMPOSED = "interference.json", "composed.json"  # of what is composed
 _BUSY = ".busy"
 _UNKNOWN = "# This was run from a lock, with --frozen, whose recipe has changed since.\n"
 _MADE = ("metrics.jsonl", EVALUATION, REPORT, platforms.FILE)
@@ -37,13 +42,26 @@ _PATTERNS = ("checkpoint/state.safetensors", "checkpoint/previous.safetensors", 
 Say = Callable[[str], None]
 
 
-def refuse_foreign(recipe: Recipe | Thawed, plan: Plan, folder: Path) -> None:
-    """Raises `InputError` where a folder that is no run's holds what this run would replace."""
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """An adapter that is composed, and the plan that it came of."""
+
+    path: Path
+    plan: Plan
+
+
+def refuse_foreign(recipe: Recipe | Thawed | None, plan: Plan, folder: Path) -> None:
+    """Raises `InputError` where a folder that is no run's holds what this run would replace.
+
+    Without a recipe it is a lock of its own that it writes there as well.
+    """
     if (folder / _BUSY).exists() or _is_planned(folder) or digest_of_checkpoint(folder):
         return
-    wanted = _texts(recipe)
+    wanted = {} if recipe is None else _texts(recipe)
     strange = [path for path in _kept(folder) if path not in wanted or (folder / path).read_bytes() != wanted[path]]
     made = [PLAN, RESULT, *_MADE, "checkpoint", "images", f"{plan.name}.safetensors"]
+    made += [TOGETHER, COMPOSED] if plan.composed.parents else []
+    made += [] if recipe is not None else [f"{plan.name}.lock"]
     strange += [Path(name) for name in made if (folder / name).exists()]
     if strange:
         hint = "move it away, or give this run a folder of its own with --out"
@@ -173,11 +191,20 @@ def clear(folder: Path, plan: Plan) -> None:
         # first what says that it is finished, then what it would go on from: killed in between, nothing half is left
         (folder / RESULT).unlink(missing_ok=True)
         made = [path for pattern in _PATTERNS for path in sorted(folder.glob(pattern))]
-        for path in (*made, *(folder / name for name in (*_MADE, f"{plan.name}.safetensors"))):
+        for path in (*made, *(folder / name for name in (*_MADE, TOGETHER, COMPOSED, f"{plan.name}.safetensors"))):
             path.unlink(missing_ok=True)
     except OSError as error:
         message = f"{folder}: cannot be cleared: {words(error)}"
         raise WorkError(message, "once that is mended, the same command trains anew") from error
+
+
+def composed_of(folder: Path) -> list[str]:
+    """The digests of the tensors that a folder's run is composed of; none where it does not say."""
+    try:
+        found: object = json.loads((folder / COMPOSED).read_bytes())
+    except (OSError, ValueError):
+        return []
+    return [str(one) for one in cast(list[object], found)] if isinstance(found, list) else []
 
 
 def sweep(folder: Path, lock: Path, say: Say) -> None:

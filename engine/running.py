@@ -6,14 +6,16 @@ to train.
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from . import (
+    assembling,
     digests,
     figures,
     files,
@@ -30,6 +32,7 @@ from . import (
 )
 from . import lock as locks
 from . import plan as plans
+from .assembling import Assembled, Texts
 from .errors import InputError, Place, Problem, WorkError, words
 from .frozen import Thawed
 from .gallery import Source
@@ -38,7 +41,7 @@ from .lock import Lock
 from .plan import Plan
 from .recipe import Recipe
 from .results import Result
-from .run_folder import EVALUATION, PLAN, REPORT, RESULT
+from .run_folder import COMPOSED, EVALUATION, PLAN, REPORT, RESULT, Trained
 
 if TYPE_CHECKING:
     from .evaluate import Progress
@@ -65,11 +68,13 @@ def run(
     fast: bool = False,
     name: str = "",
     beside: Path | None = None,
+    parents: Sequence[Trained] = (),
 ) -> Result:
     """Bring a recipe's run to its end in `folder`, and write its lock, which says that the recipe is called `name`.
 
-    `beside` is the lock of the recipe as it is written, where this run writes another. A finished run of the same plan
-    is not done again unless `again`; an unfinished one goes on from its checkpoint; a run of another plan is renamed
+    What composes adapters takes those of its `parents`, in the plan's order, and is finished as long as they are the
+    same. `beside` is the lock of the recipe as it is written, where this run writes another. A finished run of the same
+    plan is not done again unless `again`; an unfinished one goes on from its checkpoint; one of another plan is renamed
     out of the way, and a lock that names its adapter follows it. Raises `InputError` where another process holds the
     folder, where it cannot be written or holds a recipe that no run has put there, `WorkError` where the work fails,
     KeyboardInterrupt after the step during which the person pressed Ctrl-C, or SIGTERM came.
@@ -81,6 +86,7 @@ def run(
     digest = plans.digest(plan)
     with run_folder.held(folder):
         there = run_folder.digest_in(folder, listener.say)
+        again = again or _composed_otherwise(folder, plan, parents, there == digest, listener)
         if there == digest and not again and (found := _finished(folder, plan, listener)):
             listener.say(f"{plan.name}: up to date in {folder}")
             run_folder.keep_plan(plan, folder)
@@ -90,7 +96,7 @@ def run(
         if not again:
             locking.tell_elsewhere(plan, beside or lock, folder, listener.say)
         if there in ("", digest):
-            return _worked(recipe, plan, folder, lock, listener, again, fast, name)
+            return _worked(recipe, plan, folder, lock, listener, again, fast, name, parents)
         aside = run_folder.aside(folder, recipe)
         # before it is renamed: killed in between, the next run takes the same name, and what locks say comes true
         for one in dict.fromkeys((lock, beside or lock, *_locks_of(folder))):
@@ -99,7 +105,7 @@ def run(
         listener.say(f"{folder} held a run of another plan: renamed {aside}")
         # the old folder stays held: who opened its file before it was renamed must not take it for the new one's
         with run_folder.held(folder):
-            return _worked(recipe, plan, folder, lock, listener, again, fast, name)
+            return _worked(recipe, plan, folder, lock, listener, again, fast, name, parents)
 
 
 def _worked(
@@ -111,6 +117,7 @@ def _worked(
     again: bool,
     fast: bool,
     name: str,
+    parents: Sequence[Trained],
 ) -> Result:
     """`_run` in a folder that is held: whatever fails there, work has begun, and what was done is kept."""
     if again:
@@ -119,7 +126,7 @@ def _worked(
     on = f"{kept}; once that is mended, {same_command(again)} goes on"
     try:
         run_folder.sweep(folder, lock, listener.say)
-        return _run(recipe, plan, folder, lock, listener, fast, name)
+        return _run(recipe, plan, folder, lock, listener, fast, name, parents)
     except OSError as error:
         raise WorkError(words(error), on) from error
     except WorkError as error:
@@ -139,10 +146,9 @@ def _run(
     listener: Listener,
     fast: bool,
     name: str,
+    parents: Sequence[Trained],
 ) -> Result:
-    from .evaluate import evaluate
     from .report import report
-    from .training import train
 
     started = time.monotonic()
     _complete(plan)
@@ -154,26 +160,63 @@ def _run(
     with platforms.deterministic(plan, fast):
         place = locking.begin(plan, folder, run_folder.done(folder), lock, old, fast, listener.say)
     carried = locks.text_of(inputs)
-    trained = train(plan, folder, listener.step, recipe.text, included, say=listener.say, inputs=carried, fast=fast)
-    found = evaluate(plan, trained.adapter, folder, listener.looked)
-    made = trained.tensors_sha256, trained.steps, trained.stopped
-    outcome = outcomes.outcome(trained.adapter, made, found, folder, lock)
+    texts = Texts(carried, recipe.text, included)
+    put_together = _composed if plan.composed.parents else _trained
+    came = put_together(plan, folder, texts, listener, fast, parents)
+    made = came.found.tensors_sha256, came.steps, came.stopped
+    outcome = outcomes.outcome(came.adapter, made, came.found, folder, lock)
     locks.write(Lock(inputs, place, outcome, name), lock)
     locking.tell_outcome(Lock(inputs, place, outcome), lock, old, listener.say)
     page = report(folder, plan, lock)
     result = results.result(
         recipe if isinstance(recipe, Recipe) else None,
         plan,
-        found,
-        adapter=trained.adapter.resolve(),
+        came.found,
+        adapter=came.adapter.resolve(),
         lock=lock.resolve(),
         report=page.resolve(),
-        steps=trained.steps,
-        stopped=trained.stopped,
-        seconds=trained.before + time.monotonic() - started,
+        steps=came.steps,
+        stopped=came.stopped,
+        seconds=came.before + time.monotonic() - started,
     )
     files.write(folder / RESULT, (result.json() + "\n").encode())
     return result
+
+
+def _trained(
+    plan: Plan, folder: Path, texts: Texts, listener: Listener, fast: bool, parents: Sequence[Trained]
+) -> Assembled:
+    from .evaluate import evaluate
+    from .training import train
+
+    said, carried = listener.say, texts.inputs
+    trained = train(plan, folder, listener.step, texts.recipe, texts.included, say=said, inputs=carried, fast=fast)
+    found = evaluate(plan, trained.adapter, folder, listener.looked)
+    return Assembled(trained.adapter, found, None, trained.steps, trained.stopped, trained.before)
+
+
+def _composed(
+    plan: Plan, folder: Path, texts: Texts, listener: Listener, fast: bool, parents: Sequence[Trained]
+) -> Assembled:
+    files.write(folder / COMPOSED, json.dumps(_digests(parents)).encode())
+    parts = assembling.parts_of_runs(plan, parents)
+    whole, _ = assembling.factors(parts, plan.generator.model.family, plan.composed.rank)
+    assembling.keep_recipes(parts, folder)
+    together = assembling.meeting(plan, parts, whole)
+    return assembling.assemble(plan, parts, whole, together, folder, texts, listener, fast)
+
+
+def _composed_otherwise(folder: Path, plan: Plan, parents: Sequence[Trained], begun: bool, listener: Listener) -> bool:
+    """Whether a folder's run of this plan was composed of other adapters than there are now, which is said."""
+    before = run_folder.composed_of(folder)
+    if not plan.composed.parents or not begun or not before or before == _digests(parents):
+        return False
+    listener.say(f"{plan.name}: what it is composed of was trained again since, so it is composed anew")
+    return True
+
+
+def _digests(parents: Sequence[Trained]) -> list[str]:
+    return [digests.tensors_sha256(one.path) for one in parents]
 
 
 def _complete(plan: Plan) -> None:
@@ -250,9 +293,9 @@ def report_again(folder: Path) -> Path:
 
 def _lock_of(folder: Path, plan: Plan) -> Path | None:
     """The lock that a finished run wrote: in its folder, where it lies there still, even if that was moved."""
-    if plan.composed.parents:
-        return folder / f"{plan.name}.lock"
     path = folder / RESULT
+    if plan.composed.parents and not path.exists():
+        return folder / f"{plan.name}.lock"
     if not path.exists():
         return None
     try:

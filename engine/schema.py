@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from .kinds import Measure, Visual
+from .schema_composing import Compose, ComposingSchema
 from .schema_models import Critic, Generator, Judge
 from .schema_prompts import AnyPrompts, Combine
 from .schema_training import Adapter, Evaluate, Expected, Train
@@ -110,6 +111,10 @@ class Schema(Keys):
         default=None, description="recipe files that this one is laid over, key by key: what it says itself wins"
     )
     combine: Combine | None = Field(default=None, description="recipes whose questions one adapter is trained on")
+    compose: Compose | None = Field(
+        default=None,
+        description="recipes whose adapters, trained before, become one; beside it stand no questions of its own",
+    )
     vars: dict[Variable, Scope] = Field(
         default={},
         max_length=MOST_VARIABLES,
@@ -171,6 +176,7 @@ def json_schema(hovers: bool = True) -> dict[str, Any]:
     from .hovers import with_values
     from .partial import with_reuse
 
-    schema = Schema.model_json_schema(mode="validation")
-    schema = with_reuse(with_values(schema) if hovers else schema)
+    models = (model.model_json_schema(mode="validation") for model in (Schema, ComposingSchema))
+    schema, composing = (with_values(one) if hovers else one for one in models)
+    schema = with_reuse(schema, composing)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Control recipe", **schema}

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from .document import Path, dotted
 from .recipe import Recipe
+from .schema_composing import ComposingSchema
 
 # JSON leaves these as they are; YAML refuses them, or takes them for the end of a line
 _UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
@@ -17,7 +18,10 @@ _UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 def data(recipe: Recipe) -> dict[str, Any]:
     """The recipe as plain data, by the language's own words; what has no value is left out."""
     # pydantic warns of templates that stand for numbers
-    dumped = recipe.schema.model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
+    schema = recipe.schema
+    dumped = schema.model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
+    if isinstance(schema, ComposingSchema) and schema.evaluate is not None:  # what is left out there has no default
+        dumped["evaluate"] = {key: dumped["evaluate"][key] for key in schema.evaluate.model_fields_set}
     return _without_empty(dumped)
 
 

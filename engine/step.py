@@ -23,6 +23,7 @@ from . import (
     loss,
     one_picture,
     replay,
+    stage,
     unbuilt,
     workload,
 )
@@ -31,6 +32,7 @@ from .checkpoint import State
 from .errors import WorkError
 from .panel import Panel, Said
 from .plan import Plan, Row, Train
+from .stage import Stage
 from .streams import derived, stream
 
 
@@ -40,7 +42,7 @@ class Desk:
 
     plan: Plan
     generator: generators.Generator
-    lora: latents.Learned  # an adapter, or the noise of one picture
+    learned: latents.Learned  # an adapter, or the noise of one picture
     panel: Panel
     conditioning: generators.Conditioning
     prompts: Mapping[str, int]  # prompt -> its place in `conditioning`
@@ -64,24 +66,29 @@ class Done:
     conflict: conflict.Conflict | None = None  # how the questions' gradients lie, where that was looked at
 
 
-def prepare(plan: Plan) -> Desk:
-    """Load the plan's models, encode its prompts, let the text encoders go, and begin with a fresh adapter, or noise.
+def prepare(plan: Plan, begin: Mapping[str, Tensor] | None = None, on: Stage | None = None) -> Desk:
+    """Load the plan's models, encode its prompts, let the text encoders go, and begin with noise, or an adapter: a
+    fresh one, or the one whose tensors are given to `begin` with. What `on` has is not loaded again.
 
     Raises `InputError`, before anything is loaded, for a plan that uses what is not built yet.
     """
     unbuilt.refuse(plan)
-    generator = generators.load(plan.generator)
-    prompts = list(dict.fromkeys(row.prompt for row in (*plan.train_rows, *plan.validate_rows)))
-    conditioning = generator.condition(prompts, [plan.generator.negative] * len(prompts))
-    generator.release_encoders()
+    generator = generators.load(plan.generator) if on is None else on.generator
+    prompts = stage.trained_on(plan)
+    conditioning = None if on is None else on.training
+    if conditioning is None:
+        conditioning = stage.encoded(generator, plan, prompts)
+        generator.release_encoders()
     untouched = None
     if one_picture.is_meant(plan):
         learned = latents.begin(generator, plan)
         if plan.train.stay:
             with torch.no_grad():
                 untouched = _unrolled(plan, generator, conditioning.rows([0]), learned).denoised
-    else:
+    elif begin is None:
         learned = adapter.inject(generator, plan.adapter, derived(plan.train.seed, "adapter"))
+    else:
+        learned = adapter.install(generator, begin, plan.adapter.alpha / plan.adapter.rank)
     return Desk(
         plan,
         generator,
@@ -185,7 +192,7 @@ def _pull(desk: Desk, finished: Tensor, step: int, part: int, factors: Mapping[s
     if begun:
         estimate = replay.estimate(generator, given, finished[list(begun.slots)], settings, draws)
     elif one_picture.is_meant(desk.plan):
-        estimate = _unrolled(desk.plan, generator, given, desk.lora)
+        estimate = _unrolled(desk.plan, generator, given, desk.learned)
     else:
         estimate = flow.clean_estimate(generator, given, generator.noise(seeds), desk.plan.generator.steps, draws)
     pixels = generator.image(estimate.decoded)
@@ -241,9 +248,9 @@ def _bare(desk: Desk, estimate: flow.Estimate, given: generators.Conditioning) -
     """
     if desk.untouched is not None:
         return desk.untouched
-    desk.lora.scale(0)
+    desk.learned.scale(0)
     bare = desk.generator.denoised(estimate.z, estimate.sigma, given)
-    desk.lora.scale(1)
+    desk.learned.scale(1)
     return bare
 
 
@@ -276,7 +283,7 @@ def _looked(desk: Desk, when: str) -> Iterator[Said]:
     size = workload.at_once(plan)
     for start in range(0, len(pairs), size):
         rows = [row for row, _ in pairs[start : start + size]]
-        z = desk.lora.noise(desk.generator, [seed for _, seed in pairs[start : start + size]])
+        z = desk.learned.noise(desk.generator, [seed for _, seed in pairs[start : start + size]])
         denoised = flow.sample(desk.generator, desk.given(rows), z, plan.generator.steps)
         pixels = desk.generator.image(denoised)
         finite.pictures(pixels, [row.prompt for row in rows], plan, when, bare=False)

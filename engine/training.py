@@ -11,6 +11,7 @@ from statistics import fmean
 from types import MappingProxyType
 
 import torch
+from torch import Tensor
 
 from . import adapter, checkpoint, interrupt, journal, latents, looks, memory, one_picture, platforms
 from . import lock as locks
@@ -18,6 +19,7 @@ from . import step as steps
 from .checkpoint import Progress, State
 from .counting import counted
 from .plan import Plan, digest
+from .stage import Stage
 
 METRICS = "metrics.jsonl"
 Listen = Callable[["Step"], None]
@@ -57,30 +59,36 @@ def train(
     say: Callable[[str], None] = lambda text: None,
     inputs: str = "",
     fast: bool = False,
+    begin: Mapping[str, Tensor] | None = None,
+    on: Stage | None = None,
 ) -> Trained:
     """Train the plan's adapter in a run folder, from its checkpoint where there is one, and save NAME.safetensors.
 
     The adapter carries `recipe_text`, the texts of the files `included`, by name, and the lock's `inputs` as text;
     `say` is told where training goes on, and which checkpoints it could not go on from. Same plan and platform, same
-    tensors, interrupted or not, unless it is to be `fast` on CUDA. Writes metrics.jsonl and checkpoint/. Ctrl-C or
-    SIGTERM stops after the current step with a checkpoint. Raises `InputError` for models that cannot do what the plan
-    asks, `WorkError` where a number stops being finite or the checkpoint is of another plan, `OSError` where the folder
-    cannot be written.
+    tensors, interrupted or not, unless it is to be `fast` on CUDA. It begins with a fresh adapter, or with the tensors
+    to `begin` with; what stands `on` a stage is not loaded again, and is bare again afterwards. Writes metrics.jsonl
+    and checkpoint/. Ctrl-C or SIGTERM stops after the current step with a checkpoint. Raises `InputError` for models
+    that cannot do what the plan asks, `WorkError` where a number stops being finite or the checkpoint is of another
+    plan, `OSError` where the folder cannot be written.
     """
     with platforms.deterministic(plan, fast):
         with memory.watched(plan, "encode", "loading the models"):
-            desk = steps.prepare(plan)
+            desk = steps.prepare(plan, begin, on)
         state = _state(desk)
         _restore(folder, state, plan, say)
         before = state.progress.seconds
         if not state.progress.stopped:
             _loop(desk, state, folder, listen)
         inputs = inputs or locks.text_of(locks.inputs(plan))
-        return _finish(desk, state, folder, recipe_text, included, inputs, before)
+        trained = _finish(desk, state, folder, recipe_text, included, inputs, before)
+        if isinstance(desk.learned, adapter.Lora):
+            adapter.eject(desk.learned)
+        return trained
 
 
 def _state(desk: steps.Desk) -> State:
-    weights, settings = desk.lora.weights(), desk.plan.train
+    weights, settings = desk.learned.weights(), desk.plan.train
     optimizer = torch.optim.AdamW(weights.values(), lr=settings.lr, weight_decay=0.0)
     average = {name: weight.detach().clone() for name, weight in weights.items()} if settings.ema else {}
     return State(weights, optimizer, Progress(digest(desk.plan)), average)
@@ -153,7 +161,7 @@ def _finish(
     plan, progress = desk.plan, state.progress
     for name, weight in (state.best or state.average).items():
         state.weights[name].data.copy_(weight)
-    tensors = latents.tensors(desk.lora)
+    tensors = latents.tensors(desk.learned)
     path = folder / f"{plan.name}.safetensors"
     if one_picture.is_meant(plan):
         metadata = latents.metadata(plan, inputs, recipe_text, tensors, included)

@@ -2,25 +2,42 @@
 
 questions, measures, drawings   called ADAPTER.NAME, and asked of the rows of their own adapter
 critics, judges                 shared where model and settings are the same; where only the name is, ADAPTER.NAME
-generator, train, evaluate      the first one's; nothing is trained
+generator, train, evaluate      the first one's; nothing is trained, unless it is polished
 goal, expect                    the only one's goal; what one was to reach alone is not expected of all together
+
+Polishing trains on the rows of some of them, as many of each, but not on prompts that another one holds out.
 """
 
 from __future__ import annotations
 
+import itertools
+import random
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from .plan import Adapter, Ask, Composed, Critic, Plan, Row, Stop, Target
+from .plan import Adapter, Ask, Composed, Critic, Plan, Replay, Row, Stop, Target, Train
 
 Parts = Sequence[tuple[str, Plan]]  # by the adapter's name
 _KINDS = ("critics", "judges")
 
 
-def united(name: str, parts: Parts, adapter: Adapter, composed: Composed) -> Plan:
-    """The plan of an adapter composed of others; `parts` are the plans of those that are known, at least one."""
+@dataclass(frozen=True, slots=True)
+class Polish:
+    """A few steps of joint training, from what was composed."""
+
+    parts: tuple[str, ...]  # the adapters on whose questions it trains
+    steps: int
+    batch: int = 0  # 0: the first of these adapters' own
+    lr: float = 0.0  # the same
+
+
+def united(name: str, parts: Parts, composed: Composed, rank: int, polish: Polish | None = None) -> Plan:
+    """The plan of an adapter composed of others; `parts` are the plans of those that are known, at least one.
+
+    `rank` is the largest of its matrices.
+    """
     first = parts[0][1]
-    members = _members(parts)
+    members = _members(parts, weighted=polish is not None)
     goals = [(part, plan) for part, plan in parts if plan.goal_measure or plan.goal_question]
     goal = goals[0] if len(goals) == 1 else None
     rows = {kind: _rows(parts, kind) for kind in ("train_rows", "validate_rows", "test_rows")}
@@ -35,7 +52,9 @@ def united(name: str, parts: Parts, adapter: Adapter, composed: Composed) -> Pla
         for part, plan in parts
         for one in plan.questions
     ]
-    off = replace(first.train, steps=0, stop=Stop((), 1), conflict=0, weights="fixed", optimize="adapter", ema=0.0)
+    train = _train(parts, polish)
+    if polish is not None:
+        rows["train_rows"] = _rows(_taught(parts, polish, train), "train_rows")
     return replace(
         first,
         name=name,
@@ -51,11 +70,59 @@ def united(name: str, parts: Parts, adapter: Adapter, composed: Composed) -> Pla
         test_rows=rows["test_rows"],
         goal_measure=f"{goal[0]}.{goal[1].goal_measure}" if goal and goal[1].goal_measure else "",
         goal_question=f"{goal[0]}.{goal[1].goal_question}" if goal and goal[1].goal_question else "",
-        train=off,
-        adapter=adapter,
+        train=train,
+        adapter=_adapter(parts, rank, polish),
         expect=(),
         composed=composed,
     )
+
+
+def _train(parts: Parts, polish: Polish | None) -> Train:
+    """No step; or those of polishing, otherwise as the first that is polished was trained."""
+    learning = [plan for part, plan in parts if polish is None or part in polish.parts]
+    first = learning[0].train
+    off = replace(first, steps=0, stop=Stop((), 1), conflict=0, weights="fixed", optimize="adapter", ema=0.0)
+    if polish is None:
+        return replace(off, estimate="clean", backprop="random_step", replay=Replay())
+    return replace(
+        off,
+        steps=polish.steps,
+        batch=polish.batch or first.batch,
+        lr=polish.lr or first.lr,
+        warmup=min(first.warmup, polish.steps // 10),
+        augment=replace(first.augment, flip=all(plan.train.augment.flip for plan in learning)),
+    )
+
+
+def _adapter(parts: Parts, rank: int, polish: Polish | None) -> Adapter:
+    """Folded, so that alpha is the rank; while it is polished, the factors are as far apart as the first one's were."""
+    targets = "all" if any(plan.adapter.targets == "all" for _, plan in parts) else "attention"
+    first = next(plan.adapter for part, plan in parts if polish is None or part in polish.parts)
+    scale = 1.0 if polish is None else first.alpha / first.rank
+    return Adapter(rank, scale * rank, targets)
+
+
+def _taught(parts: Parts, polish: Polish, train: Train) -> Parts:
+    """The plans that are polished by, each with as many rows to train on as the others: a step draws from all of them.
+
+    What another one holds out is not trained on, unless nothing else remained.
+    """
+    kept = {part: _own(part, plan, parts) for part, plan in parts if part in polish.parts}
+    number = min(max(map(len, kept.values())), train.steps * train.batch * train.accumulate)
+    drawn = {part: _so_many(rows, number, train.seed) for part, rows in kept.items()}
+    return [(part, replace(plan, train_rows=drawn[part])) for part, plan in parts if part in drawn]
+
+
+def _own(part: str, plan: Plan, parts: Parts) -> tuple[Row, ...]:
+    held = {row.prompt for other, its in parts if other != part for row in (*its.validate_rows, *its.test_rows)}
+    return tuple(row for row in plan.train_rows if row.prompt not in held) or plan.train_rows
+
+
+def _so_many(rows: tuple[Row, ...], number: int, seed: int) -> tuple[Row, ...]:
+    """So many of the rows, in their order: drawn where there are more, and over again where there are fewer."""
+    if len(rows) > number:
+        return tuple(rows[at] for at in sorted(random.Random(seed).sample(range(len(rows)), number)))
+    return tuple(itertools.islice(itertools.cycle(rows), number))
 
 
 def without_assets(plan: Plan) -> tuple[Plan, tuple[str, ...]]:
@@ -88,14 +155,14 @@ def _order(plan: Plan) -> tuple[str, ...]:
     return plan.order or (*(one.name for one in plan.questions), *(one.name for one in plan.measures))
 
 
-def _members(parts: Parts) -> dict[tuple[str, str, str], Critic]:
-    """(kind, adapter, name there) -> the member as it is called here; weights are of a loss, and there is none."""
+def _members(parts: Parts, weighted: bool) -> dict[tuple[str, str, str], Critic]:
+    """(kind, adapter, name there) -> the member as it is called here; weights are of a loss, where there is one."""
     found: dict[tuple[str, str, str], Critic] = {}
     for kind in _KINDS:
         for part, plan in parts:
             members: tuple[Critic, ...] = getattr(plan, kind)
             for one in members:
-                plain = replace(one, weight=1.0 if kind == "critics" else 0.0)
+                plain = one if weighted else replace(one, weight=1.0 if kind == "critics" else 0.0)
                 alike = (other for (its, _, _), other in found.items() if its == kind and _same(other, plain))
                 taken = {other.name for other in found.values()}
                 new = replace(plain, name=f"{part}.{one.name}") if one.name in taken else plain

@@ -16,9 +16,30 @@ SHOWN = 12  # digits of a digest
 class Finding:
     """One thing that was looked at."""
 
-    part: str  # lock | recipe | files | models | adapter | probes | retrained
+    part: str  # lock | recipe | files | models | adapter | parents | probes | retrained
     ok: bool | None  # None: it could not be looked at, or is only to be known
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """What an adapter was composed of, and what of that is there."""
+
+    wanted: dict[str, str]  # name -> digest of its tensors; in their order
+    there: dict[str, Path]  # digest of tensors -> adapter
+
+    @property
+    def missing(self) -> list[str]:
+        """Those that cannot be found with the tensors that were composed."""
+        return [name for name, sha256 in self.wanted.items() if sha256 not in self.there]
+
+    def findings(self) -> list[Finding]:
+        """Whether all of them are still there; nothing where nothing was composed."""
+        if not self.wanted:
+            return []
+        if gone := self.missing:
+            return [Finding("parents", None, f"{', '.join(gone)}: gone, or trained again since")]
+        return [Finding("parents", True, f"{', '.join(self.wanted)}: there, with the tensors that were composed")]
 
 
 @dataclass(frozen=True, slots=True)

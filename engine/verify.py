@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from . import digests, frozen, gallery, headers, lock_places, lockfile, made_for, models
+from . import carrying, digests, frozen, gallery, headers, lock_places, lockfile, made_for, models, parents
 from . import lock as locks
+from . import recipe as reading
 from .errors import InputError, Place, Problem, WorkError, words
 from .gallery import Source
 from .lock import Lock, Outcome
 from .plan import Plan
-from .verification import Finding, Verification, became
+from .verification import Composed, Finding, Verification, became
 from .verify_inputs import inputs
 
 Say = Callable[[str], None]
@@ -57,7 +58,10 @@ def verify(
         return Verification(path, adapter, tuple(found))
     chosen = adapter or Path(os.path.relpath(path.resolve().parent / lock.outcome.adapter))
     found += _adapter(chosen, lock.outcome, lock)
-    found += _work(lock, lock.outcome, partial(frozen.plan, lock, path, folder, allow_outside), chosen, retrain, say)
+    made_of = _composed_of(lock, source, chosen, allow_outside)
+    found += made_of.findings()
+    planned = partial(frozen.plan, lock, path, folder, allow_outside)
+    found += _work(lock, lock.outcome, planned, chosen, retrain, say, made_of)
     return Verification(path, chosen, tuple(found))
 
 
@@ -100,6 +104,38 @@ def _adapter(path: Path, outcome: Outcome, lock: Lock) -> Iterator[Finding]:
     yield from _of_another(path, metadata, lock)
 
 
+def _composed_of(lock: Lock, source: Source | None, adapter: Path, allow_outside: bool) -> Composed:
+    """What the lock's adapter was composed of, and where that lies by now; nothing of one that was trained."""
+    listed = locks.plan_of(lock).composed.parents
+    if not listed or not adapter.is_file():
+        return Composed({}, {})
+    try:
+        carried = {one.name: one.tensors_sha256 for one in carrying.parents(headers.read(adapter).metadata)}
+    except (InputError, ValueError):
+        carried = {}
+    wanted = {one.name: one.tensors_sha256 or carried.get(one.name, "") for one in listed}
+    return Composed(wanted, dict(_lying(lock, source, allow_outside)))
+
+
+def _lying(lock: Lock, source: Source | None, allow_outside: bool) -> Iterator[tuple[str, Path]]:
+    """Adapters by the digest of their tensors: those that the lock names, and those that the parents' locks name."""
+    named = [Path(name) for name, _ in lock.inputs.files]
+    if source is not None:
+        try:
+            recipe = reading.read(source.path, lock.inputs.sets, allow_outside)
+            beside = [lock_places.found(Source(one.path, source.gallery)) for one in parents.there(recipe)]
+            outcomes = [(path, held.outcome) for path in beside if (held := locks.there(path)) and held.outcome]
+            named += [Path(os.path.relpath(path.resolve().parent / one.adapter)) for path, one in outcomes]
+        except InputError:
+            pass  # which is told of the recipe
+    for path in named:
+        if path.suffix == ".safetensors" and path.is_file():
+            try:
+                yield digests.tensors_sha256(path), path
+            except InputError:
+                continue
+
+
 def _of_inputs(path: Path, lock: Lock) -> Iterator[Finding]:
     """What can be said of an adapter where a lock has no outcome: whether it was made from the lock's inputs."""
     if not path.is_file():
@@ -131,7 +167,13 @@ def _of_another(path: Path, metadata: dict[str, str], lock: Lock) -> Iterator[Fi
 
 
 def _work(
-    lock: Lock, outcome: Outcome, planned: Callable[[], Plan], adapter: Path, retrain: bool, say: Say
+    lock: Lock,
+    outcome: Outcome,
+    planned: Callable[[], Plan],
+    adapter: Path,
+    retrain: bool,
+    say: Say,
+    made_of: Composed,
 ) -> Iterator[Finding]:
     """What takes the models themselves: pictures, and the training. What cannot be done of it hides nothing else."""
     from . import verify_work
@@ -146,7 +188,7 @@ def _work(
     if not retrain:
         return
     try:
-        yield from verify_work.retrained(lock, outcome, planned(), adapter, say)
+        yield from verify_work.retrained(lock, outcome, planned(), adapter, say, made_of)
     except (InputError, WorkError, OSError) as error:
         yield Finding("retrained", False, f"not trained again: {_why(error)}")
 

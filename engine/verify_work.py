@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from torch import Tensor
+
 from . import adapter as adapters
-from . import compose, digests, platforms, training
+from . import assembling, platforms, training
 from .counting import counted
 from .errors import InputError
 from .jobs import Say
 from .lock import Lock, Outcome
 from .plan import Plan
 from .probes import TOLERANCE, Compared, compare
-from .verification import Finding, became
+from .verification import Composed, Finding, became
 
 _UNKNOWN = ("the lock does not say on what it was made",)
 
@@ -68,10 +70,12 @@ def _far(one: Compared) -> str:
     return "" if one.distance is None else f", means off by up to {one.distance} of 255 where {TOLERANCE} are tolerated"
 
 
-def retrained(lock: Lock, outcome: Outcome, plan: Plan, adapter: Path, say: Say) -> Iterator[Finding]:
+def retrained(
+    lock: Lock, outcome: Outcome, plan: Plan, adapter: Path, say: Say, made_of: Composed
+) -> Iterator[Finding]:
     """Train again in a folder of its own, with the lock's number of threads, and compare the tensors."""
     if plan.composed.parents:
-        yield _composed_again(lock, outcome, plan)
+        yield _composed_again(lock, outcome, plan, say, made_of)
         return
     fast = lock.platform is not None and not lock.platform.deterministic
     with TemporaryDirectory() as folder, ExitStack() as stack:
@@ -90,19 +94,29 @@ def retrained(lock: Lock, outcome: Outcome, plan: Plan, adapter: Path, say: Say)
     yield Finding("retrained", False, said)
 
 
-def _composed_again(lock: Lock, outcome: Outcome, plan: Plan) -> Finding:
-    """Compose the adapters again that the lock names, told by their tensors; they lie as seen from here."""
-    there = {digests.tensors_sha256(path): path for name, _ in lock.inputs.files if (path := Path(name)).is_file()}
-    if gone := [one.name for one in plan.composed.parents if one.tensors_sha256 not in there]:
+def _composed_again(lock: Lock, outcome: Outcome, plan: Plan, say: Say, made_of: Composed) -> Finding:
+    """Compose the adapters again, told by their tensors."""
+    if gone := made_of.missing:
         return Finding("retrained", False, f"not composed again: {', '.join(gone)} cannot be found")
     with ExitStack() as stack:
         elsewhere = _entered(stack, lock, plan)
-        made = compose.again(plan, [there[one.tensors_sha256] for one in plan.composed.parents])
-    sha256 = adapters.tensors_sha256(made)
+        made = assembling.again(plan, [made_of.there[made_of.wanted[one.name]] for one in plan.composed.parents])
+        sha256 = _polished_again(lock, plan, made, say) if plan.train.steps else adapters.tensors_sha256(made)
+    again = (
+        f"composed again and polished, {counted(plan.train.steps, 'step')}" if plan.train.steps else "composed again"
+    )
     if sha256 == outcome.tensors_sha256:
-        return Finding("retrained", True, "composed again, the same tensors, bit for bit")
+        return Finding("retrained", True, f"{again}, the same tensors, bit for bit")
     where = f"this is another platform: {'; '.join(elsewhere)}" if elsewhere else "on the same platform"
     return Finding("retrained", False, f"other tensors: {became(outcome.tensors_sha256, sha256)}; {where}")
+
+
+def _polished_again(lock: Lock, plan: Plan, composed: Mapping[str, Tensor], say: Say) -> str:
+    """The digest of what was composed once it is polished again."""
+    fast = lock.platform is not None and not lock.platform.deterministic
+    with TemporaryDirectory() as folder:
+        say(f"polishing again: {counted(plan.train.steps, 'step')}, in {folder}")
+        return training.train(plan, Path(folder), _telling(say), fast=fast, begin=composed).tensors_sha256
 
 
 def _telling(say: Say) -> training.Listen:

@@ -79,3 +79,21 @@ def here(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
     monkeypatch.chdir(ran.copied(finished, tmp_path))
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def paired_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the two recipes of `paired` were run and composed, left as it is."""
+    import paired
+
+    return paired.finished(tmp_path_factory.mktemp("paired"))
+
+
+@pytest.fixture
+def pair(paired_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of it, to work in and to spoil, for one thread."""
+    import ran
+
+    monkeypatch.chdir(ran.copied(paired_folder, tmp_path))
+    with pico.one_thread():
+        yield tmp_path

@@ -10,7 +10,9 @@ from control_recipes.engine.recipe import json_schema
 
 _ALL = json_schema()
 # a recipe that builds on no other: what those it names say, a schema cannot see
-_OWN = {name: node for name, node in _ALL["else"]["properties"].items() if name not in ("include", "combine")}
+_OWN = {
+    name: node for name, node in _ALL["else"]["properties"].items() if name not in ("include", "combine", "compose")
+}
 SCHEMA: dict[str, Any] = {**_ALL["else"], "properties": _OWN, "$defs": _ALL["$defs"]}
 # texts that match each of the schema's patterns
 TEXTS = {

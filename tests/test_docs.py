@@ -159,6 +159,8 @@ def laid_over(block: str, name: str = "shown") -> dict[str, Any]:
     found = cast(dict[str, Any], document.parse(block, "shown").data)
     if "recipe" in found:
         return found
+    if "compose" in found:
+        return {"recipe": 1, "name": name, **found}
     question = {"ask": "Is there a ball?", "answer": "Yes", "see": list(found.get("visuals", {}))}
     return {
         "recipe": 1,
@@ -173,7 +175,9 @@ def laid_over(block: str, name: str = "shown") -> dict[str, Any]:
 
 def furnish(folder: Path) -> None:
     """The files that the examples name."""
-    (folder / "assets").mkdir()
+    shutil.copytree(ROOT / "recipes" / "assets", folder / "assets")
+    for path in RECIPES:
+        shutil.copy(path, folder)
     for name in ("base", "low", "warm"):
         (folder / f"{name}.yaml").write_text(json.dumps(laid_over("stay: {weight: 0.1}", name)), encoding="utf-8")
     for name, text in {
@@ -219,7 +223,7 @@ def test_the_reference_has_an_example_of_every_kind():
         assert {kind for data in shown for one in data.get(part, {}).values() for kind in kinds if kind in one} == {
             *kinds
         }
-    sources = [source for data in shown for source in data["prompts"].values()]
+    sources = [source for data in shown for source in data.get("prompts", {}).values()]
     assert {next(iter(source)) for source in sources if isinstance(source, dict)} == {*SOURCES, "sample"}
 
 

@@ -130,7 +130,7 @@ def trainings(
     for number in range(rounds):
         plan = _plan(_recipe(generator, critic, count, rng))
         desk = steps.prepare(plan)
-        weights = desk.lora.weights()
+        weights = desk.learned.weights()
         optimizer = torch.optim.AdamW(weights.values(), lr=plan.train.lr, weight_decay=0.0)
         state = State(weights, optimizer, Progress(plans.digest(plan)))
         loss = math.nan

@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-import conftest
+import control_recipes
 import pico
 import pytest
 import ran
@@ -15,35 +15,13 @@ from commandline import recipe
 from control_recipes.engine import adapter, extract, lock, verify
 from control_recipes.engine.compose import compose
 from control_recipes.engine.errors import InputError
+from paired import MADE, ONE, TWO
 from safetensors.torch import save_file
-
-ONE, TWO = Path("runs/one/one.safetensors"), Path("runs/two/two.safetensors")
-MADE = Path("runs/both/both.safetensors")
-TINY = conftest.RECIPE.replace("steps: 3,", "steps: 2,")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which one.yaml and two.yaml were run, of different ranks, and composed."""
-    folder = tmp_path_factory.mktemp("composed")
-    pico.flux_folder(folder / "flux")
-    pico.critic_folder(folder / "critic")
-    pico.critic_folder(folder / "second", seed=3)
-    one = TINY.replace("name: tiny", "name: one")
-    two = TINY.replace("name: tiny", "name: two").replace("rank: 2, alpha: 4", "rank: 3, alpha: 9, targets: all")
-    (folder / "one.yaml").write_text(one, encoding="utf-8")
-    (folder / "two.yaml").write_text(two.replace("lr: 1e-3", "lr: 1e-3, seed: 7"), encoding="utf-8")
-    with ran.inside(folder), pico.one_thread():
-        assert recipe("run", "one.yaml", "two.yaml", "--quiet") == 0
-        assert recipe("compose", str(ONE), str(TWO), "--weights", "1,0.8", "--name", "both", "--quiet") == 0
-    return folder
 
 
 @pytest.fixture
-def here(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(ran.copied(finished, tmp_path))
-    with pico.one_thread():
-        yield tmp_path
+def here(pair: Path) -> Path:
+    return pair
 
 
 def put(adapters: list[Path], name: str = "again", **more: object):
@@ -136,6 +114,14 @@ def test_every_command_takes_it(here: Path, capsys: pytest.CaptureFixture[str]):
     assert verify.verify(Path("runs/low/low.lock"), retrain=True).verified
 
 
+def test_from_python_nobody_need_listen(here: Path, capsys: pytest.CaptureFixture[str]):
+    made = control_recipes.compose([ONE, TWO], "python", weights=[1, 0.8])
+    assert made.tensors_sha256 == adapter.tensors_sha256(adapter.load(MADE)[0])
+    assert (made.steps, made.name) == (0, "python")
+    assert made.adapter.samefile("runs/python/python.safetensors")
+    assert capsys.readouterr() == ("", "")
+
+
 def test_exact_at_one_alone_is_that_one(here: Path):
     made = put([ONE])
     assert made.tensors_sha256 == adapter.tensors_sha256(adapter.load(ONE)[0])
@@ -176,7 +162,7 @@ def before(folder: Path) -> list[Path]:
         ({"weights": [1.0]}, "1 weights for 2 adapters"),
         ({"weights": [1.0, float("nan")]}, "must be numbers from"),
         ({"weights": [0.0, 0.0]}, "every weight is 0"),
-        ({"name": "no name"}, "must be letters"),
+        ({"name": "no name"}, "must be a name"),
         ({"name": "one"}, "holds the run of a recipe"),
     ],
 )

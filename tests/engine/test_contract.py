@@ -52,7 +52,7 @@ def test_every_key_of_the_schema_stands_in_the_recipe_above() -> None:
     written = set(whole.RECIPE.replace("{", " ").replace(",", " ").replace("[", " ").split())
     elsewhere = {
         "schedule", "validation", "source", "x", "radius", "drift", "at_most", "is", "file", "template", "prompt",
-        "include", "combine", "recipes", "union", "cross", "together", "gain",
+        "include", "combine", "compose", "polish", "recipes", "union", "cross", "together", "gain",
     }  # fmt: skip
     known = {
         field.alias or name

@@ -79,7 +79,7 @@ def gradients(models, **switches):
     chosen = pico.plan_of(replace(pico.generator(flux), **switches), critic)
     chosen = replace(chosen, critics=(replace(chosen.critics[0], checkpointing=member),))
     desk = steps.prepare(chosen)
-    for name, weight in desk.lora.weights().items():
+    for name, weight in desk.learned.weights().items():
         if "lora_B" in name:
             weight.data.fill_(0.01)
     runs = {"backbone": 0, "decoder": 0}

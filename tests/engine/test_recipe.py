@@ -39,7 +39,7 @@ def test_a_recipe_is_kept_word_for_word(file: Path) -> None:
         ("    hold: 0.75", "    hodl: 0.75", "hodl", "unknown key `hodl`\n  hint: did you mean `hold`?"),
         ("color: red}}", "colour: red}}", "colour", "visuals.ruler.line.colour: unknown key"),
         ("goal:", "<<: {a: 1}\ngoal:", "<<", "unknown key `<<`"),
-        ("goal:", "compose: [a.yaml]\ngoal:", "compose", "unknown key `compose`"),
+        ("goal:", "composed: [a.yaml]\ngoal:", "composed", "unknown key `composed`"),
         ("name: horizon_low", "name: horizon_low\nname: x", "name: x", "name: a duplicate key"),
         (", within: 0.06", "", '{near: "{{ height }}"}', "measures.horizon.horizon_row.within: is missing"),
         # values

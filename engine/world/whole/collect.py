@@ -67,7 +67,7 @@ def _shot(desk: steps.Desk, count: int, rng: random.Random) -> Tensor:
 def _training(plan: plans.Plan, count: int, every: int, shots: int, rng: random.Random) -> tuple[list[Tensor], float]:
     """Pictures of one training, and its last loss."""
     desk = steps.prepare(plan)
-    weights = desk.lora.weights()
+    weights = desk.learned.weights()
     optimizer = torch.optim.AdamW(weights.values(), lr=plan.train.lr, weight_decay=0.0)
     state = State(weights, optimizer, Progress(plans.digest(plan)))
     found: list[Tensor] = []
