@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
-from . import gallery, lock_places, united
+from . import gallery, lock_places, one_picture, united
 from . import lock as locks
 from . import plan as plans
 from .errors import InputError
@@ -72,6 +72,7 @@ def _of(recipe: Recipe, chosen: ComposingSchema, problems: Problems) -> list[Par
 def _composed(chosen: ComposingSchema, found: Sequence[Parent], problems: Problems) -> Plan:
     """The plan that comes of parents that are right."""
     parts = [(one.plan.name, _seen_from_here(one)) for one in found]
+    _refuse_pictures(found, problems)
     _refuse_another_generator(found, problems)
     composed = Composed(
         tuple(plans.Parent(one.plan.name, one.weight, "", plans.digest(one.plan)) for one in found),
@@ -186,6 +187,13 @@ def _all(one: Parent, seen: set[Path]) -> Iterator[Parent]:
             yield from _all(each, seen)
 
 
+def _refuse_pictures(found: Sequence[Parent], problems: Problems) -> None:
+    for one in found:
+        if one_picture.is_meant(one.plan):
+            message = "optimises the noise of one picture: there is no adapter to compose"
+            problems.add((*_KEY, one.written), message, "leave it out, or train an adapter there", at_key=True)
+
+
 def _refuse_another_generator(found: Sequence[Parent], problems: Problems) -> None:
     first = found[0].plan.generator.model
     for one in found[1:]:
@@ -241,9 +249,7 @@ def _expect(made: Plan, chosen: ComposingSchema, problems: Problems) -> Iterator
             problems.add(at, f"`{name}` is a question: it needs a `judge`", f"judges: {', '.join(judges)}")
         elif wanted.judge is not None and wanted.judge not in judges:
             problems.unknown((*at, "judge"), "judge", wanted.judge, judges)
-        bound = "at_most" if wanted.at_most is not None else "at_least"
-        value = wanted.at_most if wanted.at_most is not None else wanted.at_least or 0.0
-        yield Expectation(name, wanted.judge or "", bound, value)
+        yield Expectation(name, wanted.judge or "", *wanted.bound)
 
 
 # --- where things lie ---

@@ -222,11 +222,5 @@ def _expect(chosen: schema.Schema, tested: Sequence[Row], problems: Problems) ->
         if tested and not problems.found and name in chosen.questions and name not in asked:
             problems.add(("expect", name), "is asked of no test prompt", "its `ask` renders to nothing for all of them")
     return tuple(
-        plan.Expectation(name, wanted.judge or "", *_bound(wanted)) for name, wanted in sorted(chosen.expect.items())
+        plan.Expectation(name, wanted.judge or "", *wanted.bound) for name, wanted in sorted(chosen.expect.items())
     )
-
-
-def _bound(wanted: schema.Expected) -> tuple[str, float]:
-    """Which bound an expectation has, and its value."""
-    bounds = {"at_least": wanted.at_least, "at_most": wanted.at_most, "gain": wanted.gain}
-    return next((name, value) for name, value in bounds.items() if value is not None)

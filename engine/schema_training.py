@@ -239,3 +239,9 @@ class Expected(Keys):
         if sum(bound is not None for bound in (self.at_least, self.at_most, self.gain)) != 1:
             raise ValueError("needs one of `at_least`, `at_most` and `gain`")
         return self
+
+    @property
+    def bound(self) -> tuple[str, float]:
+        """Which of them is written, and its value."""
+        bounds = {"at_least": self.at_least, "at_most": self.at_most, "gain": self.gain}
+        return next((name, value) for name, value in bounds.items() if value is not None)

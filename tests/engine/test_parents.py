@@ -155,6 +155,18 @@ def test_what_is_wrong_is_told_at_its_place(folder: Path):
     assert "is a question: it needs a `judge`" in found
 
 
+def test_a_parent_that_optimises_one_picture_is_no_adapter(folder: Path):
+    text = Path("high.yaml").read_text("utf-8").replace("adapter: {rank: 4, targets: all}\n", "")
+    Path("high.yaml").write_text(f"{text}train: {{optimize: latents}}\n", "utf-8")
+    (found,) = problems("compose: {low.yaml: 1, high.yaml: 1}\n")
+    assert found.startswith("both.yaml:3:24: compose.recipes.high.yaml: optimises the noise of one picture")
+
+
+def test_a_gain_is_expected_of_what_is_composed(folder: Path):
+    made = both("compose: [low.yaml, high.yaml]\nexpect: {low.horizon: {gain: 0.2}}\n")
+    assert made.expect == (plan.Expectation("low.horizon", "", "gain", 0.2),)
+
+
 def test_nothing_of_its_own_is_asked_or_trained(folder: Path):
     own = "questions: {q: {ask: Is it, answer: Yes}}\ntrain: {steps: 3}\ncompose: [low.yaml]\n"
     found = problems(own)
