@@ -240,12 +240,12 @@ def is_generator(model: Model) -> bool:
 
 
 def text_length(model: Model) -> int:
-    """Tokens that the sequence encoder of a generator pads to; 0 where it has no second tokenizer.
+    """Tokens that the last text encoder of a generator pads to; 0 where it has no tokenizer.
 
-    What the tokenizer says, but never more than 512, the stock pipelines' own limit: many say 10^30.
+    What the tokenizer says, but never more than the family's stock pipeline gives it: many say 10^30.
     """
-    path = Path(model.folder) / "tokenizer_2" / "tokenizer_config.json"
-    return _longest(path) if path.is_file() else 0
+    config = _last_tokenizer(model)
+    return _longest(config, model) if config else 0
 
 
 def reads(model: Model) -> tuple[Path, int] | None:
@@ -253,31 +253,46 @@ def reads(model: Model) -> tuple[Path, int] | None:
 
     Several encoders are numbered by the stock pipelines: the last one is that of the whole text.
     """
-    for name in ("tokenizer_3", "tokenizer_2", "tokenizer"):
-        folder = Path(model.folder) / name
-        if (folder / "tokenizer_config.json").is_file():
-            file = folder / "tokenizer.json"
-            return (file, _longest(folder / "tokenizer_config.json")) if file.is_file() else None
-    return None
+    config = _last_tokenizer(model)
+    file = config.with_name("tokenizer.json") if config else None
+    return (file, _longest(config, model)) if config and file and file.is_file() else None
 
 
-def _longest(path: Path) -> int:
-    longest = _json(path).get("model_max_length")
-    return int(longest) if isinstance(longest, (int, float)) and 1 <= longest <= 512 else 512
+def _last_tokenizer(model: Model) -> Path | None:
+    """The configuration of a generator's last tokenizer."""
+    paths = (Path(model.folder) / f"tokenizer{number}" / "tokenizer_config.json" for number in ("_3", "_2", ""))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _longest(path: Path, model: Model) -> int:
+    most, longest = generators.text_tokens(model.family), _json(path).get("model_max_length")
+    return int(longest) if isinstance(longest, (int, float)) and 1 <= longest <= most else most
 
 
 def picture_size(model: Model) -> int | None:
-    """The side, in pixels, of the pictures that a generator's decoder was made for; None where it does not say."""
-    size = _decoder(model).get("sample_size")
+    """The side, in pixels, of the pictures that a generator was made for; None where it does not say.
+
+    Its backbone says so in latents, where it does; otherwise its decoder says for which pictures that was made.
+    """
+    latents = [_config(model, part).get("sample_size") for part in ("unet", "transformer")]
+    told = next((size for size in latents if isinstance(size, int) and size > 0), None)
+    if told is not None:
+        return told * max(1, _factor(model))
+    size = _config(model, "vae").get("sample_size")
     return size if isinstance(size, int) and size > 0 else None
 
 
 def grid(model: Model) -> int:
     """Pixels that width and height must be a multiple of: the decoder's factor, and 2 × 2 latents to a token."""
-    channels = _decoder(model).get("block_out_channels")
-    return 2 ** len(cast(list[object], channels)) if isinstance(channels, list) else 8
+    return 2 * _factor(model) or 8
 
 
-def _decoder(model: Model) -> Mapping[str, Any]:
-    path = Path(model.folder) / "vae" / "config.json"
+def _factor(model: Model) -> int:
+    """Pixels to a latent, in width and in height; 0 where the decoder does not say."""
+    channels = _config(model, "vae").get("block_out_channels")
+    return 2 ** len(cast(list[object], channels)) // 2 if isinstance(channels, list) else 0
+
+
+def _config(model: Model, part: str) -> Mapping[str, Any]:
+    path = Path(model.folder) / part / "config.json"
     return _json(path) if path.is_file() else {}
