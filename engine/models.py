@@ -27,6 +27,8 @@ CHECKPOINTS = Path(__file__).parent / "world" / "checkpoints"
 _PARTS = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 _LIGHT = ("*.json", "*.jinja", "*.txt", "*.model")  # what `check` and `plan` need
 _OWN = {"diffusers", "transformers"}  # whose classes a pipeline is put together from; another's would be code
+# diffusers' own, by the name of a part of it; never loaded
+_CHECKER = ("safety_checker", ["stable_diffusion", "StableDiffusionSafetyChecker"])
 _RESTED_NANOSECONDS = 2 * 10**9
 
 
@@ -155,11 +157,16 @@ def _json(path: Path) -> Mapping[str, Any]:
 def _refuse_code(folder: Path, address: str) -> None:
     """Raises ValueError for a folder whose own files name code that is not the libraries': it is never run."""
     index = folder / "model_index.json"
-    for path in [folder / "None.py", *(path for own in sorted(_OWN) for path in folder.glob(f"*/{own}.py"))]:
+    for path in [
+        folder / "None.py",
+        *(path for own in sorted({*_OWN, _CHECKER[1][0]}) for path in folder.glob(f"*/{own}.py")),
+    ]:
         if index.is_file() and path.exists():
             said = f"{address}: {path.relative_to(folder)} is code in the place of a library's"
             raise ValueError(f"{said}; code of a model's folder is never run")
     for name, part in _json(index).items() if index.is_file() else ():
+        if (name, part) == _CHECKER:
+            continue
         if isinstance(part, list) and part[:1] not in ([None], *([one] for one in _OWN)):
             named = cut(str(cast(list[object], part)))
             raise ValueError(f"{address}: {name} is of {named}; only classes of {' and '.join(sorted(_OWN))} are used")

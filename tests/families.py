@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pico
+import pico_sd
 import torch
 from control_recipes.engine import plan
 from torch import Tensor
@@ -16,6 +18,17 @@ from torch import Tensor
 def flow(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
     """x̂0 of a model that says the velocity v = noise − x0."""
     return z - sigma * output
+
+
+def noise(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
+    """x̂0 of a model that says ε, with z = x0 + σ ε."""
+    return z - sigma * output
+
+
+def velocity(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
+    """x̂0 of a model that says v = √ᾱ ε − √(1 − ᾱ) x0: √ᾱ (√ᾱ z) − √(1 − ᾱ) v, with ᾱ = 1 / (1 + σ²)."""
+    kept = 1 / (1 + sigma**2)
+    return kept * z - (1 - kept).sqrt() * output
 
 
 @dataclass(frozen=True)
@@ -33,9 +46,9 @@ class Case:
 
     def chosen(self, folder: Path, **changes: object) -> plan.Generator:
         """The plan's generator."""
-        settings = {"family": self.family, "guidance": self.guidance, **changes}
-        made = pico.generator(folder, **settings)  # type: ignore[arg-type]
-        return plan.Generator(**{**{name: getattr(made, name) for name in made.__slots__}, "negative": self.negative})
+        settings: dict[str, Any] = {"family": self.family, "guidance": self.guidance, **changes}
+        negative = settings.pop("negative", self.negative)
+        return replace(pico.generator(folder, **settings), negative=negative)
 
     def calls(self, chosen: plan.Generator) -> dict[str, object]:
         """What the stock pipeline is called with for the same picture."""
@@ -55,6 +68,9 @@ T5 = {"max_sequence_length": 16}
 CASES = [
     Case("flux-schnell", "flux", pico.flux_folder, flow, called=T5),
     Case("flux-dev", "flux", partial(pico.flux_folder, guidance=True, dynamic=True), flow, 3.5, called=T5),
+    Case("sd-1", "sd", pico_sd.sd_folder, noise, 7.5, "a tent", tolerance=1e-5),
+    Case("sd-2", "sd", partial(pico_sd.sd_folder, velocity=True, linear=True), velocity, 3.0, tolerance=1e-5),
+    Case("sd-turbo", "sd", partial(pico_sd.sd_folder, kind="trailing", linear=True), noise, tolerance=1e-5),
 ]
 
 

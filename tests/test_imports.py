@@ -72,6 +72,9 @@ WITHOUT_TORCH = [
     ".engine.interference",
     ".engine.united",
     ".engine.generators.flux_names",
+    ".engine.generators.flux_sizes",
+    ".engine.generators.sd_names",
+    ".engine.generators.sd_sizes",
     ".engine.world.captions",
 ]
 

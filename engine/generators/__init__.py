@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from ...critics.costs import Cost
 
 # `_class_name` in a model folder's model_index.json -> the module of this package that knows it
-FAMILIES = {"FluxPipeline": "flux"}
+FAMILIES = {
+    "FluxPipeline": "flux",
+    "StableDiffusionPipeline": "sd",
+}
 
 
 class Conditioning(Protocol):

@@ -79,7 +79,10 @@ class FluxGenerator:
         def encode(some: list[str], _: list[str]) -> tuple[Tensor, Tensor]:
             return self._pipeline.encode_prompt(some, device=self._device, max_sequence_length=length)[:2]
 
-        return FluxConditioning(*pipelines.encoded(prompts, negatives, encode))
+        sequence, pooled = pipelines.encoded(prompts, negatives, encode)
+        assert sequence is not None
+        assert pooled is not None
+        return FluxConditioning(sequence, pooled)
 
     def release_encoders(self) -> None:
         pipelines.release_encoders(self._pipeline, self._device)

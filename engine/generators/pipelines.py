@@ -52,14 +52,22 @@ def freeze(pipeline: Any, backbone: Any, chosen: plan.Generator) -> torch.device
 
 
 def encoded(
-    prompts: Sequence[str], negatives: Sequence[str], encode: Callable[[list[str], list[str]], Iterable[Tensor]]
-) -> list[Tensor]:
-    """What `encode` makes of some prompts and negatives at a time, each part of it for all of them, B first."""
+    prompts: Sequence[str], negatives: Sequence[str], encode: Callable[[list[str], list[str]], Iterable[Tensor | None]]
+) -> list[Tensor | None]:
+    """What `encode` makes of some prompts and negatives at a time, each part of it for all of them, B first.
+
+    A part that `encode` leaves out stays None.
+    """
     starts = range(0, len(prompts), ENCODED_AT_ONCE)
     ends = [slice(start, start + ENCODED_AT_ONCE) for start in starts]
     with quiet():
         parts = [encode(list(prompts[part]), list(negatives[part])) for part in ends]
-    return [torch.cat(one) for one in zip(*parts, strict=True)]
+    return [_joined(one) for one in zip(*parts, strict=True)]
+
+
+def _joined(parts: Iterable[Tensor | None]) -> Tensor | None:
+    found = [part for part in parts if part is not None]
+    return torch.cat(found) if found else None
 
 
 def refuse_cut(prompts: Iterable[str], tokenizer: Any, limit: int, chosen: plan.Generator) -> None:

@@ -12,11 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import devices
-
-
-def over(level: Tensor, z: Tensor, exact: torch.dtype) -> Tensor:
-    """A noise level [] or [B], shaped to multiply latents z."""
-    return level.to(exact).reshape(-1, *[1] * (z.ndim - 1))
+from .levels import euler, over
 
 
 def sampler_problems(scheduler: Any) -> list[tuple[str, str]]:
@@ -59,11 +55,11 @@ def advance(
     scheduler: Any, denoised: Tensor, z: Tensor, sigma: Tensor, next_sigma: Tensor, generator: torch.Generator | None
 ) -> Tensor:
     """z' = x̂0 + (σ'/σ)(z − x̂0), or x̂0 re-noised where the scheduler is set to sample stochastically."""
-    now, then = (over(level.to(z.device), z, denoised.dtype) for level in (sigma, next_sigma))
     if scheduler.config.get("stochastic_sampling", False):
+        then = over(next_sigma.to(z.device), z, denoised.dtype)
         fresh = torch.randn(denoised.shape, generator=generator, dtype=denoised.dtype).to(z.device)
         return ((1 - then) * denoised + then * fresh).to(z.dtype)
-    return (denoised + (then / now) * (z.to(denoised.dtype) - denoised)).to(z.dtype)
+    return euler(denoised, z, sigma, next_sigma)
 
 
 def renoised(
