@@ -42,6 +42,7 @@ class Case:
     guidance: float = 0.0
     negative: str = ""
     called: Mapping[str, object] = field(default_factory=dict[str, object])  # beside prompt, size, steps, guidance
+    without: tuple[str, ...] = ()  # parts that the folder has not, of which stock has to be told
     tolerance: float = 2e-6  # of pixels in [0, 1]; the order of roundings in a step of Euler differs from stock
 
     def chosen(self, folder: Path, **changes: object) -> plan.Generator:
@@ -71,6 +72,17 @@ CASES = [
     Case("sd-1", "sd", pico_sd.sd_folder, noise, 7.5, "a tent", tolerance=1e-5),
     Case("sd-2", "sd", partial(pico_sd.sd_folder, velocity=True, linear=True), velocity, 3.0, tolerance=1e-5),
     Case("sd-turbo", "sd", partial(pico_sd.sd_folder, kind="trailing", linear=True), noise, tolerance=1e-5),
+    Case("sdxl", "sdxl", pico_sd.sdxl_folder, noise, 5.0, "a tent", tolerance=1e-5),
+    Case("sdxl-lightning", "sdxl", partial(pico_sd.sdxl_folder, kind="trailing"), noise, tolerance=1e-5),
+    Case("sd3", "sd3", pico_sd.sd3_folder, flow, 4.0, "a tent", called=T5, tolerance=5e-6),
+    Case(
+        "sd3.5",
+        "sd3",
+        partial(pico_sd.sd3_folder, newer=True, t5=False),
+        flow,
+        without=("text_encoder_3", "tokenizer_3"),
+        tolerance=5e-6,
+    ),
 ]
 
 
@@ -78,6 +90,6 @@ def stock(case: Case, folder: Path, prompt: str, seed: int, chosen: plan.Generat
     """The picture [3, H, W] of the stock pipeline as it is."""
     from diffusers import DiffusionPipeline
 
-    pipeline = DiffusionPipeline.from_pretrained(folder, dtype=getattr(torch, dtype))
+    pipeline = DiffusionPipeline.from_pretrained(folder, dtype=getattr(torch, dtype), **dict.fromkeys(case.without))
     pipeline.set_progress_bar_config(disable=True)
     return pipeline(prompt, generator=torch.Generator("cpu").manual_seed(seed), **case.calls(chosen)).images[0]

@@ -75,6 +75,10 @@ WITHOUT_TORCH = [
     ".engine.generators.flux_sizes",
     ".engine.generators.sd_names",
     ".engine.generators.sd_sizes",
+    ".engine.generators.sdxl_names",
+    ".engine.generators.sdxl_sizes",
+    ".engine.generators.sd3_names",
+    ".engine.generators.sd3_sizes",
     ".engine.world.captions",
 ]
 

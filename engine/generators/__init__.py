@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FAMILIES = {
     "FluxPipeline": "flux",
     "StableDiffusionPipeline": "sd",
+    "StableDiffusionXLPipeline": "sdxl",
+    "StableDiffusion3Pipeline": "sd3",
 }
 
 

@@ -25,4 +25,7 @@ def clip(path: Path) -> float:
     config = read_json(path)
     width, hidden = integer(path, config, "hidden_size"), integer(path, config, "intermediate_size")
     layer = 4 * width**2 + 2 * width * hidden
-    return integer(path, config, "num_hidden_layers") * layer + integer(path, config, "vocab_size") * width
+    projects = "WithProjection" in str(config.get("architectures", ""))
+    projection = width * integer(path, config, "projection_dim") if projects else 0
+    words = integer(path, config, "vocab_size") * width
+    return integer(path, config, "num_hidden_layers") * layer + words + projection

@@ -20,8 +20,9 @@ from .branches import guided
 TEXT_TOKENS = 77  # that CLIP reads
 
 # values that a layer of a transformer keeps for each latent and for each token of the text, in units of its width
-_KEPT = {"attention": (23.1, 2.4), "all": (28.1, 2.4)}
-_RESNET = 3.4  # values that a residual block keeps for each latent, in units of its channels in and out
+_KEPT = {"attention": (23.1, 2.8), "all": (28.1, 2.8)}
+_AROUND = {"attention": 2.9, "all": 4.2}  # those of its norm and projections, in units of width for each latent
+_RESNET = 2.6  # values that a residual block keeps for each latent, in units of its channels in and out
 _GROWN = 2.1  # those that a convolution after a size was doubled keeps of its output
 
 
@@ -66,7 +67,9 @@ class _Transformer:
         layer = self.width * (here * self.area + there * tokens)
         layer += rank * (6 * self.area + 2 * tokens + (2 * self.area if targets == "all" else 0))
         widest = 12.0 * self.width * self.area
-        return Cost(flops, self.depth * layer, widest, self.depth * self.width * self.area, layer)
+        around = _AROUND[targets] * self.width * self.area
+        given = self.depth * self.width * self.area
+        return Cost(flops, self.depth * layer + around, widest, given + around, layer)
 
     def parameters(self) -> float:
         return self.depth * (18 * self.width**2 + 2 * self.width * self.read) + 2 * self.width**2
@@ -122,6 +125,9 @@ class UNetSizes:
             part.cost(self.tokens, rank, targets) if isinstance(part, _Transformer) else part.cost()
             for part in self.parts
         ]
+        # what comes before the first layer of the adapter needs no gradient, so that nothing of it is kept
+        first = next(at for at, part in enumerate(self.parts) if isinstance(part, _Transformer))
+        costs[:first] = [replace(cost, kept=0.0, given=0.0, layer=0.0) for cost in costs[:first]]
         whole = together(*costs, times=self.branches)
         # the branches are in one batch, so that all of them are alive at once
         return replace(whole, widest=self.branches * max(cost.widest for cost in costs))

@@ -16,6 +16,7 @@ from control_recipes.engine import step as steps
 from control_recipes.engine.errors import InputError
 from families import Case
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 PROMPTS = ["a red ball in", "a blue house"]
@@ -56,7 +57,8 @@ def test_samples_equal_the_stock_pipeline(case, folder, steps, width, height):
 def test_bfloat16_equals_the_stock_pipeline(case, folder):
     chosen = case.chosen(folder, steps=2, dtype="bfloat16")
     expected = families.stock(case, folder, PROMPTS[0], SEEDS[0], chosen, "bfloat16")
-    assert (ours(chosen)[0].float() - expected.float()).abs().max() <= 2**-6  # two units in the last place, near 1
+    units = 8 if case.guidance > 1 else 4  # in the last place near 1/2; guidance makes them more
+    assert (ours(chosen)[0].float() - expected.float()).abs().max() <= units * 2**-8
 
 
 def test_a_clean_estimate_is_what_the_backbone_says_of_its_latents(case, folder):
@@ -157,8 +159,8 @@ def trained(generator, targets="all"):
 STOCK = """
 import json, sys, torch
 from diffusers import DiffusionPipeline
-folder, file, out, calls, *prompts = sys.argv[1:]
-pipeline = DiffusionPipeline.from_pretrained(folder)
+folder, file, out, without, calls, *prompts = sys.argv[1:]
+pipeline = DiffusionPipeline.from_pretrained(folder, **dict.fromkeys(json.loads(without)))
 pipeline.load_lora_weights(file)
 images = [
     pipeline(prompt, generator=torch.Generator("cpu").manual_seed(seed), **json.loads(calls)).images
@@ -175,7 +177,8 @@ def test_stock_diffusers_gives_our_pictures_in_a_fresh_process(case, folder, tmp
     lora = trained(generator)
     adapter.save(tmp_path / "a.safetensors", adapter.tensors(lora), {"format": "pt", **generator.lora_metadata})
     adapted = pictures(generator, chosen)
-    told = [str(folder), str(tmp_path / "a.safetensors"), str(tmp_path / "images.pt"), json.dumps(case.calls(chosen))]
+    told = [str(folder), str(tmp_path / "a.safetensors"), str(tmp_path / "images.pt"), json.dumps(case.without)]
+    told.append(json.dumps(case.calls(chosen)))
     subprocess.run([sys.executable, "-c", STOCK, *told, *PROMPTS], check=True, capture_output=True)
     theirs = torch.load(tmp_path / "images.pt", weights_only=True)
     assert (theirs - adapted).abs().max() <= 1e-5
@@ -256,7 +259,8 @@ def test_sizes_are_those_of_the_model(case, targets, tmp_path):
     really = kept(generator, lambda: generator.denoised(z, sigma, conditioning))
     assert cost.kept == pytest.approx(really, rel=0.1)
     assert found.decoded.kept == pytest.approx(kept(generator, lambda: generator.image(z.requires_grad_())), rel=0.1)
-    with FlopCounterMode(display=False) as counted, torch.no_grad():
+    # of attention, only this way of computing it is counted
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counted, torch.no_grad():
         generator.denoised(z, sigma, conditioning)
     assert cost.flops == pytest.approx(counted.get_total_flops(), rel=0.4)  # times are ranges
     assert 0 < cost.given < cost.kept

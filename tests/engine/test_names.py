@@ -40,6 +40,12 @@ def test_a_name_that_no_layer_has_is_unknown():
         assert generators.names_of(family).parts("nothing_7_here", 3, 3) == {}
 
 
+def test_the_last_blocks_modulation_of_the_text_is_the_other_way_round_in_diffusers_and_unknown():
+    name = "joint_blocks_23_context_block_adaLN_modulation_1"
+    assert generators.names_of("sd3").parts(name, 2 * 1536, 1536) == {}
+    assert len(generators.names_of("sd3").parts(name, 6 * 1536, 1536)) == 1
+
+
 SCRIPTS = [case for case in families.CASES if case.family == "sd" and case.name != "sd-turbo"]
 
 
