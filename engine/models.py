@@ -27,6 +27,8 @@ CHECKPOINTS = Path(__file__).parent / "world" / "checkpoints"
 _PARTS = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 _LIGHT = ("*.json", "*.jinja", "*.txt", "*.model")  # what `check` and `plan` need
 _OWN = {"diffusers", "transformers"}  # whose classes a pipeline is put together from; another's would be code
+# diffusers' own, by the name of a part of it; never loaded
+_CHECKER = ("safety_checker", ["stable_diffusion", "StableDiffusionSafetyChecker"])
 _RESTED_NANOSECONDS = 2 * 10**9
 
 
@@ -155,11 +157,16 @@ def _json(path: Path) -> Mapping[str, Any]:
 def _refuse_code(folder: Path, address: str) -> None:
     """Raises ValueError for a folder whose own files name code that is not the libraries': it is never run."""
     index = folder / "model_index.json"
-    for path in [folder / "None.py", *(path for own in sorted(_OWN) for path in folder.glob(f"*/{own}.py"))]:
+    for path in [
+        folder / "None.py",
+        *(path for own in sorted({*_OWN, _CHECKER[1][0]}) for path in folder.glob(f"*/{own}.py")),
+    ]:
         if index.is_file() and path.exists():
             said = f"{address}: {path.relative_to(folder)} is code in the place of a library's"
             raise ValueError(f"{said}; code of a model's folder is never run")
     for name, part in _json(index).items() if index.is_file() else ():
+        if (name, part) == _CHECKER:
+            continue
         if isinstance(part, list) and part[:1] not in ([None], *([one] for one in _OWN)):
             named = cut(str(cast(list[object], part)))
             raise ValueError(f"{address}: {name} is of {named}; only classes of {' and '.join(sorted(_OWN))} are used")
@@ -240,12 +247,12 @@ def is_generator(model: Model) -> bool:
 
 
 def text_length(model: Model) -> int:
-    """Tokens that the sequence encoder of a generator pads to; 0 where it has no second tokenizer.
+    """Tokens that the last text encoder of a generator pads to; 0 where it has no tokenizer.
 
-    What the tokenizer says, but never more than 512, the stock pipelines' own limit: many say 10^30.
+    What the tokenizer says, but never more than the family's stock pipeline gives it: many say 10^30.
     """
-    path = Path(model.folder) / "tokenizer_2" / "tokenizer_config.json"
-    return _longest(path) if path.is_file() else 0
+    config = _last_tokenizer(model)
+    return _longest(config, model) if config else 0
 
 
 def reads(model: Model) -> tuple[Path, int] | None:
@@ -253,31 +260,46 @@ def reads(model: Model) -> tuple[Path, int] | None:
 
     Several encoders are numbered by the stock pipelines: the last one is that of the whole text.
     """
-    for name in ("tokenizer_3", "tokenizer_2", "tokenizer"):
-        folder = Path(model.folder) / name
-        if (folder / "tokenizer_config.json").is_file():
-            file = folder / "tokenizer.json"
-            return (file, _longest(folder / "tokenizer_config.json")) if file.is_file() else None
-    return None
+    config = _last_tokenizer(model)
+    file = config.with_name("tokenizer.json") if config else None
+    return (file, _longest(config, model)) if config and file and file.is_file() else None
 
 
-def _longest(path: Path) -> int:
-    longest = _json(path).get("model_max_length")
-    return int(longest) if isinstance(longest, (int, float)) and 1 <= longest <= 512 else 512
+def _last_tokenizer(model: Model) -> Path | None:
+    """The configuration of a generator's last tokenizer."""
+    paths = (Path(model.folder) / f"tokenizer{number}" / "tokenizer_config.json" for number in ("_3", "_2", ""))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _longest(path: Path, model: Model) -> int:
+    most, longest = generators.text_tokens(model.family), _json(path).get("model_max_length")
+    return int(longest) if isinstance(longest, (int, float)) and 1 <= longest <= most else most
 
 
 def picture_size(model: Model) -> int | None:
-    """The side, in pixels, of the pictures that a generator's decoder was made for; None where it does not say."""
-    size = _decoder(model).get("sample_size")
+    """The side, in pixels, of the pictures that a generator was made for; None where it does not say.
+
+    Its backbone says so in latents, where it does; otherwise its decoder says for which pictures that was made.
+    """
+    latents = [_config(model, part).get("sample_size") for part in ("unet", "transformer")]
+    told = next((size for size in latents if isinstance(size, int) and size > 0), None)
+    if told is not None:
+        return told * max(1, _factor(model))
+    size = _config(model, "vae").get("sample_size")
     return size if isinstance(size, int) and size > 0 else None
 
 
 def grid(model: Model) -> int:
     """Pixels that width and height must be a multiple of: the decoder's factor, and 2 × 2 latents to a token."""
-    channels = _decoder(model).get("block_out_channels")
-    return 2 ** len(cast(list[object], channels)) if isinstance(channels, list) else 8
+    return 2 * _factor(model) or 8
 
 
-def _decoder(model: Model) -> Mapping[str, Any]:
-    path = Path(model.folder) / "vae" / "config.json"
+def _factor(model: Model) -> int:
+    """Pixels to a latent, in width and in height; 0 where the decoder does not say."""
+    channels = _config(model, "vae").get("block_out_channels")
+    return 2 ** len(cast(list[object], channels)) // 2 if isinstance(channels, list) else 0
+
+
+def _config(model: Model, part: str) -> Mapping[str, Any]:
+    path = Path(model.folder) / part / "config.json"
     return _json(path) if path.is_file() else {}

@@ -79,14 +79,16 @@ def renew(
 def estimate(
     generator: Generator, conditioning: Conditioning, latents: Tensor, settings: Train, rng: torch.Generator
 ) -> flow.Estimate:
-    """From finished latents [B, …], made noisy to a level drawn for each, one step with a gradient.
+    """From finished latents [B, …], made noisy by a share drawn for each, one step with a gradient.
 
     `estimate: noisy` is the paper's ablation: what is decoded is not x̂0 but z one Euler step less noisy.
     """
     low, high = settings.replay.sigma
-    sigma = low + (high - low) * torch.rand(len(latents), generator=rng)
+    share = low + (high - low) * torch.rand(len(latents), generator=rng)
+    sigma = generator.level(share)
     z = generator.renoised(latents, sigma, rng)
     denoised = generator.denoised(z, sigma, conditioning)
     if settings.estimate == "clean":
         return flow.Estimate(denoised, z, sigma, denoised)
-    return flow.Estimate(denoised, z, sigma, generator.advance(denoised, z, sigma, sigma - EULER_STEP, rng))
+    less = generator.level(share - EULER_STEP)
+    return flow.Estimate(denoised, z, sigma, generator.advance(denoised, z, sigma, less, rng))

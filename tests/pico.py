@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,60 +22,33 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def flux_folder(folder: Path, *, seed: int = 0, guidance: bool = False, dynamic: bool = False) -> Path:
+def flux_folder(
+    folder: Path, *, seed: int = 0, guidance: bool = False, dynamic: bool = False, wide: bool = False
+) -> Path:
     """Save a pico `FluxPipeline` of random weights: f = 4, 4 latent channels, text of 16 tokens; return its folder."""
-    from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel, T5Tokenizer
+    import pico_parts as parts
+    from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+    from transformers import CLIPTextModel
 
-    letters = list(string.ascii_lowercase + string.digits)
-    pieces = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    tokenizer = CLIPTokenizer(vocab={piece: i for i, piece in enumerate(pieces)}, merges=[], model_max_length=16)
-    scores = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0), *((letter, -3.0) for letter in letters)]
-    tokenizer_2 = T5Tokenizer(vocab=scores, extra_ids=0, model_max_length=16)
+    width = parts.WIDE if wide else parts.WIDTH
+    channels = {"block_out_channels": parts.WIDE_CHANNELS} if wide else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         pipeline = FluxPipeline(
             scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=dynamic, shift=3.0 if dynamic else 1.0),
-            vae=AutoencoderKL(
-                block_out_channels=(8, 8, 8),
-                down_block_types=("DownEncoderBlock2D",) * 3,
-                up_block_types=("UpDecoderBlock2D",) * 3,
-                latent_channels=4,
-                layers_per_block=1,
-                norm_num_groups=4,
-                mid_block_add_attention=False,
-                scaling_factor=0.5,
-                shift_factor=0.1,
-                use_quant_conv=False,
-                use_post_quant_conv=False,
-            ),
-            text_encoder=CLIPTextModel(
-                CLIPTextConfig(
-                    vocab_size=len(pieces),
-                    hidden_size=16,
-                    intermediate_size=16,
-                    projection_dim=16,
-                    num_hidden_layers=1,
-                    num_attention_heads=2,
-                    max_position_embeddings=16,
-                    bos_token_id=len(pieces) - 2,
-                    eos_token_id=len(pieces) - 1,
-                    pad_token_id=len(pieces) - 1,
-                )
-            ),
-            tokenizer=tokenizer,
-            text_encoder_2=T5EncoderModel(
-                T5Config(vocab_size=len(scores), d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
-            ),
-            tokenizer_2=tokenizer_2,
+            vae=parts.autoencoder(shift_factor=0.1, use_quant_conv=False, use_post_quant_conv=False, **channels),
+            text_encoder=parts.clip(CLIPTextModel, width=width),
+            tokenizer=parts.clip_tokenizer(),
+            text_encoder_2=parts.t5(width=width),
+            tokenizer_2=parts.t5_tokenizer(),
             transformer=FluxTransformer2DModel(
                 in_channels=16,
                 num_layers=1,
                 num_single_layers=1,
                 attention_head_dim=16,
-                num_attention_heads=2,
-                joint_attention_dim=16,
-                pooled_projection_dim=16,
+                num_attention_heads=width // 8,
+                joint_attention_dim=width,
+                pooled_projection_dim=width,
                 guidance_embeds=guidance,
                 axes_dims_rope=(4, 6, 6),
             ),
@@ -87,9 +59,9 @@ def flux_folder(folder: Path, *, seed: int = 0, guidance: bool = False, dynamic:
 
 
 def generator(folder: Path, *, steps: int = 1, width: int = 32, height: int = 32, guidance: float = 0.0,
-              dtype: str = "float32", text_length: int = 16) -> plan.Generator:  # fmt: skip
+              dtype: str = "float32", text_length: int = 16, family: str = "flux") -> plan.Generator:  # fmt: skip
     """The plan's generator for a pico folder."""
-    model = plan.Model("./pico", "flux", "", (), str(folder))
+    model = plan.Model("./pico", family, "", (), str(folder))
     return plan.Generator(model, steps, width, height, guidance, "", dtype, "cpu", text_length)
 
 

@@ -76,6 +76,13 @@ WITHOUT_TORCH = [
     ".engine.interference",
     ".engine.united",
     ".engine.generators.flux_names",
+    ".engine.generators.flux_sizes",
+    ".engine.generators.sd_names",
+    ".engine.generators.sd_sizes",
+    ".engine.generators.sdxl_names",
+    ".engine.generators.sdxl_sizes",
+    ".engine.generators.sd3_names",
+    ".engine.generators.sd3_sizes",
     ".engine.world.captions",
 ]
 

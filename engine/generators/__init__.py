@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import plan
@@ -20,7 +19,12 @@ if TYPE_CHECKING:
     from ...critics.costs import Cost
 
 # `_class_name` in a model folder's model_index.json -> the module of this package that knows it
-FAMILIES = {"FluxPipeline": "flux"}
+FAMILIES = {
+    "FluxPipeline": "flux",
+    "StableDiffusionPipeline": "sd",
+    "StableDiffusionXLPipeline": "sdxl",
+    "StableDiffusion3Pipeline": "sd3",
+}
 
 
 class Conditioning(Protocol):
@@ -71,8 +75,12 @@ class Generator(Protocol):
         """One sampler step from sigma to next_sigma: z' = x̂0 + (σ'/σ)(z − x̂0) unless the family's sampler differs."""
         ...
 
+    def level(self, share: Tensor) -> Tensor:
+        """The noise level σ at which noise is `share`, in (0, 1], of the sum of picture and noise: itself for flow."""
+        ...
+
     def renoised(self, denoised: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
-        """Finished latents made noisy to levels sigma [B] in (0, 1]: the family's own forward process."""
+        """Finished latents made noisy to levels sigma [B]: the family's own forward process."""
         ...
 
     def image(self, denoised: Tensor) -> Tensor:
@@ -81,7 +89,11 @@ class Generator(Protocol):
 
 
 class Sizes(Protocol):
-    """What a generator costs at one picture size, in numbers; every family's own module `FAMILY_sizes`, torch-free."""
+    """What a generator costs at one picture size, in numbers; every family's own module `FAMILY_sizes`, torch-free.
+
+    Beside it, `TEXT_TOKENS` says how many the family's last text encoder is given at most, as the stock pipeline has
+    it.
+    """
 
     @property
     def parameters(self) -> float:
@@ -136,7 +148,13 @@ def names_of(family: str) -> Names:
 def sizes_of(chosen: plan.Generator) -> Sizes:
     """What the plan's generator costs; raises `InputError` where its configurations do not say."""
     module = importlib.import_module(f".{chosen.model.family}_sizes", __name__)
-    return module.sizes(Path(chosen.model.folder), chosen.width, chosen.height, chosen.text_length, chosen.tiling)
+    return module.sizes(chosen)
+
+
+def text_tokens(family: str) -> int:
+    """Tokens that a family's last text encoder is given at most, whatever its tokenizer says."""
+    module: Any = importlib.import_module(f".{family}_sizes", __name__)
+    return int(module.TEXT_TOKENS)
 
 
 def load(chosen: plan.Generator) -> Generator:

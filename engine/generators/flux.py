@@ -10,18 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .. import devices, lengths, models, plan
-from ..errors import InputError, Place, Problem
+from .. import devices, plan
 from ..quiet import quiet
+from . import decoding, pipelines, rectified_flow
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
 FEED_FORWARD = ("ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2", "proj_mlp", "proj_out")
 MODULATION = ("norm1.linear", "norm1_context.linear", "norm.linear")
-ENCODED_AT_ONCE = 16  # prompts; bounds the memory of a full-size T5
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +45,12 @@ class FluxGenerator:
         self._vae: Any = pipeline.vae
         self._scheduler: Any = pipeline.scheduler
         self._chosen = chosen
-        self._device = devices.found(chosen.device)
+        self._device = pipelines.freeze(pipeline, pipeline.transformer, chosen)
         self._dtype = devices.dtype(chosen.dtype)
-        for part in (pipeline.transformer, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2):
-            part.to(self._device).requires_grad_(False).eval()
         self.backbone: nn.Module = pipeline.transformer
-        self._save_memory()
         self._guided = bool(pipeline.transformer.config.guidance_embeds)
         self._channels = int(pipeline.transformer.config.in_channels) // 4
         self._places: Tensor = self._draw(0)[1]  # [V, 3] rows and columns of the tokens, for the rotary embedding
-
-    def _save_memory(self) -> None:
-        """Turn on what the plan asks for, by diffusers' own switches."""
-        if self._chosen.slicing:
-            self._vae.enable_slicing()
-        if self._chosen.tiling:
-            self._vae.enable_tiling()
-        if self._chosen.checkpoint_decoder:
-            self._vae.enable_gradient_checkpointing()
-        if self._chosen.checkpoint_backbone:
-            self._pipeline.transformer.enable_gradient_checkpointing()
 
     @property
     def lora_targets(self) -> dict[str, tuple[str, ...]]:
@@ -88,32 +72,20 @@ class FluxGenerator:
 
         CLIP reads the beginning of a long prompt, as the stock pipeline has it: that is no news, and not told.
         """
-        if self._pipeline.text_encoder is None:
-            raise RuntimeError("the text encoders were released")
+        pipelines.refuse_released(self._pipeline)
         length = self._chosen.text_length
-        parts = [prompts[start : start + ENCODED_AT_ONCE] for start in range(0, len(prompts), ENCODED_AT_ONCE)]
-        with quiet():
-            self._refuse_cut(prompts)
-            encoded = [
-                self._pipeline.encode_prompt(list(part), device=self._device, max_sequence_length=length)
-                for part in parts
-            ]
-        return FluxConditioning(torch.cat([one[0] for one in encoded]), torch.cat([one[1] for one in encoded]))
+        pipelines.refuse_cut(prompts, self._pipeline.tokenizer_2, length, self._chosen)
 
-    def _refuse_cut(self, prompts: Sequence[str]) -> None:
-        """Raises `InputError` for what T5 would cut, where there was no file of a tokenizer to say so before."""
-        if models.reads(self._chosen.model) is not None:
-            return
-        for prompt in dict.fromkeys(prompts):
-            count = len(self._pipeline.tokenizer_2(prompt).input_ids)
-            if count > self._chosen.text_length:
-                message = lengths.said(prompt, count, self._chosen.text_length)
-                raise InputError([Problem(Place(self._chosen.model.address), "", message)])
+        def encode(some: list[str], _: list[str]) -> tuple[Tensor, Tensor]:
+            return self._pipeline.encode_prompt(some, device=self._device, max_sequence_length=length)[:2]
+
+        sequence, pooled = pipelines.encoded(prompts, negatives, encode)
+        assert sequence is not None
+        assert pooled is not None
+        return FluxConditioning(sequence, pooled)
 
     def release_encoders(self) -> None:
-        self._pipeline.register_modules(text_encoder=None, text_encoder_2=None)
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        pipelines.release_encoders(self._pipeline, self._device)
 
     def noise(self, seeds: Sequence[int]) -> Tensor:
         """z [B, V, 4C] at σ = 1, bit for bit what the stock pipeline draws for one picture from a CPU generator."""
@@ -126,21 +98,7 @@ class FluxGenerator:
 
     def sigmas(self, steps: int) -> Tensor:
         """Noise levels [N + 1], float32, on the CPU: the scheduler's own, asked for as the pipeline does."""
-        from diffusers.pipelines.flux.pipeline_flux import calculate_shift
-
-        settings = self._scheduler.config
-        mu = calculate_shift(
-            len(self._places),
-            settings.get("base_image_seq_len", 256),
-            settings.get("max_image_seq_len", 4096),
-            settings.get("base_shift", 0.5),
-            settings.get("max_shift", 1.15),
-        )
-        if settings.get("use_flow_sigmas", False):
-            self._scheduler.set_timesteps(steps, mu=mu)
-        else:
-            self._scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / steps, steps), mu=mu)
-        return self._scheduler.sigmas.clone()
+        return rectified_flow.sigmas(self._scheduler, steps, len(self._places), given=True)
 
     def denoised(self, z: Tensor, sigma: Tensor, conditioning: FluxConditioning) -> Tensor:
         """x̂0 = z − σ v [B, V, 4C], in at least float32; sigma is one level [] or one a picture [B]."""
@@ -158,8 +116,7 @@ class FluxGenerator:
             img_ids=self._places,
             return_dict=False,
         )[0]
-        exact = devices.precise(z.dtype)
-        return z.to(exact) - _over(level, exact) * velocity.to(exact)
+        return rectified_flow.clean(z, velocity, level)
 
     def _guidance(self, pictures: int) -> Tensor | None:
         if not self._guided:
@@ -170,37 +127,22 @@ class FluxGenerator:
         self, denoised: Tensor, z: Tensor, sigma: Tensor, next_sigma: Tensor, generator: torch.Generator | None
     ) -> Tensor:
         """z' = x̂0 + (σ'/σ)(z − x̂0), or x̂0 re-noised where the scheduler is set to sample stochastically."""
-        now, then = (_over(level.to(self._device), denoised.dtype) for level in (sigma, next_sigma))
-        if self._scheduler.config.get("stochastic_sampling", False):
-            fresh = torch.randn(denoised.shape, generator=generator, dtype=denoised.dtype).to(self._device)
-            return ((1 - then) * denoised + then * fresh).to(z.dtype)
-        return (denoised + (then / now) * (z.to(denoised.dtype) - denoised)).to(z.dtype)
+        return rectified_flow.advance(self._scheduler, denoised, z, sigma, next_sigma, generator)
+
+    def level(self, share: Tensor) -> Tensor:
+        return share
 
     def renoised(self, denoised: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
         """z = (1 − σ) x̂0 + σ noise, in the model's dtype."""
-        exact = devices.precise(self._dtype)
-        fresh = torch.randn(denoised.shape, generator=generator, dtype=exact).to(self._device)
-        level = _over(sigma.to(self._device), exact)
-        return ((1 - level) * denoised.to(self._device, exact) + level * fresh).to(self._dtype)
+        return rectified_flow.renoised(denoised, sigma, generator, self._device, self._dtype)
 
     def image(self, denoised: Tensor) -> Tensor:
         """Pixels [B, 3, H, W] in [0, 1] of x̂0 [B, V, 4C]; the clamp passes gradients straight through."""
-        latents = unpack(denoised.to(self._dtype), 2 * self._rows)
-        settings = self._vae.config
-        decoded: Tensor = self._vae.decode(
-            latents / settings.scaling_factor + settings.shift_factor, return_dict=False
-        )[0]
-        pixels = decoded / 2 + 0.5
-        return pixels.clamp(0, 1).detach() + (pixels - pixels.detach())
+        return decoding.pixels(self._vae, unpack(denoised.to(self._dtype), 2 * self._rows))
 
     @property
     def _rows(self) -> int:
         return self._chosen.height // (2 * int(self._pipeline.vae_scale_factor))
-
-
-def _over(level: Tensor, exact: torch.dtype) -> Tensor:
-    """A noise level [] or [B], shaped to multiply packed latents [B, V, 4C]."""
-    return level.to(exact).reshape(-1, 1, 1)
 
 
 def unpack(z: Tensor, height: int) -> Tensor:
@@ -218,25 +160,9 @@ def load(chosen: plan.Generator) -> FluxGenerator:
     """
     with quiet():
         from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
-
-        pipeline: Any = FluxPipeline.from_pretrained(
-            chosen.model.folder, dtype=devices.dtype(chosen.dtype), use_safetensors=True, local_files_only=True
-        )
-    problems = list(_problems(pipeline, chosen))
-    if problems:
-        raise InputError(Problem(Place(chosen.model.address), key, message) for key, message in problems)
-    return FluxGenerator(pipeline, chosen)
-
-
-def _problems(pipeline: Any, chosen: plan.Generator) -> list[tuple[str, str]]:
-    grain = 2 * int(pipeline.vae_scale_factor)
-    sampler = type(pipeline.scheduler).__name__
-    found: list[tuple[str, str]] = []
-    if chosen.width % grain or chosen.height % grain:
-        size = f"{chosen.width}×{chosen.height}"
-        found.append(("generator.size", f"width and height must be multiples of {grain} for this model, found {size}"))
+    pipeline = pipelines.opened(FluxPipeline, chosen)
+    found = pipelines.size_problems(chosen, 2 * int(pipeline.vae_scale_factor))
     if chosen.negative:
         found.append(("generator.negative", f"Flux takes no negative prompt, found {chosen.negative!r}"))
-    if sampler != "FlowMatchEulerDiscreteScheduler" or pipeline.scheduler.config.get("invert_sigmas", False):
-        found.append(("generator.model", f"the scheduler must be FlowMatchEulerDiscreteScheduler, found {sampler}"))
-    return found
+    pipelines.refuse([*found, *rectified_flow.sampler_problems(pipeline.scheduler)], chosen)
+    return FluxGenerator(pipeline, chosen)

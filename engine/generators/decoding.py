@@ -1,0 +1,25 @@
+"""From latents to pixels by a stock autoencoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def pixels(vae: Any, latents: Tensor) -> Tensor:
+    """Pixels [B, 3, H, W] in [0, 1] of latents [B, C, h, w]; the clamp passes gradients straight through."""
+    settings = vae.config
+    mean, deviation = settings.get("latents_mean"), settings.get("latents_std")
+    if mean is not None and deviation is not None and len(mean) == latents.shape[1]:
+        by_channel = (torch.tensor(one).view(1, -1, 1, 1).to(latents) for one in (mean, deviation))
+        mean, deviation = by_channel
+        latents = latents * deviation / settings.scaling_factor + mean
+    else:
+        latents = latents / settings.scaling_factor
+    if settings.get("shift_factor") is not None:
+        latents = latents + settings.shift_factor
+    decoded: Tensor = vae.decode(latents, return_dict=False)[0]
+    shown = decoded / 2 + 0.5
+    return shown.clamp(0, 1).detach() + (shown - shown.detach())

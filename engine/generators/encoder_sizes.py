@@ -1,0 +1,31 @@
+"""Parameters of the text encoders of stock pipelines, from their configurations alone, without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...critics.chat import integer, read_json
+
+
+def t5(path: Path) -> float:
+    """Of a T5 encoder; none where there is no file."""
+    if not path.is_file():
+        return 0.0
+    config = read_json(path)
+    width, hidden = integer(path, config, "d_model"), integer(path, config, "d_ff")
+    inner = integer(path, config, "num_heads") * integer(path, config, "d_kv")
+    layer = 4 * width * inner + (3 if "gated" in str(config.get("feed_forward_proj", "")) else 2) * width * hidden
+    return integer(path, config, "num_layers") * layer + integer(path, config, "vocab_size") * width
+
+
+def clip(path: Path) -> float:
+    """Of a CLIP text encoder; none where there is no file."""
+    if not path.is_file():
+        return 0.0
+    config = read_json(path)
+    width, hidden = integer(path, config, "hidden_size"), integer(path, config, "intermediate_size")
+    layer = 4 * width**2 + 2 * width * hidden
+    projects = "WithProjection" in str(config.get("architectures", ""))
+    projection = width * integer(path, config, "projection_dim") if projects else 0
+    words = integer(path, config, "vocab_size") * width
+    return integer(path, config, "num_hidden_layers") * layer + words + projection

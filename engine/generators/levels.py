@@ -1,0 +1,17 @@
+"""Noise levels, and the one line of Euler that serves every family whose z lies on a straight line through x̂0."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def over(level: Tensor, z: Tensor, exact: torch.dtype) -> Tensor:
+    """A noise level [] or [B], shaped to multiply latents z of any layout, B first."""
+    return level.to(exact).reshape(-1, *[1] * (z.ndim - 1))
+
+
+def euler(denoised: Tensor, z: Tensor, sigma: Tensor, next_sigma: Tensor) -> Tensor:
+    """z' = x̂0 + (σ'/σ)(z − x̂0), in the dtype of z."""
+    now, then = (over(level.to(z.device), z, denoised.dtype) for level in (sigma, next_sigma))
+    return (denoised + (then / now) * (z.to(denoised.dtype) - denoised)).to(z.dtype)

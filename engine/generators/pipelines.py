@@ -1,0 +1,108 @@
+"""What every family does with a stock pipeline: open its folder, freeze its parts, encode prompts, let encoders go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import devices, lengths, models, plan
+from ..errors import InputError, Place, Problem
+from ..quiet import quiet
+
+ENCODED_AT_ONCE = 16  # prompts; bounds the memory of a full-size T5
+ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")  # as the stock pipelines number them
+
+
+def opened(stock: Any, chosen: plan.Generator, **without: object) -> Any:
+    """The pipeline of class `stock` in the folder `chosen.model.folder`, safetensors only, in the plan's dtype.
+
+    Parts that are not wanted are given as `None`.
+    """
+    with quiet():
+        return stock.from_pretrained(
+            chosen.model.folder,
+            dtype=devices.dtype(chosen.dtype),
+            use_safetensors=True,
+            local_files_only=True,
+            **without,
+        )
+
+
+def freeze(pipeline: Any, backbone: Any, chosen: plan.Generator) -> torch.device:
+    """Put backbone, decoder and encoders on the plan's device, without gradients, and say which device that is.
+
+    What the plan saves memory by is turned on, by diffusers' own switches.
+    """
+    device = devices.found(chosen.device)
+    encoders = [part for name in ENCODERS if (part := getattr(pipeline, name, None)) is not None]
+    for part in (backbone, pipeline.vae, *encoders):
+        part.to(device).requires_grad_(False).eval()
+    if chosen.slicing:
+        pipeline.vae.enable_slicing()
+    if chosen.tiling:
+        pipeline.vae.enable_tiling()
+    if chosen.checkpoint_decoder:
+        pipeline.vae.enable_gradient_checkpointing()
+    if chosen.checkpoint_backbone:
+        backbone.enable_gradient_checkpointing()
+    return device
+
+
+def encoded(
+    prompts: Sequence[str], negatives: Sequence[str], encode: Callable[[list[str], list[str]], Iterable[Tensor | None]]
+) -> list[Tensor | None]:
+    """What `encode` makes of some prompts and negatives at a time, each part of it for all of them, B first.
+
+    A part that `encode` leaves out stays None.
+    """
+    starts = range(0, len(prompts), ENCODED_AT_ONCE)
+    ends = [slice(start, start + ENCODED_AT_ONCE) for start in starts]
+    with quiet():
+        parts = [encode(list(prompts[part]), list(negatives[part])) for part in ends]
+    return [_joined(one) for one in zip(*parts, strict=True)]
+
+
+def _joined(parts: Iterable[Tensor | None]) -> Tensor | None:
+    found = [part for part in parts if part is not None]
+    return torch.cat(found) if found else None
+
+
+def refuse_cut(prompts: Iterable[str], tokenizer: Any, limit: int, chosen: plan.Generator) -> None:
+    """Raises `InputError` for what the encoder would cut, where there was no file of a tokenizer to say so before."""
+    if models.reads(chosen.model) is not None:
+        return
+    for prompt in dict.fromkeys(prompts):
+        with quiet():
+            count = len(tokenizer(prompt).input_ids)
+        if count > limit:
+            raise InputError([Problem(Place(chosen.model.address), "", lengths.said(prompt, count, limit))])
+
+
+def refuse_released(pipeline: Any) -> None:
+    """Raises RuntimeError where the text encoders are gone."""
+    if all(getattr(pipeline, name, None) is None for name in ENCODERS):
+        raise RuntimeError("the text encoders were released")
+
+
+def release_encoders(pipeline: Any, device: torch.device) -> None:
+    """Drop the text encoders, and give their memory back."""
+    pipeline.register_modules(**{name: None for name in ENCODERS if hasattr(pipeline, name)})
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def refuse(problems: Iterable[tuple[str, str]], chosen: plan.Generator) -> None:
+    """Raises `InputError` for problems (key of the recipe, message), where there are any."""
+    if found := [Problem(Place(chosen.model.address), key, message) for key, message in problems]:
+        raise InputError(found)
+
+
+def size_problems(chosen: plan.Generator, grain: int) -> list[tuple[str, str]]:
+    """What is wrong with a picture's size, whose sides must be multiples of `grain` pixels."""
+    if not chosen.width % grain and not chosen.height % grain:
+        return []
+    size = f"{chosen.width}×{chosen.height}"
+    return [("generator.size", f"width and height must be multiples of {grain} for this model, found {size}")]

@@ -1,0 +1,121 @@
+"""Diffusion models of noise (ε) and velocity (v) in variance-exploding scaling: z = x0 + σ noise.
+
+A model of the variance-preserving kind reads z / √(σ² + 1) = √ᾱ x0 + √(1 − ᾱ) noise with σ = √((1 − ᾱ) / ᾱ) (Karras et
+al., arXiv 2206.00364, table 1), so that the same line of Euler serves it, which in this scaling is DDIM's (η = 0) too.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import devices, plan
+from ..quiet import quiet
+from .levels import over
+
+SAMPLER = "EulerDiscreteScheduler"
+# of the same noise levels, so that their settings are Euler's as well (diffusers' own list of compatible ones)
+REPLACED = (
+    "DDIMScheduler", "DDPMScheduler", "DEISMultistepScheduler", "DPMSolverMultistepScheduler",
+    "DPMSolverSinglestepScheduler", "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler",
+    "KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "LMSDiscreteScheduler", "PNDMScheduler",
+    "UniPCMultistepScheduler",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The noise levels of a sampler's N steps, and what the model calls them."""
+
+    sigmas: Tensor  # [N + 1], descending, ends at 0
+    timesteps: Tensor  # [N], as the model is told them
+    trained: Tensor  # ln σ of every timestep of training, ascending
+    velocity: bool  # the model says v, not ε
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        """What the model is told of levels [] or [B]: the sampler's own word, between its levels linear in ln σ."""
+        level = sigma.reshape(-1, 1)
+        places = np.interp(level.double().clamp_min(1e-10).log()[:, 0].numpy(), self.trained.numpy(), self._count)
+        own = level == self.sigmas[:-1]
+        told = torch.from_numpy(places).to(self.timesteps)
+        return torch.where(own.any(1), self.timesteps[own.int().argmax(1)], told)
+
+    @property
+    def _count(self) -> np.ndarray[Any, Any]:
+        return np.arange(len(self.trained))
+
+    def level(self, share: Tensor) -> Tensor:
+        """σ = s / (1 − s), at which noise is a share s of the sum x0 + σ noise; never above that of training."""
+        return (share / (1 - share)).clamp_max(float(self.trained[-1].exp()))
+
+
+def scheduler(found: Any, chosen: plan.Generator) -> Any:
+    """The sampler of a folder: Euler's with its settings, with a warning where the folder names another."""
+    name = type(found).__name__
+    if name == SAMPLER:
+        return found
+    with quiet():
+        from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
+
+        euler: Any = EulerDiscreteScheduler.from_config(found.config)
+    if not (name == "EulerAncestralDiscreteScheduler" and chosen.steps == 1):  # one step of it is Euler's
+        said = f"its scheduler is {name}; pictures are sampled by {SAMPLER} with the same settings"
+        warnings.warn(f"{chosen.model.address}: {said}", stacklevel=2)
+    return euler
+
+
+def sampler_problems(found: Any) -> list[tuple[str, str]]:
+    """What is wrong with a folder's scheduler."""
+    name, settings = type(found).__name__, found.config
+    if name not in (SAMPLER, *REPLACED):
+        return [("generator.model", f"the scheduler must be {SAMPLER} or one of the same noise levels, found {name}")]
+    wanted = {
+        "prediction_type": ("epsilon", "v_prediction"),
+        "final_sigmas_type": ("zero",),
+        "timestep_type": ("discrete",),
+        "interpolation_type": ("linear",),
+        "use_flow_sigmas": (False,),
+    }
+    return [
+        ("generator.model", f"the scheduler's {key} must be {' or '.join(map(str, known))}, found {settings[key]}")
+        for key, known in wanted.items()
+        if key in settings and settings[key] not in known
+    ]
+
+
+def schedule(sampler: Any, steps: int) -> Schedule:
+    """Levels and timesteps of N steps, from the sampler as it is set; the sampler itself stays as it was."""
+    own: Any = type(sampler).from_config(sampler.config)
+    own.set_timesteps(steps)
+    cumulative = own.alphas_cumprod.double()
+    trained = ((1 - cumulative) / cumulative).sqrt().log()
+    return Schedule(own.sigmas, own.timesteps, trained, sampler.config.prediction_type == "v_prediction")
+
+
+def read(z: Tensor, sigma: Tensor) -> Tensor:
+    """What the model reads of latents: z / √(σ² + 1); a level [] is divided by as stock does, in the dtype of z."""
+    scale = (sigma.square() + 1).sqrt()
+    return z / scale if not scale.ndim else (z / over(scale, z, devices.precise(z.dtype))).to(z.dtype)
+
+
+def clean(z: Tensor, output: Tensor, sigma: Tensor, *, velocity: bool) -> Tensor:
+    """x̂0 = z − σ ε, or of v x̂0 = z / (σ² + 1) − σ v / √(σ² + 1) (arXiv 2202.00512), in at least float32."""
+    exact = devices.precise(z.dtype)
+    z, output, level = z.to(exact), output.to(exact), over(sigma, z, exact)
+    if velocity:
+        return z / (level.square() + 1) - level / (level.square() + 1).sqrt() * output
+    return z - level * output
+
+
+def renoised(
+    denoised: Tensor, sigma: Tensor, generator: torch.Generator, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """z = x̂0 + σ noise, in the model's dtype on its device."""
+    exact = devices.precise(dtype)
+    fresh = torch.randn(denoised.shape, generator=generator, dtype=exact).to(device)
+    return (denoised.to(device, exact) + over(sigma.to(device), denoised, exact) * fresh).to(dtype)

@@ -1,0 +1,95 @@
+"""Every family of generators as the tests know it: its pico folders, and what the stock pipeline is called with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pico
+import pico_sd
+import torch
+from control_recipes.engine import plan
+from torch import Tensor
+
+
+def flow(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
+    """x̂0 of a model that says the velocity v = noise − x0."""
+    return z - sigma * output
+
+
+def noise(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
+    """x̂0 of a model that says ε, with z = x0 + σ ε."""
+    return z - sigma * output
+
+
+def velocity(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
+    """x̂0 of a model that says v = √ᾱ ε − √(1 − ᾱ) x0: √ᾱ (√ᾱ z) − √(1 − ᾱ) v, with ᾱ = 1 / (1 + σ²)."""
+    kept = 1 / (1 + sigma**2)
+    return kept * z - (1 - kept).sqrt() * output
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kind of folder of a family, and how both sides make a picture of it."""
+
+    name: str
+    family: str
+    build: Callable[..., Path]  # with `wide=True` one that sizes are counted on
+    estimated: Callable[[Tensor, Tensor, Tensor], Tensor]  # z, σ and what the backbone said -> x̂0
+    guidance: float = 0.0
+    negative: str = ""
+    called: Mapping[str, object] = field(default_factory=dict[str, object])  # beside prompt, size, steps, guidance
+    without: tuple[str, ...] = ()  # parts that the folder has not, of which stock has to be told
+    tolerance: float = 2e-6  # of pixels in [0, 1]; the order of roundings in a step of Euler differs from stock
+
+    def chosen(self, folder: Path, **changes: object) -> plan.Generator:
+        """The plan's generator."""
+        settings: dict[str, Any] = {"family": self.family, "guidance": self.guidance, **changes}
+        negative = settings.pop("negative", self.negative)
+        return replace(pico.generator(folder, **settings), negative=negative)
+
+    def calls(self, chosen: plan.Generator) -> dict[str, object]:
+        """What the stock pipeline is called with for the same picture."""
+        negative = {"negative_prompt": self.negative} if self.negative else {}
+        return {
+            "num_inference_steps": chosen.steps,
+            "width": chosen.width,
+            "height": chosen.height,
+            "guidance_scale": self.guidance,
+            "output_type": "pt",
+            **negative,
+            **self.called,
+        }
+
+
+T5 = {"max_sequence_length": 16}
+CASES = [
+    Case("flux-schnell", "flux", pico.flux_folder, flow, called=T5),
+    Case("flux-dev", "flux", partial(pico.flux_folder, guidance=True, dynamic=True), flow, 3.5, called=T5),
+    Case("sd-1", "sd", pico_sd.sd_folder, noise, 7.5, "a tent", tolerance=1e-5),
+    Case("sd-2", "sd", partial(pico_sd.sd_folder, velocity=True, linear=True), velocity, 3.0, tolerance=1e-5),
+    Case("sd-turbo", "sd", partial(pico_sd.sd_folder, kind="trailing", linear=True), noise, tolerance=1e-5),
+    Case("sdxl", "sdxl", pico_sd.sdxl_folder, noise, 5.0, "a tent", tolerance=1e-5),
+    Case("sdxl-lightning", "sdxl", partial(pico_sd.sdxl_folder, kind="trailing"), noise, tolerance=1e-5),
+    Case("sd3", "sd3", pico_sd.sd3_folder, flow, 4.0, "a tent", called=T5, tolerance=5e-6),
+    Case(
+        "sd3.5",
+        "sd3",
+        partial(pico_sd.sd3_folder, newer=True, t5=False),
+        flow,
+        without=("text_encoder_3", "tokenizer_3"),
+        tolerance=5e-6,
+    ),
+]
+
+
+def stock(case: Case, folder: Path, prompt: str, seed: int, chosen: plan.Generator, dtype: str = "float32") -> Tensor:
+    """The picture [3, H, W] of the stock pipeline as it is."""
+    from diffusers import DiffusionPipeline
+
+    pipeline = DiffusionPipeline.from_pretrained(folder, dtype=getattr(torch, dtype), **dict.fromkeys(case.without))
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline(prompt, generator=torch.Generator("cpu").manual_seed(seed), **case.calls(chosen)).images[0]
