@@ -9,15 +9,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, final
 
-from . import Branch, View
 from .chat import Chat, integer, read_chat, read_json, refuse, section
+from .configs import processor_of
 from .costs import Sizes, Tower
+from .reading import Reader, stock_model
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import Qwen2_5_VLForConditionalGeneration
 
-    from .asking import LogProbs
     from .pixels import Normal
 
 
@@ -60,8 +60,7 @@ class Grid:
 
 def grid(folder: Path) -> Grid:
     """Reads `preprocessor_config.json`; what it leaves out is as in the stock processor."""
-    path = folder / "preprocessor_config.json"
-    data = read_json(path)
+    path, data = processor_of(folder)
     size = data.get("size") or {}
     if not isinstance(size, dict):
         raise refuse(path, "`size` is no object")
@@ -120,48 +119,21 @@ def sizes(folder: Path) -> Sizes:
 
 def load(folder: Path, dtype: str, device: str) -> Qwen:
     """The critic of a model folder, frozen and in evaluation mode. `dtype` as torch names it: float32, bfloat16."""
-    import torch
     from transformers import Qwen2_5_VLForConditionalGeneration
 
     from .pixels import normal
 
-    path = folder / "preprocessor_config.json"
-    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(  # pyright: ignore[reportUnknownMemberType]
-        folder, dtype=getattr(torch, dtype), attn_implementation="sdpa", use_safetensors=True, local_files_only=True
-    )
-    model.requires_grad_(False).eval()
-    torch.nn.Module.to(model, device)  # the stock class decorates its own, and loses the type
-    return Qwen(model, chat(folder), grid(folder), normal(path, read_json(path)))
+    model = stock_model(folder, Qwen2_5_VLForConditionalGeneration, dtype, device)
+    return Qwen(model, chat(folder), grid(folder), normal(*processor_of(folder)))
 
 
 @final
-class Qwen:
+class Qwen(Reader):
     """A critic made of a stock model (with `sdpa` attention), a chat and its picture grid. It freezes nothing."""
 
     def __init__(self, model: Qwen2_5_VLForConditionalGeneration, chat: Chat, grid: Grid, normal: Normal) -> None:
-        text: Any = model.model.language_model
-        if text.config._attn_implementation != "sdpa" or "sliding_attention" in text.config.layer_types:
-            raise ValueError("the tree mask needs sdpa attention without sliding windows")
-        self.model, self.chat, self.grid, self.normal = model, chat, grid, normal
-
-    def ask(self, views: Sequence[View], branches: Sequence[Sequence[Branch]]) -> list[list[Tensor]]:
-        """Log-probabilities [T] of every answer token, for each view and each of its branches (nats)."""
-        return self.log_probs(views, branches).lists()
-
-    def log_probs(self, views: Sequence[View], branches: Sequence[Sequence[Branch]]) -> LogProbs:
-        """The same in one flat tensor."""
-        from .asking import log_probs
-
-        return log_probs(self, views, branches)
-
-    def reply(self, view: View, question: str, limit: int = 32) -> str:
-        """The critic's own greedy answer, at most `limit` tokens."""
-        from .asking import reply
-
-        return reply(self, view, question, limit)
-
-    def picture_tokens(self, width: int, height: int) -> int:
-        return self.grid.tokens(width, height)
+        super().__init__(model, chat, normal)
+        self.grid = grid
 
     def pixel_values(self, pictures: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] → patches [B, N, C · temporal · patch²] in the stock processor's order."""
@@ -194,21 +166,14 @@ class Qwen:
         positions, _ = model.get_rope_index(head[None], kinds, image_grid_thw=grids)
         return positions[:, 0], int(positions.max()) + 1
 
-    def embed(self, tokens: Tensor) -> Tensor:
-        return self.model.get_input_embeddings()(tokens)
-
     def read(self, embeddings: Tensor, positions: Tensor, visible: Tensor | None, cache: Any = None) -> Tensor:
-        text: Any = self.model.model.language_model
-        return text(
+        return self.text(
             inputs_embeds=embeddings,
             position_ids=positions,
             attention_mask=visible,
             past_key_values=cache,
             use_cache=cache is not None,
         ).last_hidden_state
-
-    def logits(self, hidden: Tensor) -> Tensor:
-        return self.model.lm_head(hidden)
 
 
 @lru_cache(maxsize=32)
