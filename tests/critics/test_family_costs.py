@@ -1,0 +1,70 @@
+"""What families cost by their configurations alone, against full-size models on the meta device; what autograd keeps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import picos
+import pytest
+import torch
+import transformers
+from control_recipes import critics
+from control_recipes.critics import Branch, View
+
+# config.json and the processor's file as the hub has them, as far as sizes go
+FULL: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "Qwen3-VL-8B": (
+        "qwen3_vl",
+        {
+            "model_type": "qwen3_vl", "image_token_id": 151655, "tie_word_embeddings": False,
+            "text_config": {
+                "model_type": "qwen3_vl_text", "hidden_size": 4096, "intermediate_size": 12288,
+                "num_hidden_layers": 36, "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 128,
+                "vocab_size": 151936, "max_position_embeddings": 262144,
+            },
+            "vision_config": {
+                "model_type": "qwen3_vl", "depth": 27, "hidden_size": 1152, "intermediate_size": 4304,
+                "num_heads": 16, "out_hidden_size": 4096, "deepstack_visual_indexes": [8, 16, 24],
+            },
+        },
+        {"patch_size": 16, "merge_size": 2, "size": {"shortest_edge": 65536, "longest_edge": 16777216}},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_parameters_are_the_stock_models(tmp_path: Path, name: str) -> None:
+    family, config, images = FULL[name]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(images))
+    with torch.device("meta"):
+        read = transformers.AutoConfig.from_pretrained(tmp_path)
+        model = transformers.AutoModelForImageTextToText.from_config(read)
+    counted = sum(weight.numel() for weight in model.parameters())
+    assert critics.sizes_of(tmp_path, family).parameters() == pytest.approx(counted, rel=0.03)
+
+
+@pytest.mark.parametrize("name", picos.CASES)
+def test_what_is_kept_is_about_what_autograd_keeps(tmp_path: Path, name: str) -> None:
+    case = picos.CASES[name]
+    case.build(tmp_path / name, 8)  # wide enough that layers are what counts
+    critic: Any = critics.load(tmp_path / name, case.family, "float32", "cpu")
+    height, width = case.sizes[1]
+    x = torch.rand(3, height, width, requires_grad=True)
+    branches = [Branch("Is there a red ball? Answer with Yes or No.", "Yes")]
+    own = {weight.untyped_storage().data_ptr() for weight in [*critic.model.parameters(), *critic.model.buffers()]}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if tensor.is_floating_point() and storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes() // tensor.element_size()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        critic.ask([View(x)], [branches])
+    tokens = critics.chat_of(tmp_path / name, case.family).length(branches[0].question, [(width, height)])
+    told = critics.sizes_of(tmp_path / name, case.family).ask(width, height, tokens, 1).kept
+    assert told == pytest.approx(sum(kept.values()), rel=0.35)

@@ -1,0 +1,154 @@
+"""Pico models of the families of critics: real classes of a few thousand parameters, saved in the hub's layout.
+
+`CASES` says of each what the stock library calls it, and which pictures hold it to that. A picture of `exact` size is
+resized by no processor; those of `sizes` are, `rounds` times one after the other, with 8-bit levels in between.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from control_recipes.engine.world import pico_critic
+from stock import TEXTS
+from tokenizers import Tokenizer, processors
+
+SIZES = ((32, 32), (61, 97), (40, 130), (100, 64), (9, 13))  # (height, width)
+
+
+def text(scale: int, **own: Any) -> dict[str, Any]:
+    """The language model's configuration, `scale` times as wide as the smallest one."""
+    sizes = {"hidden_size": 16 * scale, "intermediate_size": 32 * scale, "head_dim": 8 * scale}
+    counts = {"num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1}
+    return {**sizes, **counts, "max_position_embeddings": 512, **own}
+
+
+def vision(scale: int, **own: Any) -> dict[str, Any]:
+    """The vision tower's, of patches of 8 pixels."""
+    sizes = {"hidden_size": 16 * scale, "intermediate_size": 32 * scale, "patch_size": 8}
+    return {**sizes, "num_hidden_layers": 2, "num_attention_heads": 2, **own}
+
+
+TURNS = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{% for content in message['content'] %}{% if content['type'] == 'image' %}PICTURE"
+    "{% else %}{{ content['text'] }}{% endif %}{% endfor %}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One pico model and its stock classes."""
+
+    family: str
+    build: Callable[[Path, int], None]
+    model: str
+    processor: str
+    images: str  # the module and class of the `...Pil` processor
+    exact: tuple[int, int]  # (height, width)
+    sizes: Sequence[tuple[int, int]] = SIZES
+    rounds: int = 1
+    processes: Mapping[str, Any] = field(default_factory=dict)  # what else the stock processor is made with
+    several: bool = True  # pictures at once
+    unused: tuple[str, ...] = ()  # weights that no answer depends on, by how their names begin
+
+    name: str = ""  # of the case; a family may have several
+
+    def images_class(self) -> Any:
+        return _named(self.images)
+
+    def processor_class(self) -> Any:
+        return _named(self.processor)
+
+    def inputs(self, stock: Any, question: str, arrays: Sequence[Any], answer: str | None) -> dict[str, Any]:
+        """What the stock processor makes of a chat of one question; `stock` has its `processor` and `tokenizer`."""
+        content = [{"type": "image"} for _ in arrays] + [{"type": "text", "text": question}]
+        messages = [{"role": "user", "content": content}]
+        if answer is not None:
+            messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+        text = stock.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answer is None)
+        bos = stock.tokenizer.bos_token
+        special = not (bos and text.startswith(bos))
+        return dict(stock.processor(text=[text], images=list(arrays), return_tensors="pt", add_special_tokens=special))
+
+
+def _named(name: str) -> Any:
+    module, kind = name.rsplit(".", 1)
+    return getattr(import_module(f"transformers.models.{module}"), kind)
+
+
+def tokenizer(special: Sequence[str], bos: str = "") -> Tokenizer:
+    """A byte-level tokenizer of the tests' own texts; `bos` is written before every text."""
+    made = pico_critic.train_tokenizer(TEXTS, 400, special, ("user\n", "assistant\n"))
+    if bos:
+        start = [(bos, made.token_to_id(bos))]
+        made.post_processor = processors.TemplateProcessing(single=f"{bos} $A", special_tokens=start)
+    return made
+
+
+def lively(model: torch.nn.Module, seed: int = 0) -> None:
+    """Weights large enough that a picture changes an untrained model's answers."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim > 1:
+                weight.copy_(torch.randn(weight.shape, generator=generator) * 1.5 / weight[0].numel() ** 0.5)
+
+
+def save(
+    folder: Path, model: Any, tokenizer: Tokenizer, template: str, images: Mapping[str, Any], names: Mapping[str, Any],
+    joint: Mapping[str, Any] | None = None,
+) -> None:  # fmt: skip
+    """Writes a folder as the hub has it; `names` are the tokenizer's special tokens, `joint` the processor's own."""
+    lively(model)
+    model.save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    if template:
+        (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
+    known = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 512, **names}
+    for name, data in (("tokenizer_config", known), ("preprocessor_config", images), ("processor_config", joint)):
+        if data is not None:
+            (folder / f"{name}.json").write_text(json.dumps(data, indent=2), encoding="utf-8")
+
+
+QWEN = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+
+
+def qwen3_vl(folder: Path, scale: int = 1) -> None:
+    made = tokenizer(pico_critic.SPECIAL)
+    ids = {name: made.token_to_id(f"<|{name}|>") for name in pico_critic.PLACES}
+    rope = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4 * scale, 2 * scale, 2 * scale]}
+    tower = vision(
+        scale, depth=3, num_heads=2, out_hidden_size=16 * scale, num_position_embeddings=25,
+        deepstack_visual_indexes=[0, 1],
+    )  # fmt: skip
+    config = transformers.Qwen3VLConfig(
+        text_config=text(scale, vocab_size=made.get_vocab_size(), head_dim=16 * scale, rope_parameters=rope),
+        vision_config=tower,
+        image_token_id=ids["image_pad"], video_token_id=ids["video_pad"],
+        vision_start_token_id=ids["vision_start"], vision_end_token_id=ids["vision_end"],
+        tie_word_embeddings=True,
+    )  # fmt: skip
+    images = {
+        "image_processor_type": "Qwen2VLImageProcessorFast", "processor_class": "Qwen3VLProcessor",
+        "size": {"shortest_edge": 256, "longest_edge": 65536}, "patch_size": 8, "temporal_patch_size": 2,
+        "merge_size": 2, "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
+    }  # fmt: skip
+    save(folder, transformers.Qwen3VLForConditionalGeneration(config), made, pico_critic.TEMPLATE, images, QWEN)
+
+
+CASES = {
+    "qwen3_vl": Case(
+        "qwen3_vl", qwen3_vl, "Qwen3VLForConditionalGeneration", "qwen3_vl.processing_qwen3_vl.Qwen3VLProcessor",
+        "qwen2_vl.image_processing_pil_qwen2_vl.Qwen2VLImageProcessorPil", (32, 48),
+        processes={"video_processor": None},
+    ),
+}  # fmt: skip
+CASES = {name: replace(case, name=name) for name, case in CASES.items()}
