@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from .costs import Sizes
 
 # `model_type` in a model folder's config.json -> the family: the module of this package that knows it
-FAMILIES = {"qwen2_5_vl": "qwen2_5_vl", "qwen3_vl": "qwen3_vl", "llava": "llava"}
+FAMILIES = {
+    "qwen2_5_vl": "qwen2_5_vl",
+    "qwen3_vl": "qwen3_vl",
+    "llava": "llava",
+    "llava_next": "llava_next",
+    "llava_onevision": "llava_onevision",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,11 +144,77 @@ def qwen3_vl(folder: Path, scale: int = 1) -> None:
     save(folder, transformers.Qwen3VLForConditionalGeneration(config), made, pico_critic.TEMPLATE, images, QWEN)
 
 
+LLAMA = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<pad>"}
+TILES = [[32, 32], [32, 64], [64, 32], [64, 64], [96, 32], [32, 96]]
+# as published with llava-hf/llava-v1.6-mistral-7b-hf
+MISTRAL = (
+    "{% for message in messages %}{% if message['role'] == 'user' %}{{ '[INST] ' }}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] }}{% endfor %}"
+    "{{ ' [/INST]' }}{% elif message['role'] == 'assistant' %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{{ ' ' + content['text'] + '</s>' }}{% endfor %}{% endif %}{% endfor %}"
+)
+
+
+def llava_next(folder: Path, scale: int = 1) -> None:
+    made = tokenizer(("<pad>", "<s>", "</s>", "<image>"), "<s>")
+    config = transformers.LlavaNextConfig(
+        text_config=text(
+            scale, model_type="mistral", vocab_size=made.get_vocab_size(), sliding_window=None, pad_token_id=0
+        ),
+        vision_config=vision(scale, model_type="clip_vision_model", image_size=32, projection_dim=16),
+        image_token_index=made.token_to_id("<image>"), image_grid_pinpoints=TILES, vision_feature_layer=-2,
+        tie_word_embeddings=False,
+    )  # fmt: skip
+    images = {
+        "image_processor_type": "LlavaNextImageProcessor", "size": {"shortest_edge": 32}, "do_pad": True,
+        "crop_size": {"height": 32, "width": 32}, "image_grid_pinpoints": TILES, "resample": 3,
+        "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711],
+    }  # fmt: skip
+    save(folder, transformers.LlavaNextForConditionalGeneration(config), made, MISTRAL, images, LLAMA)
+
+
+def llava_onevision(folder: Path, scale: int = 1) -> None:
+    made = tokenizer(("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video>"))
+    shapes = [[rows * 32, columns * 32] for rows in range(1, 4) for columns in range(1, 4)]
+    config = transformers.LlavaOnevisionConfig(
+        text_config=text(scale, model_type="qwen2", vocab_size=made.get_vocab_size()),
+        vision_config=vision(scale, model_type="siglip_vision_model", image_size=32, vision_use_head=False),
+        image_token_index=made.token_to_id("<image>"), video_token_index=made.token_to_id("<video>"),
+        image_grid_pinpoints=shapes, vision_aspect_ratio="anyres_max_4", tie_word_embeddings=True,
+    )  # fmt: skip
+    images = {
+        "image_processor_type": "LlavaOnevisionImageProcessor", "size": {"height": 32, "width": 32}, "do_pad": True,
+        "image_grid_pinpoints": shapes, "resample": 3, "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
+    }  # fmt: skip
+    template = TURNS.replace("PICTURE", "<image>\n")
+    save(folder, transformers.LlavaOnevisionForConditionalGeneration(config), made, template, images, QWEN)
+
+
 CASES = {
     "qwen3_vl": Case(
         "qwen3_vl", qwen3_vl, "Qwen3VLForConditionalGeneration", "qwen3_vl.processing_qwen3_vl.Qwen3VLProcessor",
         "qwen2_vl.image_processing_pil_qwen2_vl.Qwen2VLImageProcessorPil", (32, 48),
         processes={"video_processor": None},
+    ),
+    "llava_next": Case(
+        "llava_next", llava_next, "LlavaNextForConditionalGeneration",
+        "llava_next.processing_llava_next.LlavaNextProcessor",
+        "llava_next.image_processing_pil_llava_next.LlavaNextImageProcessorPil", (32, 32),
+        processes={
+            "patch_size": 8, "num_additional_image_tokens": 1, "vision_feature_select_strategy": "default",
+        },
+        # the last layer is none of those that features are taken from
+        unused=("model.vision_tower.encoder.layers.1", "model.vision_tower.post_layernorm"),
+    ),
+    "llava_onevision": Case(
+        "llava_onevision", llava_onevision, "LlavaOnevisionForConditionalGeneration",
+        "llava_onevision.processing_llava_onevision.LlavaOnevisionProcessor",
+        "llava_onevision.image_processing_pil_llava_onevision.LlavaOnevisionImageProcessorPil", (32, 32),
+        processes={"num_image_tokens": 16, "vision_feature_select_strategy": "full",
+                   "vision_aspect_ratio": "anyres_max_4", "video_processor": None},
+        several=False, unused=("model.vision_tower.post_layernorm",),
     ),
 }  # fmt: skip
 CASES = {name: replace(case, name=name) for name, case in CASES.items()}

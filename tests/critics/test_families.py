@@ -160,7 +160,7 @@ def test_packed_equals_one_by_one(critic: Any, stock: Stock, case: Case) -> None
         x = unit(picture(0, *size)).requires_grad_()
         packed = critic.ask([View(x)], [BRANCHES])[0]
         plain = [stock.log_probs(branch, [x], values(critic, [x])) for branch in BRANCHES]
-        assert {len(answer) for answer in plain} >= {1, 2}
+        assert len({len(answer) for answer in plain}) >= 3
         for ours, theirs in zip(packed, plain, strict=True):
             torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-9)
         ours = torch.autograd.grad(-sum(answer.mean() for answer in packed), x)[0]

@@ -1,4 +1,4 @@
-"""What families cost by their configurations alone, against full-size models on the meta device; what autograd keeps."""
+"""What families cost by their configurations alone: full-size models on the meta device, and what autograd keeps."""
 
 from __future__ import annotations
 
@@ -30,6 +30,39 @@ FULL: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
             },
         },
         {"patch_size": 16, "merge_size": 2, "size": {"shortest_edge": 65536, "longest_edge": 16777216}},
+    ),
+    "llava-v1.6-mistral-7b": (
+        "llava_next",
+        {
+            "model_type": "llava_next", "image_token_index": 32000, "tie_word_embeddings": False,
+            "image_grid_pinpoints": [[336, 672], [672, 336], [672, 672], [1008, 336], [336, 1008]],
+            "text_config": {
+                "model_type": "mistral", "intermediate_size": 14336, "max_position_embeddings": 32768,
+                "num_key_value_heads": 8, "sliding_window": None, "vocab_size": 32064,
+            },
+            "vision_config": {
+                "model_type": "clip_vision_model", "hidden_size": 1024, "image_size": 336, "intermediate_size": 4096,
+                "num_attention_heads": 16, "num_hidden_layers": 24, "patch_size": 14, "projection_dim": 768,
+            },
+        },
+        {"size": {"shortest_edge": 336}, "crop_size": {"height": 336, "width": 336}},
+    ),
+    "llava-onevision-qwen2-7b": (
+        "llava_onevision",
+        {
+            "model_type": "llava_onevision", "image_token_index": 151646, "tie_word_embeddings": False,
+            "image_grid_pinpoints": [[384, 384], [384, 768], [768, 384], [768, 768]],
+            "text_config": {
+                "model_type": "qwen2", "hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28,
+                "num_attention_heads": 28, "num_key_value_heads": 4, "vocab_size": 152128,
+            },
+            "vision_config": {
+                "model_type": "siglip_vision_model", "hidden_size": 1152, "image_size": 384,
+                "intermediate_size": 4304, "num_attention_heads": 16, "num_hidden_layers": 26, "patch_size": 14,
+                "vision_use_head": False,
+            },
+        },
+        {"size": {"height": 384, "width": 384}},
     ),
 }  # fmt: skip
 
