@@ -28,6 +28,9 @@ FAMILIES = {
     "llava": "llava",
     "llava_next": "llava_next",
     "llava_onevision": "llava_onevision",
+    "idefics2": "idefics2",
+    "idefics3": "idefics3",
+    "smolvlm": "idefics3",
 }
 
 

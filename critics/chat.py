@@ -66,8 +66,8 @@ class Chat:
     `picture_tokens(width, height)` counts the tokens of a picture of that size (pixels), `positions` is the longest
     sequence the model was made for. `written` is what a stock processor makes of the rendered chat, one image token
     left for each picture; `spelled(width, height)` is the text that a stock processor puts in the place of that token,
-    where it is more than the same token again and again; `most` is how many pictures may be shown at once. Results are
-    kept: a question is rendered and tokenised once.
+    where it is more than the same token again and again; `most` is how many pictures may be shown at once;
+    `bare` keeps the tokenizer from adding tokens of its own. Results are kept: a question is rendered and tokenised once.
     """
 
     def __init__(
@@ -83,9 +83,10 @@ class Chat:
         written: Callable[[str], str] | None = None,
         spelled: Callable[[int, int], str] | None = None,
         most: int | None = None,
+        bare: bool = False,
     ) -> None:
         self.tokenizer, self.image_id, self.picture_tokens = tokenizer, image_id, picture_tokens
-        self._written, self._spelled, self._most = written, spelled, most
+        self._written, self._spelled, self._most, self._bare_text = written, spelled, most, bare
         self._pictures: dict[tuple[int, int], tuple[int, ...]] = {}
         self.source, self._positions, self._bos, self._eos = source, positions, bos, eos
         try:
@@ -263,7 +264,7 @@ class Chat:
 
     def _tokens(self, text: str) -> tuple[int, ...]:
         # a template that writes the first token itself must not get a second one (as transformers' processors do)
-        special = not (self._bos and text.startswith(self._bos))
+        special = not (self._bare_text or (self._bos and text.startswith(self._bos)))
         return tuple(self.tokenizer.encode(text, add_special_tokens=special).ids)
 
 
@@ -276,6 +277,7 @@ def read_chat(
     written: Callable[[str], str] | None = None,
     spelled: Callable[[int, int], str] | None = None,
     most: int | None = None,
+    bare: bool = False,
     template: str | None = None,
 ) -> Chat:
     """The chat of a model folder: `tokenizer.json`, `tokenizer_config.json` and its chat template.
@@ -293,7 +295,7 @@ def read_chat(
         raise refuse(file, f"cannot be read as a tokenizer: {error}") from error
     chosen = template or _template(folder, config)
     return Chat(
-        tokenizer, chosen, image_id, picture_tokens, positions, *names, str(folder), written, spelled, most
+        tokenizer, chosen, image_id, picture_tokens, positions, *names, str(folder), written, spelled, most, bare
     )  # fmt: skip
 
 

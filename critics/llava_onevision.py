@@ -1,8 +1,8 @@
 """The LLaVA-OneVision family: a SigLIP tower that sees tiles of a picture, Qwen2 that reads.
 
 It packs. Several pictures at once are refused: the stock processor then shows none of them in tiles, so that a picture
-would be seen otherwise than alone. Features of many tiles are made fewer (bilinear); on CUDA the backward pass of that is
-not deterministic.
+would be seen otherwise than alone. Features of many tiles are made fewer (bilinear); on CUDA that has no
+deterministic backward pass.
 """
 
 from __future__ import annotations

@@ -57,6 +57,8 @@ class Case:
     rounds: int = 1
     processes: Mapping[str, Any] = field(default_factory=dict)  # what else the stock processor is made with
     several: bool = True  # pictures at once
+    flat: bool = False  # no size is left as it is: a picture of one colour is
+    patched: Sequence[tuple[str, str, Any]] = ()  # what the stock processor lacks here: module, name, value
     unused: tuple[str, ...] = ()  # weights that no answer depends on, by how their names begin
 
     name: str = ""  # of the case; a family may have several
@@ -192,6 +194,73 @@ def llava_onevision(folder: Path, scale: int = 1) -> None:
     save(folder, transformers.LlavaOnevisionForConditionalGeneration(config), made, template, images, QWEN)
 
 
+# as published with HuggingFaceM4/Idefics3-8B-Llama3
+UTTERANCES = (
+    "<|begin_of_text|>{% for message in messages %}{{message['role'].capitalize()}}"
+    "{% if message['content'][0]['type'] == 'image' %}{{':'}}{% else %}{{': '}}{% endif %}"
+    "{% for line in message['content'] %}{% if line['type'] == 'text' %}{{line['text']}}"
+    "{% elif line['type'] == 'image' %}{{ '<image>' }}{% endif %}{% endfor %}<end_of_utterance>\n{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
+)
+AROUND = "<fake_token_around_image>"
+ROWS = tuple(f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7))
+
+
+def _idefics3(folder: Path, scale: int, kind: str, start: str, end: str, longest: int) -> None:
+    special = (start, end, "<fake_token_around_image>", "<image>", "<end_of_utterance>", "<global-img>", *ROWS)
+    made = tokenizer(special, start if kind == "Idefics3" else "")
+    config = getattr(transformers, f"{kind}Config")(
+        text_config=text(scale, model_type="llama", vocab_size=made.get_vocab_size(), pad_token_id=1),
+        vision_config=vision(scale, image_size=32), image_token_id=made.token_to_id("<image>"), scale_factor=2,
+        pad_token_id=1, tie_word_embeddings=kind == "SmolVLM",
+    )  # fmt: skip
+    images = {
+        "image_processor_type": f"{kind}ImageProcessor", "size": {"longest_edge": longest}, "resample": 1,
+        "max_image_size": {"longest_edge": 32}, "do_image_splitting": True, "do_pad": True,
+        "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
+    }  # fmt: skip
+    names = {"bos_token": start, "eos_token": "<end_of_utterance>", "pad_token": end}
+    model = getattr(transformers, f"{kind}ForConditionalGeneration")(config)
+    joint = {"processor_class": f"{kind}Processor", "image_seq_len": 4}
+    save(folder, model, made, UTTERANCES.replace("<|begin_of_text|>", start), images, names, joint)
+
+
+def idefics2(folder: Path, scale: int = 1, splits: bool = True) -> None:
+    made = tokenizer(("<s>", "</s>", "<unk>", AROUND, "<image>", "<end_of_utterance>"), "<s>")
+    config = transformers.Idefics2Config(
+        text_config=text(scale, model_type="mistral", vocab_size=made.get_vocab_size(), sliding_window=500),
+        vision_config=vision(scale, image_size=48), image_token_id=made.token_to_id("<image>"),
+        perceiver_config={
+            "resampler_n_latents": 4, "resampler_depth": 1, "resampler_n_heads": 2, "resampler_head_dim": 8,
+            "num_key_value_heads": 1, "hidden_size": 16 * scale,
+        },
+    )  # fmt: skip
+    images = {
+        "image_processor_type": "Idefics2ImageProcessor", "size": {"shortest_edge": 32, "longest_edge": 80},
+        "do_image_splitting": splits, "do_pad": True, "resample": 2, "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
+    }  # fmt: skip
+    names = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<unk>"}
+    model = transformers.Idefics2ForConditionalGeneration(config)
+    template = UTTERANCES.removeprefix("<|begin_of_text|>")
+    save(folder, model, made, template, images, names, {"processor_class": "Idefics2Processor", "image_seq_len": 4})
+
+
+def idefics2_whole(folder: Path, scale: int = 1) -> None:
+    idefics2(folder, scale, splits=False)
+
+
+def idefics3(folder: Path, scale: int = 1) -> None:
+    _idefics3(folder, scale, "Idefics3", "<|begin_of_text|>", "<|end_of_text|>", 96)
+
+
+def idefics3_untiled(folder: Path, scale: int = 1) -> None:
+    _idefics3(folder, scale, "Idefics3", "<|begin_of_text|>", "<|end_of_text|>", 32)
+
+
+def smolvlm(folder: Path, scale: int = 1) -> None:
+    _idefics3(folder, scale, "SmolVLM", "<|im_start|>", "<|endoftext|>", 64)
+
+
 CASES = {
     "qwen3_vl": Case(
         "qwen3_vl", qwen3_vl, "Qwen3VLForConditionalGeneration", "qwen3_vl.processing_qwen3_vl.Qwen3VLProcessor",
@@ -215,6 +284,34 @@ CASES = {
         processes={"num_image_tokens": 16, "vision_feature_select_strategy": "full",
                    "vision_aspect_ratio": "anyres_max_4", "video_processor": None},
         several=False, unused=("model.vision_tower.post_layernorm",),
+    ),
+    "idefics2": Case(
+        "idefics2", idefics2, "Idefics2ForConditionalGeneration", "idefics2.processing_idefics2.Idefics2Processor",
+        "idefics2.image_processing_pil_idefics2.Idefics2ImageProcessorPil", (64, 64),
+        processes={"image_seq_len": 4},
+    ),
+    "idefics2_whole": Case(
+        "idefics2", idefics2_whole, "Idefics2ForConditionalGeneration",
+        "idefics2.processing_idefics2.Idefics2Processor",
+        "idefics2.image_processing_pil_idefics2.Idefics2ImageProcessorPil", (32, 40),
+        processes={"image_seq_len": 4},
+    ),
+    "idefics3": Case(
+        "idefics3", idefics3, "Idefics3ForConditionalGeneration", "idefics3.processing_idefics3.Idefics3Processor",
+        "idefics3.image_processing_pil_idefics3.Idefics3ImageProcessorPil", (96, 96), rounds=3, flat=True,
+        processes={"image_seq_len": 4},
+    ),
+    "idefics3_untiled": Case(
+        "idefics3", idefics3_untiled, "Idefics3ForConditionalGeneration",
+        "idefics3.processing_idefics3.Idefics3Processor",
+        "idefics3.image_processing_pil_idefics3.Idefics3ImageProcessorPil", (32, 32), rounds=3,
+        processes={"image_seq_len": 4},
+    ),
+    "smolvlm": Case(
+        "idefics3", smolvlm, "SmolVLMForConditionalGeneration", "smolvlm.processing_smolvlm.SmolVLMProcessor",
+        "smolvlm.image_processing_pil_smolvlm.SmolVLMImageProcessorPil", (64, 64), rounds=3, flat=True,
+        processes={"image_seq_len": 4, "video_processor": None},
+        patched=(("smolvlm.processing_smolvlm", "num2words", str),),  # numbers in words, for videos
     ),
 }  # fmt: skip
 CASES = {name: replace(case, name=name) for name, case in CASES.items()}

@@ -64,6 +64,51 @@ FULL: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         },
         {"size": {"height": 384, "width": 384}},
     ),
+    "Idefics3-8B-Llama3": (
+        "idefics3",
+        {
+            "model_type": "idefics3", "image_token_id": 128257, "scale_factor": 2, "tie_word_embeddings": False,
+            "text_config": {
+                "model_type": "llama", "intermediate_size": 14336, "max_position_embeddings": 131072,
+                "num_key_value_heads": 8, "vocab_size": 128259, "pad_token_id": 128002,
+            },
+            "vision_config": {
+                "model_type": "idefics3", "hidden_size": 1152, "image_size": 364, "intermediate_size": 4304,
+                "num_attention_heads": 16, "num_hidden_layers": 27, "patch_size": 14,
+            },
+        },
+        {"size": {"longest_edge": 1456}, "max_image_size": {"longest_edge": 364}},
+    ),
+    "SmolVLM2-2.2B": (
+        "idefics3",
+        {
+            "model_type": "smolvlm", "image_token_id": 49190, "scale_factor": 3, "tie_word_embeddings": False,
+            "text_config": {
+                "model_type": "llama", "hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 24,
+                "max_position_embeddings": 8192, "vocab_size": 49280, "pad_token_id": 2,
+            },
+            "vision_config": {
+                "model_type": "smolvlm_vision", "hidden_size": 1152, "image_size": 384, "intermediate_size": 4304,
+                "num_attention_heads": 16, "num_hidden_layers": 27, "patch_size": 14,
+            },
+        },
+        {"size": {"longest_edge": 1536}, "max_image_size": {"longest_edge": 384}},
+    ),
+    "idefics2-8b": (
+        "idefics2",
+        {
+            "model_type": "idefics2", "image_token_id": 32001, "tie_word_embeddings": False,
+            "perceiver_config": {"model_type": "idefics2", "resampler_n_latents": 64},
+            "text_config": {
+                "model_type": "mistral", "max_position_embeddings": 32768, "vocab_size": 32003, "pad_token_id": 0,
+            },
+            "vision_config": {
+                "model_type": "idefics2", "hidden_size": 1152, "image_size": 980, "intermediate_size": 4304,
+                "num_attention_heads": 16, "num_hidden_layers": 27, "patch_size": 14,
+            },
+        },
+        {"size": {"shortest_edge": 378, "longest_edge": 980}},
+    ),
 }  # fmt: skip
 
 
