@@ -66,8 +66,8 @@ class Chat:
     `picture_tokens(width, height)` counts the tokens of a picture of that size (pixels), `positions` is the longest
     sequence the model was made for. `written` is what a stock processor makes of the rendered chat, one image token
     left for each picture; `spelled(width, height)` is the text that a stock processor puts in the place of that token,
-    where it is more than the same token again and again; `most` is how many pictures may be shown at once;
-    `bare` keeps the tokenizer from adding tokens of its own. Results are kept: a question is rendered and tokenised once.
+    where it is more than the same token again and again; `most` is how many pictures may be shown at once; `bare` keeps
+    the tokenizer from adding tokens of its own. Results are kept: a question is rendered and tokenised once.
     """
 
     def __init__(

@@ -69,16 +69,18 @@ class Case:
     def processor_class(self) -> Any:
         return _named(self.processor)
 
-    def inputs(self, stock: Any, question: str, arrays: Sequence[Any], answer: str | None) -> dict[str, Any]:
+    def inputs(self, stock: Any, question: str, pictures: Sequence[Any], answer: str | None) -> dict[str, Any]:
         """What the stock processor makes of a chat of one question; `stock` has its `processor` and `tokenizer`."""
-        content = [{"type": "image"} for _ in arrays] + [{"type": "text", "text": question}]
+        content = [{"type": "image"} for _ in pictures] + [{"type": "text", "text": question}]
         messages = [{"role": "user", "content": content}]
         if answer is not None:
             messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
         text = stock.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answer is None)
         bos = stock.tokenizer.bos_token
         special = not (bos and text.startswith(bos))
-        return dict(stock.processor(text=[text], images=list(arrays), return_tensors="pt", add_special_tokens=special))
+        return dict(
+            stock.processor(text=[text], images=list(pictures), return_tensors="pt", add_special_tokens=special)
+        )
 
 
 def _named(name: str) -> Any:

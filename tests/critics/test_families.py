@@ -16,6 +16,7 @@ from control_recipes import critics
 from control_recipes.critics import Branch, View, asking
 from control_recipes.engine.errors import InputError
 from picos import CASES, Case
+from PIL import Image
 from stock import BRANCHES, QUESTIONS
 from torch import Tensor
 from transformers.processing_utils import ProcessorMixin
@@ -61,8 +62,8 @@ class Stock:
 
     def inputs(self, question: str, pictures: list[Tensor], answer: str | None = None) -> dict[str, Tensor]:
         """What the stock processor makes of a chat and its pictures."""
-        arrays = [(p.detach() * 255).round().to(torch.uint8).permute(1, 2, 0).numpy() for p in pictures]
-        found = self.case.inputs(self, question, arrays, answer)
+        levels = [(p.detach() * 255).round().to(torch.uint8).permute(1, 2, 0).numpy() for p in pictures]
+        found = self.case.inputs(self, question, [Image.fromarray(one) for one in levels], answer)
         found["pixel_values"] = found["pixel_values"].double()
         return found
 
