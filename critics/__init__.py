@@ -28,6 +28,8 @@ FAMILIES = {
     "llava": "llava",
     "llava_next": "llava_next",
     "llava_onevision": "llava_onevision",
+    "gemma3": "gemma3",
+    "paligemma": "paligemma",
     "idefics2": "idefics2",
     "idefics3": "idefics3",
     "smolvlm": "idefics3",

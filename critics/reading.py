@@ -85,7 +85,7 @@ class Reader(ABC):
     def embed(self, tokens: Tensor) -> Tensor:
         return self.model.get_input_embeddings()(tokens)
 
-    def read(self, embeddings: Tensor, positions: Tensor, visible: Tensor | None, cache: Any = None) -> Tensor:
+    def read(self, embeddings: Tensor, positions: Tensor, visible: Any, cache: Any = None) -> Tensor:
         return self.text(
             inputs_embeds=embeddings,
             position_ids=positions[0],

@@ -7,6 +7,7 @@ resized by no processor; those of `sizes` are, `rounds` times one after the othe
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -263,6 +264,75 @@ def smolvlm(folder: Path, scale: int = 1) -> None:
     _idefics3(folder, scale, "SmolVLM", "<|im_start|>", "<|endoftext|>", 64)
 
 
+# as published with google/gemma-3-4b-it, without what it does for a system's turn
+GEMMA = (
+    "{{ bos_token }}{%- for message in messages -%}{%- if (message['role'] == 'assistant') -%}"
+    "{%- set role = 'model' -%}{%- else -%}{%- set role = message['role'] -%}{%- endif -%}"
+    "{{ '<start_of_turn>' + role + '\n' }}{%- if message['content'] is string -%}{{ message['content'] | trim }}"
+    "{%- elif message['content'] is iterable -%}{%- for item in message['content'] -%}"
+    "{%- if item['type'] == 'image' -%}{{ '<start_of_image>' }}{%- elif item['type'] == 'text' -%}"
+    "{{ item['text'] | trim }}{%- endif -%}{%- endfor -%}{%- endif -%}{{ '<end_of_turn>\n' }}{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{'<start_of_turn>model\n'}}{%- endif -%}"
+)
+SQUARE = {
+    "do_resize": True, "size": {"height": 32, "width": 32}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
+}  # fmt: skip
+
+
+def gemma3(folder: Path, scale: int = 1) -> None:
+    turns = ("<start_of_turn>", "<end_of_turn>", "<start_of_image>", "<end_of_image>", "<image_soft_token>")
+    made = tokenizer(("<pad>", "<eos>", "<bos>", *turns), "<bos>")
+    config = transformers.Gemma3Config(
+        text_config=text(
+            scale, vocab_size=made.get_vocab_size(), sliding_window=120, query_pre_attn_scalar=8 * scale,
+            layer_types=["sliding_attention", "full_attention"],
+        ),
+        vision_config=vision(scale, model_type="siglip_vision_model", image_size=32, vision_use_head=False),
+        mm_tokens_per_image=4, image_token_index=made.token_to_id("<image_soft_token>"),
+        boi_token_index=made.token_to_id("<start_of_image>"), eoi_token_index=made.token_to_id("<end_of_image>"),
+        eos_token_id=[1, made.token_to_id("<end_of_turn>")],
+    )  # fmt: skip
+    names = {
+        "bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>",
+        "extra_special_tokens": {
+            "boi_token": "<start_of_image>", "eoi_token": "<end_of_image>", "image_token": "<image_soft_token>",
+        },
+    }  # fmt: skip
+    images = {"image_processor_type": "Gemma3ImageProcessor", "resample": 2, "do_pan_and_scan": None, **SQUARE}
+    save(folder, transformers.Gemma3ForConditionalGeneration(config), made, GEMMA, images, names)
+
+
+def paligemma(folder: Path, scale: int = 1) -> None:
+    # the stock processor adds its own tokens for places, if they are not there
+    places = [*(f"<loc{at:0>4}>" for at in range(1024)), *(f"<seg{at:0>3}>" for at in range(128))]
+    made = tokenizer(("<pad>", "<eos>", "<bos>", "<image>"), "<bos>")
+    made.add_tokens(places)
+    config = transformers.PaliGemmaConfig(
+        text_config=text(scale, model_type="gemma", vocab_size=made.get_vocab_size()),
+        vision_config=vision(scale, model_type="siglip_vision_model", image_size=32, vision_use_head=False),
+        image_token_index=made.token_to_id("<image>"), projection_dim=16 * scale,
+    )  # fmt: skip
+    names = {
+        "bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>",
+        "extra_special_tokens": {"image_token": "<image>"},
+    }  # fmt: skip
+    images = {"image_processor_type": "SiglipImageProcessor", "image_seq_length": 16, "resample": 3, **SQUARE}
+    save(folder, transformers.PaliGemmaForConditionalGeneration(config), made, "", images, names)
+
+
+class PaliGemma(Case):
+    """Without a chat: the stock processor writes the prefix, and the suffix after it."""
+
+    def inputs(self, stock: Any, question: str, pictures: Sequence[Any], answer: str | None) -> dict[str, Any]:
+        suffix = {} if answer is None else {"suffix": [answer]}
+        text = ["<image>" * len(pictures) + question]
+        with warnings.catch_warnings():  # numpy's, of how the stock processor makes its labels
+            warnings.simplefilter("ignore", DeprecationWarning)
+            made = dict(stock.processor(text=text, images=[list(pictures)], return_tensors="pt", **suffix))
+        made.pop("labels", None)
+        return made
+
+
 CASES = {
     "qwen3_vl": Case(
         "qwen3_vl", qwen3_vl, "Qwen3VLForConditionalGeneration", "qwen3_vl.processing_qwen3_vl.Qwen3VLProcessor",
@@ -286,6 +356,15 @@ CASES = {
         processes={"num_image_tokens": 16, "vision_feature_select_strategy": "full",
                    "vision_aspect_ratio": "anyres_max_4", "video_processor": None},
         several=False, unused=("model.vision_tower.post_layernorm",),
+    ),
+    "gemma3": Case(
+        "gemma3", gemma3, "Gemma3ForConditionalGeneration", "gemma3.processing_gemma3.Gemma3Processor",
+        "gemma3.image_processing_pil_gemma3.Gemma3ImageProcessorPil", (32, 32), processes={"image_seq_length": 4},
+    ),
+    "paligemma": PaliGemma(
+        "paligemma", paligemma, "PaliGemmaForConditionalGeneration",
+        "paligemma.processing_paligemma.PaliGemmaProcessor",
+        "siglip.image_processing_pil_siglip.SiglipImageProcessorPil", (32, 32),
     ),
     "idefics2": Case(
         "idefics2", idefics2, "Idefics2ForConditionalGeneration", "idefics2.processing_idefics2.Idefics2Processor",

@@ -109,6 +109,38 @@ FULL: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         },
         {"size": {"shortest_edge": 378, "longest_edge": 980}},
     ),
+    "gemma-3-4b": (
+        "gemma3",
+        {
+            "model_type": "gemma3", "image_token_index": 262144, "mm_tokens_per_image": 256,
+            "text_config": {
+                "model_type": "gemma3_text", "hidden_size": 2560, "intermediate_size": 10240,
+                "num_hidden_layers": 34, "sliding_window": 1024,
+            },
+            "vision_config": {
+                "model_type": "siglip_vision_model", "hidden_size": 1152, "image_size": 896,
+                "intermediate_size": 4304, "num_attention_heads": 16, "num_hidden_layers": 27, "patch_size": 14,
+                "vision_use_head": False,
+            },
+        },
+        {"size": {"height": 896, "width": 896}},
+    ),
+    "paligemma-3b-224": (
+        "paligemma",
+        {
+            "model_type": "paligemma", "image_token_index": 257152, "projection_dim": 2048, "hidden_size": 2048,
+            "text_config": {
+                "model_type": "gemma", "hidden_size": 2048, "intermediate_size": 16384, "num_attention_heads": 8,
+                "num_hidden_layers": 18, "num_key_value_heads": 1, "vocab_size": 257216,
+            },
+            "vision_config": {
+                "model_type": "siglip_vision_model", "hidden_size": 1152, "image_size": 224,
+                "intermediate_size": 4304, "num_attention_heads": 16, "num_hidden_layers": 27, "patch_size": 14,
+                "vision_use_head": False,
+            },
+        },
+        {"size": {"height": 224, "width": 224}},
+    ),
 }  # fmt: skip
 
 
