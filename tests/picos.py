@@ -59,6 +59,7 @@ class Case:
     processes: Mapping[str, Any] = field(default_factory=dict)  # what else the stock processor is made with
     several: bool = True  # pictures at once
     flat: bool = False  # no size is left as it is: a picture of one colour is
+    stands: Mapping[str, str] = field(default_factory=dict)  # modules that need torchvision, and what stands for them
     patched: Sequence[tuple[str, str, Any]] = ()  # what the stock processor lacks here: module, name, value
     unused: tuple[str, ...] = ()  # weights that no answer depends on, by how their names begin
 
@@ -333,6 +334,52 @@ class PaliGemma(Case):
         return made
 
 
+# as published with mistral-community/pixtral-12b, without tools and system
+PIXTRAL = (
+    "{{- bos_token }}{%- for message in messages %}{%- if message['role'] == 'user' %}{{- '[INST]' }}"
+    "{%- for chunk in message['content'] %}{%- if chunk['type'] == 'text' %}{{- chunk['text'] }}"
+    "{%- elif chunk['type'] == 'image' %}{{- '[IMG]' }}{%- endif %}{%- endfor %}{{- '[/INST]' }}"
+    "{%- elif message['role'] == 'assistant' %}{%- for chunk in message['content'] %}{{- chunk['text'] }}"
+    "{%- endfor %}{{- eos_token }}{%- endif %}{%- endfor %}"
+)
+
+
+def pixtral(folder: Path, scale: int = 1) -> None:
+    marks = ("[INST]", "[/INST]", "[IMG]", "[IMG_BREAK]", "[IMG_END]")
+    made = tokenizer(("<unk>", "<s>", "</s>", "<pad>", *marks), "<s>")
+    config = transformers.LlavaConfig(
+        text_config=text(scale, model_type="mistral", vocab_size=made.get_vocab_size(), sliding_window=None),
+        vision_config=vision(scale, model_type="pixtral", image_size=64, head_dim=8 * scale),
+        image_token_index=made.token_to_id("[IMG]"), vision_feature_layer=-1, tie_word_embeddings=False,
+        vision_feature_select_strategy="full", image_seq_length=1,
+    )  # fmt: skip
+    images = {
+        "image_processor_type": "PixtralImageProcessor", "size": {"longest_edge": 64}, "resample": 3, "do_pad": True,
+        "patch_size": {"height": 8, "width": 8},
+        "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711],
+    }  # fmt: skip
+    names = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    save(folder, transformers.LlavaForConditionalGeneration(config), made, PIXTRAL, images, names)
+
+
+def internvl(folder: Path, scale: int = 1) -> None:
+    marks = ("<img>", "</img>", "<IMG_CONTEXT>", "<video>")
+    made = tokenizer(("<|endoftext|>", "<|im_start|>", "<|im_end|>", *marks))
+    config = transformers.InternVLConfig(
+        text_config=text(scale, model_type="qwen2", vocab_size=made.get_vocab_size()),
+        vision_config=vision(scale, image_size=[32, 32], patch_size=[8, 8], use_qk_norm=False),
+        image_token_id=made.token_to_id("<IMG_CONTEXT>"), image_seq_length=4, tie_word_embeddings=False,
+    )  # fmt: skip
+    images = {
+        "image_processor_type": "GotOcr2ImageProcessor", "resample": 3, "crop_to_patches": True, "min_patches": 1,
+        "max_patches": 6, **SQUARE,
+    }  # fmt: skip
+    own = {"start_image_token": "<img>", "end_image_token": "</img>", "context_image_token": "<IMG_CONTEXT>"}
+    names = {**QWEN, "extra_special_tokens": {**own, "video_token": "<video>"}}
+    template = TURNS.replace("PICTURE", "<IMG_CONTEXT>\n")
+    save(folder, transformers.InternVLForConditionalGeneration(config), made, template, images, names)
+
+
 CASES = {
     "qwen3_vl": Case(
         "qwen3_vl", qwen3_vl, "Qwen3VLForConditionalGeneration", "qwen3_vl.processing_qwen3_vl.Qwen3VLProcessor",
@@ -365,6 +412,16 @@ CASES = {
         "paligemma", paligemma, "PaliGemmaForConditionalGeneration",
         "paligemma.processing_paligemma.PaliGemmaProcessor",
         "siglip.image_processing_pil_siglip.SiglipImageProcessorPil", (32, 32),
+    ),
+    "pixtral": Case(
+        "pixtral", pixtral, "LlavaForConditionalGeneration", "pixtral.processing_pixtral.PixtralProcessor",
+        "pixtral.image_processing_pil_pixtral.PixtralImageProcessorPil", (32, 48), processes={"patch_size": 8},
+        stands={"pixtral.image_processing_pixtral": "pixtral.image_processing_pil_pixtral"},
+    ),
+    "internvl": Case(
+        "internvl", internvl, "InternVLForConditionalGeneration", "internvl.processing_internvl.InternVLProcessor",
+        "got_ocr2.image_processing_pil_got_ocr2.GotOcr2ImageProcessorPil", (32, 32),
+        processes={"image_seq_length": 4, "video_processor": None},
     ),
     "idefics2": Case(
         "idefics2", idefics2, "Idefics2ForConditionalGeneration", "idefics2.processing_idefics2.Idefics2Processor",

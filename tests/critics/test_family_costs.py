@@ -141,6 +141,31 @@ FULL: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         },
         {"size": {"height": 224, "width": 224}},
     ),
+    "pixtral-12b": (
+        "pixtral",
+        {
+            "model_type": "llava", "image_token_index": 10, "vision_feature_layer": -1, "image_seq_length": 1,
+            "vision_feature_select_strategy": "full", "tie_word_embeddings": False,
+            "text_config": {
+                "model_type": "mistral", "hidden_size": 5120, "head_dim": 128, "intermediate_size": 14336,
+                "num_hidden_layers": 40, "num_key_value_heads": 8, "sliding_window": None, "vocab_size": 131072,
+            },
+            "vision_config": {"model_type": "pixtral", "head_dim": 64},
+        },
+        {"size": {"longest_edge": 1024}, "patch_size": {"height": 16, "width": 16}},
+    ),
+    "InternVL3-8B": (
+        "internvl",
+        {
+            "model_type": "internvl", "image_token_id": 151667, "tie_word_embeddings": False,
+            "text_config": {
+                "model_type": "qwen2", "hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28,
+                "num_attention_heads": 28, "num_key_value_heads": 4, "vocab_size": 151674,
+            },
+            "vision_config": {"model_type": "internvl_vision"},
+        },
+        {"size": {"height": 448, "width": 448}, "crop_to_patches": True},
+    ),
 }  # fmt: skip
 
 
