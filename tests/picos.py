@@ -18,7 +18,7 @@ import torch
 import transformers
 from control_recipes.engine.world import pico_critic
 from stock import TEXTS
-from tokenizers import Tokenizer, processors
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 SIZES = ((32, 32), (61, 97), (40, 130), (100, 64), (9, 13))  # (height, width)
 
@@ -71,6 +71,10 @@ class Case:
     def processor_class(self) -> Any:
         return _named(self.processor)
 
+    def ended(self, text: str, eos: str) -> str:
+        """A chat with an answer, which says how a turn ends."""
+        return text
+
     def inputs(self, stock: Any, question: str, pictures: Sequence[Any], answer: str | None) -> dict[str, Any]:
         """What the stock processor makes of a chat of one question; `stock` has its `processor` and `tokenizer`."""
         content = [{"type": "image"} for _ in pictures] + [{"type": "text", "text": question}]
@@ -78,6 +82,7 @@ class Case:
         if answer is not None:
             messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
         text = stock.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answer is None)
+        text = self.ended(text, stock.tokenizer.eos_token) if answer is not None else text
         bos = stock.tokenizer.bos_token
         special = not (bos and text.startswith(bos))
         return dict(
@@ -161,6 +166,82 @@ MISTRAL = (
     "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
     "{{ ' ' + content['text'] + '</s>' }}{% endfor %}{% endif %}{% endfor %}"
 )
+
+
+def sentencepiece() -> Tokenizer:
+    """A tokenizer as Llama's is laid out: one word, spaces written as a sign, bytes where letters are unknown."""
+    learned = Tokenizer(models.BPE(unk_token="<unk>"))
+    learned.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    learned.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")
+    special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    trainer = trainers.BpeTrainer(vocab_size=420, special_tokens=special, show_progress=False, min_frequency=1)
+    learned.train_from_iterator([f"USER: {one} ASSISTANT: {two}" for one in TEXTS for two in TEXTS], trainer)
+    found = json.loads(learned.to_str())["model"]
+    made = Tokenizer(
+        models.BPE(
+            found["vocab"], [tuple(pair) for pair in found["merges"]], unk_token="<unk>", fuse_unk=True,
+            byte_fallback=True,
+        )
+    )  # fmt: skip
+    made.normalizer = learned.normalizer
+    made.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    made.add_special_tokens(["<unk>", "<s>", "</s>", "<image>", "<pad>"])
+    start = [("<s>", made.token_to_id("<s>"))]
+    made.post_processor = processors.TemplateProcessing(
+        single="<s> $A", pair="<s> $A <s>:1 $B:1", special_tokens=start
+    )  # fmt: skip
+    return made
+
+
+class Vicuna(Case):
+    """Whose chat template ends no turn in writing, but by a space: the tokenizer's own end counts."""
+
+    def ended(self, text: str, eos: str) -> str:
+        return text.rstrip(" ") + eos
+
+
+# as published with llava-hf/llava-1.5-7b-hf
+VICUNA = (
+    "{% for message in messages %}{% if message['role'] != 'system' %}{{ message['role'].upper() + ': '}}{% endif %}"
+    "{# Render all images first #}{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}"
+    "{{ '<image>\n' }}{% endfor %}{# Render all text next #}{% if message['role'] != 'assistant' %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' '}}"
+    "{% endfor %}{% else %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{% generation %}{{ content['text'] + ' '}}{% endgeneration %}{% endfor %}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+)
+
+
+def llava(folder: Path, scale: int = 1) -> None:
+    """LLaVA 1.5 with everything where its folder on the hub has it: a template in JSON, short configurations."""
+    made = sentencepiece()
+    config = transformers.LlavaConfig(
+        text_config=text(scale, model_type="llama", vocab_size=made.get_vocab_size()),
+        vision_config=vision(scale, model_type="clip_vision_model", image_size=32, projection_dim=16),
+        image_token_index=made.token_to_id("<image>"), vision_feature_layer=-2, image_seq_length=16,
+        vision_feature_select_strategy="default", tie_word_embeddings=False,
+    )  # fmt: skip
+    images = {
+        "crop_size": {"height": 32, "width": 32}, "do_center_crop": True, "do_convert_rgb": True,
+        "do_normalize": True, "do_rescale": True, "do_resize": True, "image_processor_type": "CLIPImageProcessor",
+        "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711],
+        "processor_class": "LlavaProcessor", "resample": 3, "rescale_factor": 0.00392156862745098,
+        "size": {"shortest_edge": 32},
+    }  # fmt: skip
+    names = {
+        **LLAMA, "unk_token": "<unk>", "tokenizer_class": "LlamaTokenizer", "legacy": False, "padding_side": "left",
+        "add_bos_token": True, "add_eos_token": False, "clean_up_tokenization_spaces": False,
+        "extra_special_tokens": {"image_token": "<image>"},
+    }  # fmt: skip
+    joint = {"image_token": "<image>", "patch_size": 8, "vision_feature_select_strategy": "default"}
+    save(folder, transformers.LlavaForConditionalGeneration(config), made, "", images, names, joint)
+    (folder / "chat_template.json").write_text(json.dumps({"chat_template": VICUNA}), encoding="utf-8")
+    path = folder / "config.json"
+    short = json.loads(path.read_text(encoding="utf-8"))
+    short["image_token_index"] = short.pop("image_token_id", None) or short["image_token_index"]
+    path.write_text(json.dumps(short), encoding="utf-8")
 
 
 def llava_next(folder: Path, scale: int = 1) -> None:
@@ -385,6 +466,15 @@ CASES = {
         "qwen3_vl", qwen3_vl, "Qwen3VLForConditionalGeneration", "qwen3_vl.processing_qwen3_vl.Qwen3VLProcessor",
         "qwen2_vl.image_processing_pil_qwen2_vl.Qwen2VLImageProcessorPil", (32, 48),
         processes={"video_processor": None},
+    ),
+    "llava": Vicuna(
+        "llava", llava, "LlavaForConditionalGeneration", "llava.processing_llava.LlavaProcessor",
+        "clip.image_processing_pil_clip.CLIPImageProcessorPil", (32, 32),
+        processes={
+            "patch_size": 8, "num_additional_image_tokens": 1, "vision_feature_select_strategy": "default",
+            "chat_template": VICUNA,
+        },
+        unused=("model.vision_tower.encoder.layers.1", "model.vision_tower.post_layernorm"),
     ),
     "llava_next": Case(
         "llava_next", llava_next, "LlavaNextForConditionalGeneration",

@@ -14,6 +14,7 @@ import torch
 import transformers
 from control_recipes import critics
 from control_recipes.critics import Branch, View, asking
+from control_recipes.critics.reading import Reader
 from control_recipes.engine.errors import InputError
 from picos import CASES, Case
 from PIL import Image
@@ -49,6 +50,8 @@ class Stock:
     def __init__(self, folder: Path, case: Case, patch: pytest.MonkeyPatch) -> None:
         self.model = getattr(transformers, case.model).from_pretrained(folder, dtype=torch.float64)
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        # folders may have it in a file of the processor's, which is put together here
+        self.tokenizer.chat_template = self.tokenizer.chat_template or case.processes.get("chat_template")
         self.images = case.images_class().from_pretrained(folder)
         # it asks for a video processor, which needs torchvision, and never uses it for pictures
         patch.setattr(ProcessorMixin, "check_argument_for_proper_class", lambda *_: None)
@@ -56,10 +59,9 @@ class Stock:
             patch.setitem(sys.modules, f"transformers.models.{module}", import_module(f"transformers.models.{other}"))
         for module, name, value in case.patched:
             patch.setattr(import_module(f"transformers.models.{module}"), name, value)
-        self.processor = case.processor_class()(
-            image_processor=self.images, tokenizer=self.tokenizer, **case.processes,
-            **({} if self.tokenizer.chat_template is None else {"chat_template": self.tokenizer.chat_template}),
-        )  # fmt: skip
+        template = {"chat_template": self.tokenizer.chat_template} if self.tokenizer.chat_template else {}
+        parts = {"image_processor": self.images, "tokenizer": self.tokenizer}
+        self.processor = case.processor_class()(**{**parts, **case.processes, **template})
         self.case = case
         added = self.tokenizer.added_tokens_decoder.items()
         self.specials = [*self.tokenizer.all_special_ids, *(key for key, token in added if token.special)]
@@ -300,3 +302,20 @@ def test_chats_and_costs_need_no_torch(folder: Path, case: Case) -> None:
         "assert not {'torch', 'transformers'} & set(sys.modules), 'torch came along'"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=folder)
+
+
+def test_the_documentation_has_a_row_for_every_family(case: Case) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "critics.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if f"`{case.model}`" in line and case.images.rsplit(".", 1)[1] in line]
+    (row,) = rows
+    assert f"`{case.family}`" in row or f"`{case.name}`" in row
+    module = import_module(f"control_recipes.critics.{case.family}")
+    readers = [found for found in vars(module).values() if isinstance(found, type) and issubclass(found, Reader)]
+    packs = all(reader.packs for reader in readers)
+    assert ("| packed |" in row, "| one by one |" in row) == (packs, not packs)
+    assert ("| refused |" in row) == (not case.several)
+
+
+def test_every_word_of_the_table_is_held_to_its_stock_classes() -> None:
+    held = {case.family for case in CASES.values()} | {"qwen2_5_vl"}  # the last: test_asking.py, test_pixels.py
+    assert held == set(critics.FAMILIES.values())
