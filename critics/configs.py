@@ -67,6 +67,12 @@ DEFAULTS: Mapping[str, Json] = {
     "qwen3_vl_vision": {"hidden_size": 1152, "intermediate_size": 4304, "depth": 27, "patch_size": 16},
 }  # fmt: skip
 
+# values that a layer keeps for each token, in units of its width and of its queries' width: some have norms of queries
+# and keys, some norms behind each part
+KEPT_WIDTH = {"qwen3": (2.0, 5.6), "qwen3_vl_text": (2.0, 5.6), "gemma3_text": (4.0, 5.6)}
+# the same in units of its feed-forward part: gated, or with an activation that is written out
+KEPT_HIDDEN = {"pixtral": 3.0, "clip_vision_model": 2.0}
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -161,9 +167,11 @@ def text_tower(config: Config) -> Tower:
     width, heads = integer(path, text, "hidden_size"), integer(path, text, "num_attention_heads")
     head = integer(path, {"head_dim": width // heads, **text}, "head_dim")
     shared = integer(path, {"num_key_value_heads": heads, **text}, "num_key_value_heads")
+    plain, attention = KEPT_WIDTH.get(str(text["model_type"]), (2.0, 4.0))
+    wide = heads * head / width
     return Tower(
         integer(path, text, "num_hidden_layers"), width, integer(path, text, "intermediate_size"), matrices=3,
-        narrow=shared * head / width, kept_width=6.0, kept_hidden=3.0, masked=True, wide=heads * head / width,
+        narrow=shared * head / width, kept_width=plain + attention * wide, kept_hidden=3.0, masked=True, wide=wide,
     )  # fmt: skip
 
 
@@ -173,7 +181,8 @@ def vision_tower(config: Config, matrices: int = 2) -> Tower:
     return Tower(
         integer(path, vision, "num_hidden_layers"), integer(path, vision, "hidden_size"),
         integer(path, vision, "intermediate_size"),
-        matrices=matrices, narrow=1.0, kept_width=5.5, kept_hidden=2.3, masked=False,
+        matrices=matrices, narrow=1.0, kept_width=6.0, kept_hidden=KEPT_HIDDEN.get(str(vision["model_type"]), 1.0),
+        masked=False,
     )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def sizes(folder: Path) -> Sizes:
 
     tower = Tower(
         integer(read.path, read.vision, "depth"), width, integer(read.path, read.vision, "intermediate_size"),
-        matrices=2, narrow=1.0, kept_width=6.4, kept_hidden=2.3, masked=False,
+        matrices=2, narrow=1.0, kept_width=6.4, kept_hidden=1.0, masked=False,
     )  # fmt: skip
     return sizes_of(read, tower, patches, cut.tokens, False, (1 + len(cast(Sequence[int], deep))) * joined)
 

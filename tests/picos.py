@@ -23,17 +23,22 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 SIZES = ((32, 32), (61, 97), (40, 130), (100, 64), (9, 13))  # (height, width)
 
 
+def layers(scale: int) -> int:
+    """Few in the smallest model; in a larger one enough for what is beside them to weigh little."""
+    return 2 if scale == 1 else 12
+
+
 def text(scale: int, **own: Any) -> dict[str, Any]:
     """The language model's configuration, `scale` times as wide as the smallest one."""
     sizes = {"hidden_size": 16 * scale, "intermediate_size": 32 * scale, "head_dim": 8 * scale}
-    counts = {"num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1}
+    counts = {"num_hidden_layers": layers(scale), "num_attention_heads": 2, "num_key_value_heads": 1}
     return {**sizes, **counts, "max_position_embeddings": 512, **own}
 
 
 def vision(scale: int, **own: Any) -> dict[str, Any]:
     """The vision tower's, of patches of 8 pixels."""
     sizes = {"hidden_size": 16 * scale, "intermediate_size": 32 * scale, "patch_size": 8}
-    return {**sizes, "num_hidden_layers": 2, "num_attention_heads": 2, **own}
+    return {**sizes, "num_hidden_layers": layers(scale), "num_attention_heads": 2, **own}
 
 
 TURNS = (
@@ -137,7 +142,7 @@ def qwen3_vl(folder: Path, scale: int = 1) -> None:
     ids = {name: made.token_to_id(f"<|{name}|>") for name in pico_critic.PLACES}
     rope = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4 * scale, 2 * scale, 2 * scale]}
     tower = vision(
-        scale, depth=3, num_heads=2, out_hidden_size=16 * scale, num_position_embeddings=25,
+        scale, depth=layers(scale) + 1, num_heads=2, out_hidden_size=16 * scale, num_position_embeddings=25,
         deepstack_visual_indexes=[0, 1],
     )  # fmt: skip
     config = transformers.Qwen3VLConfig(
@@ -367,7 +372,7 @@ def gemma3(folder: Path, scale: int = 1) -> None:
     config = transformers.Gemma3Config(
         text_config=text(
             scale, vocab_size=made.get_vocab_size(), sliding_window=120, query_pre_attn_scalar=8 * scale,
-            layer_types=["sliding_attention", "full_attention"],
+            layer_types=["sliding_attention", "full_attention"] * (layers(scale) // 2),
         ),
         vision_config=vision(scale, model_type="siglip_vision_model", image_size=32, vision_use_head=False),
         mm_tokens_per_image=4, image_token_index=made.token_to_id("<image_soft_token>"),

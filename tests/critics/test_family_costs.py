@@ -202,4 +202,4 @@ def test_what_is_kept_is_about_what_autograd_keeps(tmp_path: Path, name: str) ->
         critic.ask([View(x)], [branches])
     tokens = critics.chat_of(tmp_path / name, case.family).length(branches[0].question, [(width, height)])
     told = critics.sizes_of(tmp_path / name, case.family).ask(width, height, tokens, 1).kept
-    assert told == pytest.approx(sum(kept.values()), rel=0.35)
+    assert told == pytest.approx(sum(kept.values()), rel=0.1)
