@@ -6,12 +6,12 @@ text) is at module level, everything that computes imports torch inside its func
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from ..engine.errors import InputError, Place, Problem
 
@@ -22,7 +22,22 @@ if TYPE_CHECKING:
     from .costs import Sizes
 
 # `model_type` in a model folder's config.json -> the family: the module of this package that knows it
-FAMILIES = {"qwen2_5_vl": "qwen2_5_vl", "llava": "llava"}
+FAMILIES = {
+    "qwen2_5_vl": "qwen2_5_vl",
+    "qwen3_vl": "qwen3_vl",
+    "llava": "llava",
+    "llava_next": "llava_next",
+    "llava_onevision": "llava_onevision",
+    "gemma3": "gemma3",
+    "paligemma": "paligemma",
+    "idefics2": "idefics2",
+    "idefics3": "idefics3",
+    "smolvlm": "idefics3",
+    "pixtral": "pixtral",  # no model type of its own: `TOWERS`
+    "internvl": "internvl",
+}
+# `model_type` of a model and of its vision tower -> the family, where the first alone does not tell
+TOWERS = {("llava", "pixtral"): "pixtral"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +56,13 @@ class Branch:
     question: str
     answer: str
     closed: bool = False  # whether the end of the turn counts as a token of the answer
+
+
+def family_of(config: Mapping[str, object]) -> str | None:
+    """The family that knows a model, by its `config.json`; None where there is none."""
+    kind, vision = config.get("model_type"), config.get("vision_config")
+    tower = cast(Mapping[str, object], vision).get("model_type") if isinstance(vision, Mapping) else None
+    return TOWERS.get((str(kind), str(tower))) or FAMILIES.get(str(kind))
 
 
 class Critic(Protocol):

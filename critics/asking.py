@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -34,12 +34,8 @@ class LogProbs:
 class Family(Protocol):
     """The parts in which families differ. D is the width of the language model."""
 
-    @property
-    def chat(self) -> Chat: ...
-
-    def picture_tokens(self, width: int, height: int) -> int:
-        """Tokens V of one picture of that size in pixels."""
-        ...
+    packs: ClassVar[bool]  # whether the head's tokens are the same whatever is asked after them
+    chat: Chat
 
     def look(self, pictures: Sequence[Tensor]) -> Tensor:
         """Features [B, V, D] of the pictures of B views; each item is one picture of every view, [B, 3, H, W]."""
@@ -50,6 +46,10 @@ class Family(Protocol):
 
         `sizes` are (height, width) of the pictures in pixels.
         """
+        ...
+
+    def visible(self, tree: Tensor, tokens: Tensor, segment: Tensor) -> Tensor:
+        """Who sees whom [B, 1, T, T]: `tree`, and what a model sees ahead of tokens [B, T] of segments [B, T]."""
         ...
 
     def embed(self, tokens: Tensor) -> Tensor:
@@ -72,6 +72,21 @@ def log_probs(family: Family, views: Sequence[View], branches: Sequence[Sequence
     """
     if not views or len(views) != len(branches) or not all(branches):
         raise ValueError("as many lists of branches as views are needed, none of them empty")
+    return _log_probs(family, views, branches) if family.packs else _one_by_one(family, views, branches)
+
+
+def _one_by_one(family: Family, views: Sequence[View], branches: Sequence[Sequence[Branch]]) -> LogProbs:
+    """A pass for every question, its answers together: where the picture is read in the light of the question."""
+    found: list[list[Tensor]] = []
+    for view, some in zip(views, branches, strict=True):
+        asked = {branch.question: [one for one in some if one.question == branch.question] for branch in some}
+        said = [iter(_log_probs(family, [view], [those]).lists()[0]) for those in asked.values()]
+        turn = dict(zip(asked, said, strict=True))
+        found.append([next(turn[branch.question]) for branch in some])
+    return LogProbs(torch.cat(list(chain.from_iterable(found))), tuple(tuple(map(len, some)) for some in found))
+
+
+def _log_probs(family: Family, views: Sequence[View], branches: Sequence[Sequence[Branch]]) -> LogProbs:
     groups: dict[tuple[torch.Size, ...], list[int]] = {}
     for index, view in enumerate(views):
         groups.setdefault((view.picture.shape, *(picture.shape for picture in view.references)), []).append(index)
@@ -89,11 +104,11 @@ def _group(family: Family, views: Sequence[View], branches: Sequence[Sequence[Br
     device = pictures[0].device
     head = _head(family, pictures)
     packed = pack(head, [[_asked(family.chat, branch, len(pictures)) for branch in some] for some in branches])
-    segment = _tensor(packed.segment, device)
+    segment, tokens = _tensor(packed.segment, device), _tensor(packed.tokens, device)
     hidden = family.read(
-        _embeddings(family, pictures, _tensor(packed.tokens, device)),
+        _embeddings(family, pictures, tokens),
         _positions(family, pictures, head, _tensor(packed.depth, device)),
-        mask(segment, _tensor(packed.parent, device)),
+        family.visible(mask(segment, _tensor(packed.parent, device)), tokens, segment),
     )
     # answers of one question share the position where they begin: its logits are computed once
     places, which = np.unique(packed.reads, return_inverse=True)
@@ -123,11 +138,11 @@ def _pictures(views: Sequence[View]) -> list[Tensor]:
 
 
 def _head(family: Family, pictures: Sequence[Tensor]) -> list[int]:
-    """The tokens before the questions, each picture's one image token repeated as often as it has tokens."""
+    """The tokens before the questions, each picture's one image token replaced by the tokens it has."""
     chat = family.chat
-    counts = iter([family.picture_tokens(picture.shape[-1], picture.shape[-2]) for picture in pictures])
+    shown = iter([chat.picture(picture.shape[-1], picture.shape[-2]) for picture in pictures])
     head = chat.head(len(pictures))
-    return [token for one in head for token in [one] * (next(counts) if one == chat.image_id else 1)]
+    return [token for one in head for token in (next(shown) if one == chat.image_id else (one,))]
 
 
 def _embeddings(family: Family, pictures: Sequence[Tensor], tokens: Tensor) -> Tensor:
@@ -161,12 +176,21 @@ def reply(family: Family, view: View, question: str, limit: int) -> str:
         tokens = torch.tensor([prompt], device=device)
         positions = _positions(family, pictures, head, torch.arange(len(prompt), device=device)[None])
         cache, said, ends = DynamicCache(), list[int](), family.chat.ends()
-        embeddings = _embeddings(family, pictures, tokens)
+        embeddings, visible = _embeddings(family, pictures, tokens), _plain(family, tokens)
         while len(said) < limit:
-            hidden = family.read(embeddings, positions, None, cache)
+            hidden = family.read(embeddings, positions, visible, cache)
             token = int(family.logits(hidden[:, -1]).argmax())
             if token in ends:
                 break
             said.append(token)
             embeddings, positions = family.embed(torch.tensor([[token]], device=device)), positions[..., -1:] + 1
+            visible = None
     return family.chat.text(said)
+
+
+def _plain(family: Family, tokens: Tensor) -> Tensor | None:
+    """Who sees whom in one question [1, T] without answers; None where that is plain text order."""
+    length = tokens.shape[1]
+    order = torch.ones(1, 1, length, length, dtype=torch.bool, device=tokens.device).tril()
+    seen = family.visible(order, tokens, torch.zeros_like(tokens))
+    return None if seen is order else seen

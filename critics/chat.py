@@ -64,7 +64,10 @@ class Chat:
     """A tokenizer and a chat template, with the few facts of a family that lengths depend on.
 
     `picture_tokens(width, height)` counts the tokens of a picture of that size (pixels), `positions` is the longest
-    sequence the model was made for. Results are kept: a question is rendered and tokenised once.
+    sequence the model was made for. `written` is what a stock processor makes of the rendered chat, one image token
+    left for each picture; `spelled(width, height)` is the text that a stock processor puts in the place of that token,
+    where it is more than the same token again and again; `most` is how many pictures may be shown at once; `bare` keeps
+    the tokenizer from adding tokens of its own. Results are kept: a question is rendered and tokenised once.
     """
 
     def __init__(
@@ -77,8 +80,14 @@ class Chat:
         bos: str = "",
         eos: str = "",
         source: str = "the model's folder",
+        written: Callable[[str], str] | None = None,
+        spelled: Callable[[int, int], str] | None = None,
+        most: int | None = None,
+        bare: bool = False,
     ) -> None:
         self.tokenizer, self.image_id, self.picture_tokens = tokenizer, image_id, picture_tokens
+        self._written, self._spelled, self._most, self._bare_text = written, spelled, most, bare
+        self._pictures: dict[tuple[int, int], tuple[int, ...]] = {}
         self.source, self._positions, self._bos, self._eos = source, positions, bos, eos
         try:
             self._template = sandbox.compiled(template)
@@ -155,6 +164,17 @@ class Chat:
         # a character is one symbol of a tokenizer, or at worst a space that is written as three bytes
         return self._least[key] + 3 * len(question)
 
+    def picture(self, width: int, height: int) -> tuple[int, ...]:
+        """The tokens of a picture of that size (pixels); the image token stands where its features belong, kept."""
+        key = (width, height)
+        if key not in self._pictures:
+            if self._spelled is None:
+                self._pictures[key] = (self.image_id,) * self.picture_tokens(width, height)
+            else:
+                text = self._spelled(width, height)
+                self._pictures[key] = tuple(self.tokenizer.encode(text, add_special_tokens=False).ids)
+        return self._pictures[key]
+
     def limit(self) -> int:
         """The longest sequence, in tokens, that the model was made for."""
         return self._positions
@@ -182,6 +202,12 @@ class Chat:
     def head(self, pictures: int) -> tuple[int, ...]:
         """The tokens before any question, one image token for each picture."""
         # up to the last image token and the special tokens right behind it: no tokenizer merges across a special token
+        if self._most is not None and pictures > self._most:
+            raise refuse(
+                self.source,
+                f"{pictures} pictures at once are not supported for this family, {self._most} is",
+                "a visual without `reference` is laid over the picture instead",
+            )
         if pictures not in self._heads:
             tokens = self._tokens(self._render(PROBE, pictures))
             if tokens.count(self.image_id) != pictures:
@@ -231,18 +257,33 @@ class Chat:
             messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
         named = {"bos_token": self._bos, "eos_token": self._eos}
         try:
-            return sandbox.rendered(self._template, messages=messages, add_generation_prompt=answer is None, **named)
+            text = sandbox.rendered(self._template, messages=messages, add_generation_prompt=answer is None, **named)
         except sandbox.FAILS as error:
             raise refuse(self.source, f"the chat template fails: {error}") from error
+        return self._written(text) if self._written else text
 
     def _tokens(self, text: str) -> tuple[int, ...]:
         # a template that writes the first token itself must not get a second one (as transformers' processors do)
-        special = not (self._bos and text.startswith(self._bos))
+        special = not (self._bare_text or (self._bos and text.startswith(self._bos)))
         return tuple(self.tokenizer.encode(text, add_special_tokens=special).ids)
 
 
-def read_chat(folder: Path, image_id: int, picture_tokens: Callable[[int, int], int], positions: int) -> Chat:
-    """The chat of a model folder: `tokenizer.json`, `tokenizer_config.json` and its chat template."""
+def read_chat(
+    folder: Path,
+    image_id: int,
+    picture_tokens: Callable[[int, int], int],
+    positions: int,
+    *,
+    written: Callable[[str], str] | None = None,
+    spelled: Callable[[int, int], str] | None = None,
+    most: int | None = None,
+    bare: bool = False,
+    template: str | None = None,
+) -> Chat:
+    """The chat of a model folder: `tokenizer.json`, `tokenizer_config.json` and its chat template.
+
+    `template` is the family's own, for models that are published without one; the rest as `Chat` has it.
+    """
     file = folder / "tokenizer.json"
     if not file.is_file():
         raise refuse(file, "is missing", "a fast tokenizer in one file is needed")
@@ -252,7 +293,10 @@ def read_chat(folder: Path, image_id: int, picture_tokens: Callable[[int, int], 
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # tokenizers raises nothing more particular
         raise refuse(file, f"cannot be read as a tokenizer: {error}") from error
-    return Chat(tokenizer, _template(folder, config), image_id, picture_tokens, positions, *names, str(folder))
+    chosen = template or _template(folder, config)
+    return Chat(
+        tokenizer, chosen, image_id, picture_tokens, positions, *names, str(folder), written, spelled, most, bare
+    )  # fmt: skip
 
 
 def _text(file: Path) -> str:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, final
 
-from . import Branch, View
 from .chat import Chat, integer, read_chat, read_json, refuse, section
+from .configs import processor_of
 from .costs import Sizes, Tower
+from .reading import Reader, stock_model
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import LlavaForConditionalGeneration
 
-    from .asking import LogProbs
     from .pixels import Normal
 
 
@@ -41,8 +41,8 @@ class Square:
 
 def square(folder: Path) -> Square:
     """Reads `preprocessor_config.json` and `config.json`; `InputError` where the two do not fit together."""
-    path = folder / "preprocessor_config.json"
-    data, config = read_json(path), read_json(folder / "config.json")
+    path, data = processor_of(folder)
+    config = read_json(folder / "config.json")
     vision = section(folder / "config.json", config, "vision_config")
     if vision.get("model_type", "clip_vision_model") != "clip_vision_model":
         raise refuse(folder / "config.json", f"the vision tower {vision['model_type']!r} is not supported: CLIP's is")
@@ -109,48 +109,21 @@ def sizes(folder: Path) -> Sizes:
 
 def load(folder: Path, dtype: str, device: str) -> Llava:
     """The critic of a model folder, frozen and in evaluation mode. `dtype` as torch names it: float32, bfloat16."""
-    import torch
     from transformers import LlavaForConditionalGeneration
 
     from .pixels import normal
 
-    path = folder / "preprocessor_config.json"
-    model = LlavaForConditionalGeneration.from_pretrained(  # pyright: ignore[reportUnknownMemberType]
-        folder, dtype=getattr(torch, dtype), attn_implementation="sdpa", use_safetensors=True, local_files_only=True
-    )
-    model.requires_grad_(False).eval()
-    torch.nn.Module.to(model, device)  # the stock class decorates its own, and loses the type
-    return Llava(model, chat(folder), square(folder), normal(path, read_json(path)))
+    model = stock_model(folder, LlavaForConditionalGeneration, dtype, device)
+    return Llava(model, chat(folder), square(folder), normal(*processor_of(folder)))
 
 
 @final
-class Llava:
+class Llava(Reader):
     """A critic made of a stock model (with `sdpa` attention), a chat and how it cuts pictures. It freezes nothing."""
 
     def __init__(self, model: LlavaForConditionalGeneration, chat: Chat, square: Square, normal: Normal) -> None:
-        text: Any = model.model.language_model
-        if text.config._attn_implementation != "sdpa" or getattr(text.config, "sliding_window", None):
-            raise ValueError("the tree mask needs sdpa attention without sliding windows")
-        self.model, self.chat, self.square, self.normal = model, chat, square, normal
-
-    def ask(self, views: Sequence[View], branches: Sequence[Sequence[Branch]]) -> list[list[Tensor]]:
-        """Log-probabilities [T] of every answer token, for each view and each of its branches (nats)."""
-        return self.log_probs(views, branches).lists()
-
-    def log_probs(self, views: Sequence[View], branches: Sequence[Sequence[Branch]]) -> LogProbs:
-        """The same in one flat tensor."""
-        from .asking import log_probs
-
-        return log_probs(self, views, branches)
-
-    def reply(self, view: View, question: str, limit: int = 32) -> str:
-        """The critic's own greedy answer, at most `limit` tokens."""
-        from .asking import reply
-
-        return reply(self, view, question, limit)
-
-    def picture_tokens(self, width: int, height: int) -> int:
-        return self.square.tokens(width, height)
+        super().__init__(model, chat, normal)
+        self.square = square
 
     def pixel_values(self, pictures: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] → [B, 3, side, side], as the stock processor makes them."""
@@ -168,24 +141,3 @@ class Llava:
         seen = model.get_image_features(values.flatten(0, 1).to(model.dtype), return_dict=True)
         features = torch.stack(list(seen.pooler_output))
         return features.view(len(values), -1, features.shape[-1])
-
-    def positions(self, head: Tensor, sizes: Sequence[tuple[int, int]]) -> tuple[Tensor, int]:
-        import torch
-
-        return torch.arange(len(head), device=head.device)[None], len(head)
-
-    def embed(self, tokens: Tensor) -> Tensor:
-        return self.model.get_input_embeddings()(tokens)
-
-    def read(self, embeddings: Tensor, positions: Tensor, visible: Tensor | None, cache: Any = None) -> Tensor:
-        text: Any = self.model.model.language_model
-        return text(
-            inputs_embeds=embeddings,
-            position_ids=positions[0],
-            attention_mask=visible,
-            past_key_values=cache,
-            use_cache=cache is not None,
-        ).last_hidden_state
-
-    def logits(self, hidden: Tensor) -> Tensor:
-        return self.model.lm_head(hidden)

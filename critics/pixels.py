@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 class Normal:
     """What a processor does to values: which filter resizes, and the mean and deviation taken out."""
 
-    kernel: int  # Pillow's number: 2 bilinear, 3 bicubic
+    kernel: int  # Pillow's number: 1 Lanczos, 2 bilinear, 3 bicubic
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
 
@@ -40,7 +40,7 @@ def normal(path: Path, data: Mapping[str, object]) -> Normal:
         raise refuse(path, "`rescale_factor` other than 1/255 is not supported")
     kernel = data.get("resample", 3)
     if kernel not in KERNELS:
-        raise refuse(path, f"`resample: {kernel}` is not supported", "2 (bilinear) and 3 (bicubic) are")
+        raise refuse(path, f"`resample: {kernel}` is not supported", "1 (Lanczos), 2 (bilinear) and 3 (bicubic) are")
     # the defaults of the stock processors, OpenAI CLIP's
     mean = cast(Sequence[float], data.get("image_mean", (0.48145466, 0.4578275, 0.40821073)))
     deviation = cast(Sequence[float], data.get("image_std", (0.26862954, 0.26130258, 0.27577711)))
@@ -121,4 +121,12 @@ def _bilinear(x: Floats) -> Floats:
     return np.maximum(1 - np.abs(x), 0.0)
 
 
-KERNELS: Mapping[int, tuple[Callable[[Floats], Floats], float]] = {2: (_bilinear, 1.0), 3: (_bicubic, 2.0)}
+def _lanczos(x: Floats) -> Floats:
+    return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0.0)
+
+
+KERNELS: Mapping[int, tuple[Callable[[Floats], Floats], float]] = {
+    1: (_lanczos, 3.0),
+    2: (_bilinear, 1.0),
+    3: (_bicubic, 2.0),
+}

@@ -2,81 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, final
+from typing import TYPE_CHECKING, Any, final
 
-from . import Branch, View
-from .chat import Chat, integer, read_chat, read_json, refuse, section
+from .chat import Chat, integer, read_chat, read_json, section
+from .configs import processor_of
 from .costs import Sizes, Tower
+from .grids import Grid, grid, patched
+from .reading import Reader, stock_model
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import Qwen2_5_VLForConditionalGeneration
 
-    from .asking import LogProbs
     from .pixels import Normal
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """How a picture becomes patches; sizes in pixels, `least` and `most` are areas in pixels."""
-
-    patch: int
-    merge: int  # patches on each side that make one token
-    temporal: int  # a still picture is repeated this often
-    least: int
-    most: int
-
-    def size(self, width: int, height: int) -> tuple[int, int]:
-        """(height, width) after resizing: whole merged patches, an area within bounds (`smart_resize`)."""
-        if max(height, width) / min(height, width) > 200:
-            said = f"a picture of {width} × {height} is too long: sides may differ by a factor of 200"
-            raise refuse("preprocessor_config.json", said)
-        unit = self.patch * self.merge
-        rows, columns = round(height / unit) * unit, round(width / unit) * unit
-        if rows * columns > self.most:
-            beta = math.sqrt(height * width / self.most)
-            rows = max(unit, math.floor(height / beta / unit) * unit)
-            columns = max(unit, math.floor(width / beta / unit) * unit)
-        elif rows * columns < self.least:
-            beta = math.sqrt(self.least / (height * width))
-            rows, columns = math.ceil(height * beta / unit) * unit, math.ceil(width * beta / unit) * unit
-        return rows, columns
-
-    def patches(self, width: int, height: int) -> tuple[int, int]:
-        """(rows, columns) of patches, before they are merged."""
-        rows, columns = self.size(width, height)
-        return rows // self.patch, columns // self.patch
-
-    def tokens(self, width: int, height: int) -> int:
-        """Tokens that the language model reads for a picture of that size."""
-        rows, columns = self.patches(width, height)
-        return rows * columns // self.merge**2
-
-
-def grid(folder: Path) -> Grid:
-    """Reads `preprocessor_config.json`; what it leaves out is as in the stock processor."""
-    path = folder / "preprocessor_config.json"
-    data = read_json(path)
-    size = data.get("size") or {}
-    if not isinstance(size, dict):
-        raise refuse(path, "`size` is no object")
-    found: dict[str, object] = {
-        "patch_size": 14, "merge_size": 2, "temporal_patch_size": 2,
-        "shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 1280,
-    }  # fmt: skip
-    found |= {**data, **cast(dict[str, object], size)}
-    least = integer(path, found, "min_pixels" if found.get("min_pixels") is not None else "shortest_edge")
-    most = integer(path, found, "max_pixels" if found.get("max_pixels") is not None else "longest_edge")
-    patch, merge = integer(path, found, "patch_size"), integer(path, found, "merge_size")
-    read = Grid(patch, merge, integer(path, found, "temporal_patch_size"), least, most)
-    if min(read.patch, read.merge, read.temporal, read.most) < 1:
-        raise refuse(path, "sizes of patches and pictures must be greater than 0")
-    return read
 
 
 def chat(folder: Path) -> Chat:
@@ -120,60 +61,25 @@ def sizes(folder: Path) -> Sizes:
 
 def load(folder: Path, dtype: str, device: str) -> Qwen:
     """The critic of a model folder, frozen and in evaluation mode. `dtype` as torch names it: float32, bfloat16."""
-    import torch
     from transformers import Qwen2_5_VLForConditionalGeneration
 
     from .pixels import normal
 
-    path = folder / "preprocessor_config.json"
-    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(  # pyright: ignore[reportUnknownMemberType]
-        folder, dtype=getattr(torch, dtype), attn_implementation="sdpa", use_safetensors=True, local_files_only=True
-    )
-    model.requires_grad_(False).eval()
-    torch.nn.Module.to(model, device)  # the stock class decorates its own, and loses the type
-    return Qwen(model, chat(folder), grid(folder), normal(path, read_json(path)))
+    model = stock_model(folder, Qwen2_5_VLForConditionalGeneration, dtype, device)
+    return Qwen(model, chat(folder), grid(folder), normal(*processor_of(folder)))
 
 
 @final
-class Qwen:
+class Qwen(Reader):
     """A critic made of a stock model (with `sdpa` attention), a chat and its picture grid. It freezes nothing."""
 
     def __init__(self, model: Qwen2_5_VLForConditionalGeneration, chat: Chat, grid: Grid, normal: Normal) -> None:
-        text: Any = model.model.language_model
-        if text.config._attn_implementation != "sdpa" or "sliding_attention" in text.config.layer_types:
-            raise ValueError("the tree mask needs sdpa attention without sliding windows")
-        self.model, self.chat, self.grid, self.normal = model, chat, grid, normal
-
-    def ask(self, views: Sequence[View], branches: Sequence[Sequence[Branch]]) -> list[list[Tensor]]:
-        """Log-probabilities [T] of every answer token, for each view and each of its branches (nats)."""
-        return self.log_probs(views, branches).lists()
-
-    def log_probs(self, views: Sequence[View], branches: Sequence[Sequence[Branch]]) -> LogProbs:
-        """The same in one flat tensor."""
-        from .asking import log_probs
-
-        return log_probs(self, views, branches)
-
-    def reply(self, view: View, question: str, limit: int = 32) -> str:
-        """The critic's own greedy answer, at most `limit` tokens."""
-        from .asking import reply
-
-        return reply(self, view, question, limit)
-
-    def picture_tokens(self, width: int, height: int) -> int:
-        return self.grid.tokens(width, height)
+        super().__init__(model, chat, normal)
+        self.grid = grid
 
     def pixel_values(self, pictures: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] → patches [B, N, C · temporal · patch²] in the stock processor's order."""
-        from .pixels import normalise, resize
-
-        patch, merge, temporal = self.grid.patch, self.grid.merge, self.grid.temporal
-        height, width = self.grid.size(pictures.shape[-1], pictures.shape[-2])
-        values = normalise(resize(pictures, height, width, self.normal.kernel), self.normal)
-        batch, rows, columns = len(values), height // patch // merge, width // patch // merge
-        values = values.reshape(batch, 3, rows, merge, patch, columns, merge, patch).permute(0, 2, 5, 3, 6, 1, 4, 7)
-        values = values.unsqueeze(6).expand(*values.shape[:6], temporal, patch, patch)
-        return values.reshape(batch, rows * columns * merge**2, 3 * temporal * patch**2)
+        return patched(pictures, self.grid, self.normal)
 
     def look(self, pictures: Sequence[Tensor]) -> Tensor:
         import torch
@@ -194,21 +100,14 @@ class Qwen:
         positions, _ = model.get_rope_index(head[None], kinds, image_grid_thw=grids)
         return positions[:, 0], int(positions.max()) + 1
 
-    def embed(self, tokens: Tensor) -> Tensor:
-        return self.model.get_input_embeddings()(tokens)
-
     def read(self, embeddings: Tensor, positions: Tensor, visible: Tensor | None, cache: Any = None) -> Tensor:
-        text: Any = self.model.model.language_model
-        return text(
+        return self.text(
             inputs_embeds=embeddings,
             position_ids=positions,
             attention_mask=visible,
             past_key_values=cache,
             use_cache=cache is not None,
         ).last_hidden_state
-
-    def logits(self, hidden: Tensor) -> Tensor:
-        return self.model.lm_head(hidden)
 
 
 @lru_cache(maxsize=32)

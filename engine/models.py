@@ -137,11 +137,14 @@ def _family(folder: Path, address: str) -> str:
     index = folder / "model_index.json"
     if index.is_file():
         word, known, kind = str(_json(index).get("_class_name", "")), generators.FAMILIES, "generators"
+        found = known.get(word)
     else:
-        word, known, kind = str(_json(folder / "config.json").get("model_type", "")), critics.FAMILIES, "critics"
-    if word not in known:
+        config = _json(folder / "config.json")
+        word, known, kind = str(config.get("model_type", "")), critics.FAMILIES, "critics"
+        found = critics.family_of(config)
+    if found is None:
         raise ValueError(f"{address} is of a family of {kind} not known here: `{word}`; known are {', '.join(known)}")
-    return known[word]
+    return found
 
 
 def _json(path: Path) -> Mapping[str, Any]:

@@ -12,8 +12,9 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import GenerationConfig, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from ...critics.chat import Chat
+from ...critics.grids import Grid
 from ...critics.pixels import Normal
-from ...critics.qwen2_5_vl import Grid, Qwen
+from ...critics.qwen2_5_vl import Qwen
 
 SPECIAL = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>",
