@@ -39,7 +39,8 @@ class Composing(Keys):
         min_length=1, description="recipe file: the weight that its adapter has; trained before, where it is missing"
     )
     rank: Count | None = Field(
-        default=None, description="reduce to this rank; left out, ranks add up, and nothing is lost"
+        default=None,
+        description="columns of each factor that is left; by default ranks add up, and nothing is lost",
     )
     polish: Polish | None = Field(
         default=None, description="a few steps of joint training from there, on the questions of all the recipes"

@@ -140,7 +140,7 @@ OTHERWISE: dict[str, Any] = {
     "schedule": "linear",
     "estimate": "clean",
     "weights": "fixed",
-    "optimize": "adapter",
+    "optimize": None,  # the other is another recipe
     "name": "another",
 }
 

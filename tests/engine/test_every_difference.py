@@ -243,7 +243,7 @@ def test_the_recipe_above_uses_every_key():
         schema.Schema,
     ]  # fmt: skip
     for model in models:
-        assert set(keys(model)) - used <= {"include", "combine"}, model
+        assert set(keys(model)) - used <= {"include", "combine", "compose"}, model
     assert set(kinds.VISUALS) <= used
     assert set(kinds.MEASURES) <= used
 

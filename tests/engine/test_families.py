@@ -140,7 +140,7 @@ def test_a_step_moves_every_matrix_of_the_adapter_and_nothing_else(case, folder,
     assert all(torch.equal(weight, was) for weight, was in zip(frozen, before, strict=True))
     wanted = {
         name
-        for name, layer in desk.lora.backbone.named_modules()
+        for name, layer in desk.learned.backbone.named_modules()
         if hasattr(layer, "lora_A") and name.endswith(tuple(desk.generator.lora_targets[targets]))
     }
     assert {name.removesuffix(".lora_A") for name in state.weights if name.endswith("A")} == wanted != set()
