@@ -52,7 +52,7 @@ def between(gradients: Mapping[str, Tensor]) -> Conflict:
     flat = {name: gradient.flatten().double() for name, gradient in sorted(gradients.items())}
     norms = {name: float(torch.linalg.vector_norm(value)) for name, value in flat.items()}
     cosines = [
-        (one, other, float(torch.dot(flat[one], flat[other])) / (norms[one] * norms[other]))
+        (one, other, max(-1.0, min(1.0, float(torch.dot(flat[one], flat[other])) / (norms[one] * norms[other]))))
         for one, other in itertools.combinations(flat, 2)
         if norms[one] and norms[other]
     ]
@@ -65,7 +65,7 @@ def balanced(
     """What each question's weight is multiplied by from now on; of those not looked at, as before.
 
     `norms` are of gradients with the factors of `before` in them, `nats` losses without. The factors of all that are
-    looked at have the geometric mean 1, so that the loss as a whole weighs what it did.
+    looked at have the geometric mean 1 where `BOUND` stops none, so that the loss as a whole weighs what it did.
     """
     seen = [name for name in sorted(norms) if norms[name] > 0 and math.isfinite(norms[name]) and nats.get(name, 0) > 0]
     if len(seen) < 2:

@@ -27,11 +27,14 @@ def sample(
     conditioning: Conditioning,
     z: Tensor,
     steps: int,
-    advance_rng: torch.Generator | None = None,
+    rng: torch.Generator | None = None,
 ) -> Tensor:
-    """x̂0 after all N steps from noise z (B first), without a gradient: what `Generator.image` decodes."""
+    """x̂0 after all N steps from noise z (B first), without a gradient: what `Generator.image` decodes.
+
+    Stochastic samplers draw from `rng`, others from nothing.
+    """
     sigmas = generator.sigmas(steps)
-    last = _walk(generator, conditioning, z, sigmas, steps - 1, advance_rng)
+    last = _walk(generator, conditioning, z, sigmas, steps - 1, rng)
     return generator.denoised(last, sigmas[steps - 1], conditioning)
 
 

@@ -71,6 +71,7 @@ class Panel:
                     raise self._blame(member, critic, views, rows, weighing, wordings)
                 gradient += pulled.to(gradient)
             whole += float(part.detach())
+            answers.clear()  # the graph behind them is let go before the next critic is asked
         return whole, gradient, said
 
     def apart(

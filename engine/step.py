@@ -284,7 +284,8 @@ def _looked(desk: Desk, when: str) -> Iterator[Said]:
     for start in range(0, len(pairs), size):
         rows = [row for row, _ in pairs[start : start + size]]
         z = desk.learned.noise(desk.generator, [seed for _, seed in pairs[start : start + size]])
-        denoised = flow.sample(desk.generator, desk.given(rows), z, plan.generator.steps)
+        path = torch.Generator("cpu").manual_seed(pairs[start][1])  # drawn from by stochastic samplers alone
+        denoised = flow.sample(desk.generator, desk.given(rows), z, plan.generator.steps, path)
         pixels = desk.generator.image(denoised)
         finite.pictures(pixels, [row.prompt for row in rows], plan, when, bare=False)
         try:
