@@ -54,16 +54,31 @@ def job(
     say: Say,
 ) -> Job:
     """What a run of this recipe is to do. Raises `InputError` for what is wrong with the recipe or its lock."""
+    return _job(source, out, sets, _Order(mode, read, outside, say, {}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is the same for a job and for all that it composes."""
+
+    mode: Mode
+    read: Read
+    outside: bool
+    say: Say
+    made: dict[Path, Job]  # of what is composed, by the recipe's file: each is read once, whoever composes it
+
+
+def _job(source: Source, out: Path | None, sets: Sequence[str], order: _Order) -> Job:
     path = lock_places.found(source, out)
     old = lock_places.read(source, path)
-    if mode == "frozen":
-        return _frozen(source, out, path, old, read, outside, say)
-    given = sets or (old.inputs.sets if mode == "locked" and old is not None else ())
-    recipe = read(source, given)
-    plan = resolve(recipe, {} if mode == "upgrade" else locks.revisions(old))
+    if order.mode == "frozen":
+        return _frozen(source, out, path, old, order)
+    given = sets or (old.inputs.sets if order.mode == "locked" and old is not None else ())
+    recipe = order.read(source, given)
+    plan = resolve(recipe, {} if order.mode == "upgrade" else locks.revisions(old))
     folder = out or Path("runs", plan.name)
-    target = lock_places.written(source, path, old, folder, recipe.sets, say)
-    below = _parents(recipe, source, mode, read, outside, say)
+    target = lock_places.written(source, path, old, folder, recipe.sets, order.say)
+    below = _parents(recipe, source, order)
     return Job(recipe, plan, folder, path, old, lock_places.named(source, target), target, below)
 
 
@@ -71,45 +86,50 @@ def everything(todo: Sequence[Job]) -> list[Job]:
     """These jobs and all that they compose, each once, in the order in which they are done."""
     found: dict[Path, Job] = {}
     for one in todo:
-        for each in (*everything(one.parents), one):
-            found.setdefault(each.target.resolve(), each)
+        _after_its_parents(one, found)
     return list(found.values())
 
 
-def _parents(recipe: Recipe, source: Source, mode: Mode, read: Read, outside: bool, say: Say) -> tuple[Job, ...]:
+def _after_its_parents(one: Job, found: dict[Path, Job]) -> None:
+    key = one.target.resolve()
+    if key not in found:
+        for each in one.parents:
+            _after_its_parents(each, found)
+        found[key] = one
+
+
+def _parents(recipe: Recipe, source: Source, order: _Order) -> tuple[Job, ...]:
     """Jobs for what a recipe composes, in runs/NAME each, as it is written."""
     if not isinstance(recipe.schema, ComposingSchema):
         return ()
-    paths = [Path(recipe.file).parent / written for written in recipe.schema.compose.recipes]
-    return tuple(job(Source(path, source.gallery), None, (), mode, read, outside, say) for path in paths)
+    found: list[Job] = []
+    for written in recipe.schema.compose.recipes:
+        path = Path(recipe.file).parent / written
+        key = path.parent.resolve() / path.name  # a link has a lock of its own
+        if key not in order.made:
+            order.made[key] = _job(Source(path, source.gallery), None, (), order)
+        found.append(order.made[key])
+    return tuple(found)
 
 
-def _frozen(
-    source: Source,
-    out: Path | None,
-    path: Path,
-    old: Lock | None,
-    read: Read,
-    outside: bool,
-    say: Say,
-) -> Job:
+def _frozen(source: Source, out: Path | None, path: Path, old: Lock | None, order: _Order) -> Job:
     if old is None:
         hint = "`recipe lock` writes one from the recipe as it is now"
         raise InputError([Problem(Place(str(path)), "", f"{lock_places.NO_LOCK} to run from", hint)])
     folder = out or Path("runs", plans.parse(old.inputs.plan, str(path)).name)
-    target = lock_places.written(source, path, old, folder, (), say)
+    target = lock_places.written(source, path, old, folder, (), order.say)
     try:
-        recipe = read(source, old.inputs.sets)
+        recipe = order.read(source, old.inputs.sets)
         plan = resolve(recipe, locks.revisions(old))
     except InputError as error:
         said = error.problems[0].said
-        say(f"{path}: the recipe cannot be resolved any more ({said}); this is the plan of the lock")
+        order.say(f"{path}: the recipe cannot be resolved any more ({said}); this is the plan of the lock")
     else:
         if plans.digest(plan) == old.inputs.plan_sha256:
-            below = _parents(recipe, source, "frozen", read, outside, say)
+            below = _parents(recipe, source, order)
             return Job(recipe, plan, folder, path, old, lock_places.named(source, target), target, below)
-        say(f"{path}: the recipe says something else by now; this is the plan of the lock")
-    plan = frozen.plan(old, path, source.path.absolute().parent, outside)
+        order.say(f"{path}: the recipe says something else by now; this is the plan of the lock")
+    plan = frozen.plan(old, path, source.path.absolute().parent, order.outside)
     if plan.composed.parents:
         hint = "bring back the recipe, and those that it composes, as they were when it was written"
         message = "composes adapters, which takes the recipes that it was written for"

@@ -89,6 +89,11 @@ class Meeting:
         adapters_of = [one.factors for one in self.members]
         return composing.beside(adapters_of, [weights.get(one.name, 0.0) for one in self.members])
 
+    def together(self, weights: Mapping[str, float]) -> Adapter:
+        """What comes of all members at these weights, of the rank that the plan reduces them to, if any."""
+        made, rank = self.weighted(weights), self.plan.composed.rank
+        return self._padded(composing.reduced(made, rank).adapter) if rank else made
+
     def pairs(self, held_out: bool) -> list[Pair]:
         """The prompts and seeds of held-out prompts, or of validation prompts."""
         return [pair for pair in painting.pairs(self.plan) if (pair.row < self.held_out) == held_out]

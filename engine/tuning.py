@@ -2,6 +2,7 @@
 
 One adapter's weight after the other is halved and half added, then a quarter less and more; what leaves the worst
 control better off is kept, and of equals what leaves all of them better on average, the weights of before first.
+Adapters that are reduced to a lower rank are looked at as they are then: that is what is saved.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def _scores(
     meeting: Meeting, controls: Sequence[str], tried: Sequence[Mapping[str, float]]
 ) -> list[tuple[float, float]]:
     """Of each choice of weights the share of the worst control, and the mean of all."""
-    found = meeting.hits(meeting.pairs(False), [meeting.weighted(weights) for weights in tried])
+    found = meeting.hits(meeting.pairs(False), [meeting.together(weights) for weights in tried])
     scores: list[tuple[float, float]] = []
     for hits in found:
         if missing := [name for name in controls if not hits[name]]:

@@ -12,7 +12,7 @@ from commandline import recipe
 from control_recipes.engine import jobs, lock, lock_places
 from control_recipes.engine.errors import CheckFailed, InputError
 from control_recipes.engine.gallery import FOLDER, Source
-from control_recipes.engine.recipe import read
+from control_recipes.engine.recipe import Recipe, read
 from control_recipes.engine.verify import verify
 
 OLD, NEW = "a" * 40, "b" * 40
@@ -101,6 +101,26 @@ def test_another_address_is_resolved_afresh(here: Path):
     branch(NEW)
     change(MODEL, "org/eyes")
     assert revision(job()) == NEW
+
+
+def test_what_is_composed_by_several_is_read_once(here: Path):
+    below = ["tiny"]
+    for level in range(8):  # each composes both of the level below: 2⁸ ways lead to tiny.yaml
+        names = [f"{side}{level}" for side in "xy"]
+        for name in names:
+            files = ", ".join(f"{one}.yaml" for one in below)
+            Path(f"{name}.yaml").write_text(f"recipe: 1\nname: {name}\ncompose: [{files}]\n", "utf-8")
+        below = names
+    asked: list[str] = []
+
+    def heard(source: Source, given: object) -> Recipe:
+        asked.append(source.path.name)
+        return read(source.path)
+
+    one = jobs.job(Source(Path("x7.yaml"), False), None, (), "keep", heard, False, print)
+    assert len(asked) == len(set(asked)) == 16
+    order = [each.plan.name for each in jobs.everything([one])]
+    assert (order[0], order[-1], len(order)) == ("tiny", "x7", 16)
 
 
 def test_upgrade_resolves_every_revision_afresh(here: Path):

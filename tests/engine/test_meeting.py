@@ -119,6 +119,31 @@ def test_weights_are_found_that_leave_the_worst_control_better(models: Path):
             tuning.tuned(here, ["b.any"])
 
 
+def test_weights_are_judged_by_what_a_lower_rank_leaves(models: Path):
+    quiet, noisy = factors(1, 0.001), factors(2, 3.0)
+    members = [meeting.Member("a", 1.0, quiet, ("a.still",)), meeting.Member("b", 1.0, noisy, ("b.any",))]
+    plan = united(models, 1.0)
+    reduced = replace(plan, composed=plans.Composed((), 2))
+    with pico.one_thread():
+        whole, low = meeting.Meeting(plan, members, quiet), meeting.Meeting(reduced, members, quiet)
+        weights = {"a": 1.0, "b": 0.5}
+        (made,) = low.together(weights).values()
+        (wanted,) = composing.reduced(composing.exact([quiet, noisy], [1.0, 0.5]), 2).adapter.values()
+        torch.testing.assert_close(made[1] @ made[0], wanted[1] @ wanted[0])
+        (exact,) = whole.together(weights).values()
+        assert not torch.equal(made[1] @ made[0], exact[1] @ exact[0])
+        asked: list[object] = []
+        hits = low.hits
+
+        def heard(pairs: list[object], columns: list[composing.Adapter]) -> object:
+            asked.extend(columns)
+            return hits(pairs, columns)
+
+        low.hits = heard
+        tuning.tuned(low, ["a.still"])
+    assert {int((up.abs().sum(0) > 0).sum()) for one in asked for _, up in one.values()} == {2}
+
+
 def test_who_gets_along_is_not(models: Path, tmp_path: Path):
     found = met(models, 1.0, tmp_path)
     assert found.fights == ()
