@@ -57,6 +57,11 @@ class Generator(Protocol):
         """Drop the text encoders; `condition` cannot be called afterwards."""
         ...
 
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of `noise`: what the stock pipeline multiplies the `latents` by that it is given."""
+        ...
+
     def noise(self, seeds: Sequence[int]) -> Tensor:
         """z at sigmas[0], one picture a seed, each from its own CPU generator: a seed gives one noise everywhere."""
         ...

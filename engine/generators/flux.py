@@ -38,6 +38,7 @@ class FluxGenerator:
     """A Flux model at one size, number of prompts' tokens and guidance; every weight is frozen."""
 
     lora_prefix = "transformer"
+    deviation = 1.0
 
     def __init__(self, pipeline: Any, chosen: plan.Generator) -> None:
         """Take a `FluxPipeline` that holds all its parts; `chosen` gives size, guidance and the length T5 pads to."""

@@ -45,6 +45,7 @@ class SD3Generator:
     """A Stable Diffusion 3 model at one size, number of prompts' tokens and guidance; every weight is frozen."""
 
     lora_prefix = "transformer"
+    deviation = 1.0
 
     def __init__(self, pipeline: Any, chosen: plan.Generator) -> None:
         """Take a `StableDiffusion3Pipeline`; `chosen` gives size, guidance and the length T5 pads to."""

@@ -83,6 +83,11 @@ class UNetGenerator:
     def release_encoders(self) -> None:
         pipelines.release_encoders(self._pipeline, self._device)
 
+    @property
+    def deviation(self) -> float:
+        """By which the sampler starts, as its `timestep_spacing` has it: σ, or √(σ² + 1), of the first level."""
+        return float(self._pipeline.scheduler.init_noise_sigma)
+
     def noise(self, seeds: Sequence[int]) -> Tensor:
         """z [B, C, h, w] at the first level, bit for bit what the stock pipeline draws for one picture."""
         return torch.cat([self._draw(seed) for seed in seeds])
