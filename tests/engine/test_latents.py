@@ -125,6 +125,14 @@ def test_what_contradicts_it_is_refused_at_its_place(
     assert commandline.recipe("check", str(one)) == 0  # alone it is fine
 
 
+def test_keys_that_play_no_part_are_named(one: Path):
+    text = one.read_text("utf-8").replace("batch: 2, ", "batch: 2, backprop: random_step, ")
+    one.write_text(text, "utf-8")
+    recipe = read(one)
+    told = one_picture.told(resolve(recipe), recipe.document)
+    assert told.endswith("; adapter, train.batch, train.backprop and evaluate.seeds play no part")
+
+
 def test_a_combined_recipe_that_does_not_reach_the_picture_is_told(one: Path, capsys: pytest.CaptureFixture[str]):
     text = one.read_text("utf-8")
     train = '{template: "a {{ color }} {{ thing }}", for: {color: [red, blue], thing: [ball, tree, house]}}'
