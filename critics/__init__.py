@@ -106,6 +106,11 @@ def sizes_of(folder: str | Path, family: str) -> Sizes:
     return _module(folder, family).sizes(Path(folder))
 
 
+def packs(family: str) -> bool:
+    """Whether all questions about a view share one pass; otherwise each takes one of its own, with its answers."""
+    return bool(getattr(import_module(f".{family}", __name__), "PACKS", True))
+
+
 def _module(folder: str | Path, family: str) -> ModuleType:
     if family not in FAMILIES.values():
         known = ", ".join(sorted(set(FAMILIES.values())))

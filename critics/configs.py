@@ -92,10 +92,7 @@ class Config:
 
         What positions there are for, and what a sliding window reaches: within it, every layer sees everything.
         """
-        positions = integer(self.path, self.text, "max_position_embeddings")
-        window = self.text.get("sliding_window")
-        slides = self.text.get("use_sliding_window", "qwen" not in str(self.text.get("model_type")))
-        return min(positions, window) if slides and isinstance(window, int) else positions
+        return longest(self.path, self.text)
 
     def side(self) -> int:
         """Pixels on each side of what the vision tower sees at once; one number, or two that are equal."""
@@ -115,6 +112,13 @@ class Config:
         return integer(self.path, {name: value}, name)
 
 
+def longest(path: Path, text: Json) -> int:
+    """`Config.longest` of a language model's configuration, what its stock class adds among it."""
+    positions, window = integer(path, text, "max_position_embeddings"), text.get("sliding_window")
+    slides = text.get("use_sliding_window", "qwen" not in str(text.get("model_type")))
+    return min(positions, window) if slides and isinstance(window, int) else positions
+
+
 def read_config(folder: Path, text: str, vision: str) -> Config:
     """Reads `config.json`; `text` and `vision` are the model types of parts that do not say theirs.
 
@@ -132,7 +136,9 @@ def _part(path: Path, whole: Json, name: str, kind: str) -> Json:
     found = kind if found in (str(whole.get("model_type")), f"{whole.get('model_type')}_vision") else found
     if found not in DEFAULTS:
         raise refuse(path, f"`{name}` is of type {found!r}, which is not supported here", f"{', '.join(DEFAULTS)} are")
-    return {**DEFAULTS[found], "model_type": found, **{key: value for key, value in part.items() if value is not None}}
+    # of nothing, only that there is no window is something said
+    said = {key: value for key, value in part.items() if value is not None or key == "sliding_window"}
+    return {**DEFAULTS[found], "model_type": found, **said}
 
 
 def processor_of(folder: Path) -> tuple[Path, Json]:

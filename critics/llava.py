@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, final
 
 from .chat import Chat, integer, read_chat, read_json, refuse, section
-from .configs import processor_of
+from .configs import DEFAULTS, longest, processor_of
 from .costs import Sizes, Tower
 from .reading import Reader, stock_model
 
@@ -68,10 +68,11 @@ def chat(folder: Path) -> Chat:
     """The chat of a model folder, without torch."""
     path = folder / "config.json"
     config = read_json(path)
-    # a text configuration leaves out what is as in the stock class: 2048
-    text = {"max_position_embeddings": 2048, **section(path, config, "text_config")}
+    part = section(path, config, "text_config")
+    # it leaves out what is as in the stock class
+    text = {"max_position_embeddings": 2048, **DEFAULTS.get(str(part.get("model_type", "llama")), {}), **part}
     image = integer(path, config, "image_token_id", "image_token_index")
-    return read_chat(folder, image, square(folder).tokens, integer(path, text, "max_position_embeddings"))
+    return read_chat(folder, image, square(folder).tokens, longest(path, text))
 
 
 def sizes(folder: Path) -> Sizes:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .pixels import Normal
 
+PACKS = False
 TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'user' %}"
     "{% for content in message['content'] if content['type'] == 'image' %}<image>{% endfor %}{{ bos_token }}"
@@ -81,7 +82,7 @@ def load(folder: Path, dtype: str, device: str) -> PaliGemma:
 class PaliGemma(Reader):
     """A critic made of a stock model (with `sdpa` attention), a chat and the side of what it sees."""
 
-    packs: ClassVar[bool] = False
+    packs: ClassVar[bool] = PACKS
 
     def __init__(self, model: Any, chat: Chat, side: int, normal: Normal) -> None:
         super().__init__(model, chat, normal)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from .chat import Chat, integer, read_chat, read_json, section
-from .configs import processor_of
+from .configs import longest, processor_of
 from .costs import Sizes, Tower
 from .grids import Grid, grid, patched
 from .reading import Reader, stock_model
@@ -26,8 +26,9 @@ def chat(folder: Path) -> Chat:
     config = read_json(path)
     # older folders write the text's part at the top; what is left out is as in the stock class
     text = section(path, config, "text_config") if "text_config" in config else config
-    longest = integer(path, {"max_position_embeddings": 32768, **text}, "max_position_embeddings")
-    return read_chat(folder, integer(path, config, "image_token_id"), grid(folder).tokens, longest)
+    usual = {"model_type": "qwen2_5_vl_text", "max_position_embeddings": 32768, "sliding_window": 4096}
+    limit = longest(path, {**usual, **text})
+    return read_chat(folder, integer(path, config, "image_token_id"), grid(folder).tokens, limit)
 
 
 def sizes(folder: Path) -> Sizes:

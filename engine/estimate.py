@@ -108,7 +108,10 @@ class _Costs:
 
 
 def _asked(plan: Plan, member: Critic) -> Cost:
-    """All views of one picture, as the sampled rows ask for them on average."""
+    """All views of one picture, as the sampled rows ask for them on average.
+
+    Where questions are asked one by one, what is alive at once, and the largest layer, are those of one pass.
+    """
     sizes = critics.sizes_of(member.model.folder, member.model.family)
     rows = plan.train_rows[:: max(1, len(plan.train_rows) // _LOOKED_AT)][:_LOOKED_AT]
     mine = workload.questions_of(plan, member)
@@ -118,6 +121,10 @@ def _asked(plan: Plan, member: Critic) -> Cost:
         views += _views([ask for ask in row.asks if ask.question in mine], plan, member, beside)
     if not views:
         return NOTHING
+    if not critics.packs(member.model.family):
+        each = [sizes.ask(plan.generator.width, plan.generator.height, *view) for view in views]
+        whole, share = together(*each), 1 / len(rows)
+        return dataclasses.replace(together(whole, times=share), widest=whole.widest, layer=whole.layer)
     # every view of a batch is padded to its longest
     longest, most, pictures = (max(view[at] for view in views) for at in range(3))
     one = sizes.ask(plan.generator.width, plan.generator.height, longest, most, pictures)
@@ -126,13 +133,14 @@ def _asked(plan: Plan, member: Critic) -> Cost:
 
 
 def _views(asks: Sequence[Ask], plan: Plan, member: Critic, beside: set[str]) -> list[tuple[int, int, int]]:
-    """Tokens read, places answered at and pictures shown, for each view of a row."""
+    """Tokens read, places answered at and pictures shown, for each pass of a row: by view, or by view and question."""
     chat, size = answers.chat(member.model), (plan.generator.width, plan.generator.height)
-    by_view: dict[tuple[str, ...], list[Ask]] = {}
+    by_view: dict[tuple[tuple[str, ...], str], list[Ask]] = {}
+    packs = critics.packs(member.model.family)
     for ask in asks:
-        by_view.setdefault(ask.see, []).append(ask)
+        by_view.setdefault((ask.see, "" if packs else ask.wordings[0]), []).append(ask)
     found: list[tuple[int, int, int]] = []
-    for see, some in by_view.items():
+    for (see, _), some in by_view.items():
         pictures = 1 + len(beside.intersection(see))
         head = len(chat.prompt(some[0].wordings[0], pictures).head) + pictures * (chat.picture_tokens(*size) - 1)
         read, answered = head, 0
@@ -179,7 +187,10 @@ def _stage(name: str, plan: Plan, costs: _Costs, device: Device, pictures: int, 
         decoded = 1 if plan.generator.slicing else pictures
         backbone = round(element * pictures * costs.denoised.widest)
         decoder = round(element * decoded * costs.generator.decoded.widest)
-        asked = max((round(BYTES[one.dtype] * pictures * costs.critics[one.name].widest) for one in members), default=0)
+        asked = max(
+            (round(BYTES[one.dtype] * _in_a_pass(one, pictures) * costs.critics[one.name].widest) for one in members),
+            default=0,
+        )
         busy = max(backbone, decoder, asked) + _painted(plan, pictures)
     held = weights + round(4 * copies * lora) + prompts + round(SLACK * busy) + LIBRARIES[device.kind]
     if keeps:
@@ -204,9 +215,7 @@ def _kept(plan: Plan, costs: _Costs, pictures: int) -> tuple[_Part, _Part, _Part
     pieces = decoded.most(True) - decoded.given if chosen.checkpoint_decoder else 0.0
     kept = decoded.held(chosen.checkpoint_decoder)
     spread = 1 if chosen.slicing else pictures
-    asked = [
-        round(BYTES[one.dtype] * pictures * costs.critics[one.name].most(one.checkpointing)) for one in plan.critics
-    ]
+    asked = [round(BYTES[one.dtype] * _held_asking(one, costs.critics[one.name], pictures)) for one in plan.critics]
     held = costs.denoised.held(chosen.checkpoint_backbone)
     others = (workload.learning_steps(plan) - 1) * held  # what the sampler's other steps keep meanwhile
     backbone = others + held, others + costs.denoised.most(chosen.checkpoint_backbone)
@@ -215,6 +224,18 @@ def _kept(plan: Plan, costs: _Costs, pictures: int) -> tuple[_Part, _Part, _Part
         _Part(round(element * pictures * kept), round(element * (pictures * kept + spread * pieces))),
         _Part(0, max(asked, default=0)),
     )
+
+
+def _in_a_pass(member: Critic, pictures: int) -> int:
+    """Pictures that a critic is shown in one pass."""
+    return pictures if critics.packs(member.model.family) else 1
+
+
+def _held_asking(member: Critic, cost: Cost, pictures: int) -> float:
+    """Values that autograd holds at most of a critic that is asked about so many pictures."""
+    if not member.checkpointing:
+        return pictures * cost.kept
+    return pictures * cost.given + _in_a_pass(member, pictures) * (cost.most(True) - cost.given)
 
 
 def _busy(plan: Plan, costs: _Costs, pictures: int) -> int:
@@ -266,13 +287,15 @@ def _operations(plan: Plan, costs: _Costs, part: workload.Part) -> float:
     flops = denoised * batch * costs.denoised.flops + decoded * costs.generator.decoded.flops
     for member in (*plan.critics, *plan.judges):
         if member.name in part.critics:
-            passes = part.critics[member.name].passes + part.backward + part.apart / len(plan.critics)
-            flops += passes * batch * costs.critics[member.name].flops
+            rounds = part.critics[member.name].rounds + part.backward + part.apart / len(plan.critics)
+            flops += rounds * batch * costs.critics[member.name].flops
     return flops
 
 
 def _passes(plan: Plan, part: workload.Part) -> float:
     """Forward and backward, through every network."""
     decodes = part.decoder * (1 + (part.backward > 0) / (1 + plan.generator.checkpoint_decoder))
-    asked = part.apart + sum(one.passes + part.backward for one in part.critics.values())
+    asked = part.apart + sum(
+        one.passes + part.backward * one.passes / max(1, one.rounds) for one in part.critics.values()
+    )
     return part.generator + part.backward * workload.learning_steps(plan) + decodes + asked

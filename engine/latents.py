@@ -1,7 +1,8 @@
 """Latents: the noise of one picture, optimised in an adapter's place, and the file that holds it.
 
 z moves from z₀, which its seed gives, to z₁; at scale s the sampler starts from z₀ + s (z₁ − z₀): 0 the picture as it
-was, 1 as optimised. The saved z₁ is what stock pipelines take as `latents`.
+was, 1 as optimised. What is optimised and saved is z₁ / d, d the standard deviation of the generator's noise: of 1 in
+every family, and what stock pipelines take as `latents`, which they multiply by d themselves.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from .plan import Plan
 class Noise:
     """The noise of one picture, at a scale."""
 
-    def __init__(self, start: Tensor, moved: Tensor) -> None:
-        """Take z₀ [1, …] in the generator's dtype, and z₁ of its shape, which is kept in at least float32."""
-        self._start, self._scale = start, 1.0
+    def __init__(self, start: Tensor, moved: Tensor, deviation: float) -> None:
+        """Take z₀ [1, …] in the generator's dtype, and z₁ / d of its shape, which is kept in at least float32."""
+        self._start, self._deviation, self._scale = start, deviation, 1.0
         self._moved = nn.Parameter(moved.to(start.device, devices.precise(start.dtype), copy=True))
 
     def scale(self, value: float) -> None:
@@ -40,10 +41,11 @@ class Noise:
             raise ValueError(f"there is the noise of one picture, and not of {len(seeds)}")
         if self._scale == 0:
             return self._start
+        moved = self._moved * self._deviation
         if self._scale == 1:
-            return self._moved.to(self._start.dtype)
-        start = self._start.to(self._moved.dtype)
-        return (start + self._scale * (self._moved - start)).to(self._start.dtype)
+            return moved.to(self._start.dtype)
+        start = self._start.to(moved.dtype)
+        return (start + self._scale * (moved - start)).to(self._start.dtype)
 
     def weights(self) -> dict[str, nn.Parameter]:
         """What is optimised, under its name in a checkpoint."""
@@ -55,8 +57,8 @@ Learned = adapter.Lora | Noise
 
 def begin(generator: Generator, plan: Plan) -> Noise:
     """The noise of the plan's picture as its seed gives it."""
-    start = generator.noise([plan.train.seed])
-    return Noise(start, start)
+    start, deviation = generator.noise([plan.train.seed]), generator.deviation
+    return Noise(start, start.to(devices.precise(start.dtype)) / deviation, deviation)
 
 
 def installed(generator: Generator, plan: Plan, path: Path, tensors: Mapping[str, Tensor]) -> Learned:
@@ -72,7 +74,7 @@ def installed(generator: Generator, plan: Plan, path: Path, tensors: Mapping[str
         found = f"{str(moved.dtype).removeprefix('torch.')} {list(moved.shape)}"
         message = f"must be noise of shape {list(start.shape)} for this generator, found {found}"
         raise InputError([Problem(Place(str(path)), LATENTS, message)])
-    return Noise(start, moved)
+    return Noise(start, moved, generator.deviation)
 
 
 def tensors(learned: Learned) -> dict[str, Tensor]:

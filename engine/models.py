@@ -293,8 +293,8 @@ def picture_size(model: Model) -> int | None:
 
 
 def grid(model: Model) -> int:
-    """Pixels that width and height must be a multiple of: the decoder's factor, and 2 × 2 latents to a token."""
-    return 2 * _factor(model) or 8
+    """Pixels that width and height must be a multiple of, as the family says by the decoder's factor."""
+    return generators.grain(model.family, Path(model.folder), _factor(model))
 
 
 def _factor(model: Model) -> int:

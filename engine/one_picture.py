@@ -21,7 +21,7 @@ from .prompted import Sets
 OPTIMIZED = "latents"  # `train.optimize`
 _NONE = Adapter(0, 0.0, "attention")
 # keys of a recipe that say something of an adapter, or of more pictures than one
-_IDLE: tuple[KeyPath, ...] = (("adapter",), ("train", "batch"), ("evaluate", "seeds"))
+_IDLE: tuple[KeyPath, ...] = (("adapter",), ("train", "batch"), ("train", "backprop"), ("evaluate", "seeds"))
 
 
 def is_meant(plan: Plan) -> bool:

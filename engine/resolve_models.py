@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import answers, document, headers, models, paths, plan, schema, schema_models
+from . import answers, document, generators, headers, models, paths, plan, schema, schema_models
 from .errors import InputError
 from .problems import Problems, shown
 from .recipe import Recipe
+from .template import is_template
 
 
 class Files:
@@ -81,7 +82,7 @@ def generator(
     for name, pixels in (("width", width), ("height", height)):
         if model and chosen.size and pixels % models.grid(model):
             problems.add(("generator", "size", name), f"must be a multiple of {models.grid(model)}, found {pixels}")
-    return plan.Generator(
+    made = plan.Generator(
         model=model or NOWHERE,
         steps=chosen.steps,
         width=width,
@@ -102,6 +103,10 @@ def generator(
         checkpoint_backbone=chosen.checkpointing.backbone,
         checkpoint_decoder=chosen.checkpointing.decoder,
     )
+    known = model and ("generator", "guidance") not in opened.recipe.lost and not is_template(chosen.negative)
+    if known and (idle := generators.negative_problem(made)):
+        problems.add(("generator", "negative"), *idle)
+    return made
 
 
 def critics(chosen: schema.Schema, located: Mapping[document.Path, plan.Model]) -> tuple[plan.Critic, ...]:

@@ -39,7 +39,8 @@ class Generator(Keys):
         default=1,
         ge=1,
         le=1000,
-        description="steps of the sampler that one picture takes; the gradient goes through one of them",
+        description="steps of the sampler that one picture takes; the gradient goes through one of them, or through "
+        "all with `train.optimize: latents`",
     )
     size: PictureSize | None = Field(
         default=None, description="width and height of a picture; left out, what the model was made for"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .. import critics
 from . import one_picture
 from .plan import Critic, Plan, Row, Train
 
@@ -19,7 +20,10 @@ class Asked:
 
     views: int  # pictures as it is shown them: one picture under two drawings is two views
     questions: int  # asked of those views
-    passes: int  # forward passes, each over all views of a batch; recomputed ones count, here and below
+    # forward passes, each over all views of a batch, or over one question where they are asked one by one; recomputed
+    # ones count, here and below
+    passes: int
+    rounds: int  # times that a batch is asked all of it: as many where the questions share a pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +100,11 @@ def _training(plan: Plan) -> Part:
     asked: dict[str, Asked] = {}
     for critic in plan.critics:
         views, questions = asked_of(plan, critic, plan.train_rows)
-        shown = (batches + apart) * (1 + critic.checkpointing) if views else 0
-        asked[critic.name] = Asked(round(share * views), round(share * questions), shown)
+        rounds = (batches + apart) * (1 + critic.checkpointing) if views else 0
+        passes_of = rounds
+        if not critics.packs(critic.model.family):
+            passes_of = round(rounds * train.batch * questions / max(1, len(plan.train_rows)))
+        asked[critic.name] = Asked(round(share * views), round(share * questions), passes_of, rounds)
     taught = {question.name for question in plan.questions if not question.watch}
     alone = apart * sum(len(taught & questions_of(plan, critic)) for critic in plan.critics)
     return Part(pictures, round(passes), decodes, batches, asked, fresh, alone)
@@ -145,7 +152,9 @@ def _without_gradient(
     asked: dict[str, Asked] = {}
     for member in members:
         views, questions = (times * seeds * shown * count for count in asked_of(plan, member, rows))
-        asked[member.name] = Asked(views, questions, batches * shown if views else 0)
+        rounds = batches * shown if views else 0
+        passes = rounds if critics.packs(member.model.family) else questions
+        asked[member.name] = Asked(views, questions, passes, rounds)
     pictures = times * pairs * scales
     decodes = pictures if plan.generator.slicing else batches * scales
     return Part(pictures, batches * scales * plan.generator.steps, decodes, 0, asked)

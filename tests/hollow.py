@@ -53,9 +53,9 @@ def critic(folder: Path, positions: int = 256, seed: int = 0) -> Path:
     return folder
 
 
-def generator(folder: Path) -> Path:
-    """A Flux folder for pictures of 64×64, with a sequence encoder of 32 tokens."""
-    _write(folder / "model_index.json", {"_class_name": "FluxPipeline"})
+def generator(folder: Path, kind: str = "FluxPipeline") -> Path:
+    """A generator's folder for pictures of 64×64, with a sequence encoder of 32 tokens."""
+    _write(folder / "model_index.json", {"_class_name": kind})
     _write(folder / "vae" / "config.json", {"sample_size": 64, "block_out_channels": [8, 8, 8]})
     _write(folder / "tokenizer_2" / "tokenizer_config.json", {"model_max_length": 32})
     _weights(folder / "transformer" / "diffusion_pytorch_model.safetensors")

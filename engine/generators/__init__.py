@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import plan
+from . import branches
 
 if TYPE_CHECKING:
     import torch
@@ -57,6 +59,11 @@ class Generator(Protocol):
         """Drop the text encoders; `condition` cannot be called afterwards."""
         ...
 
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of `noise`: what the stock pipeline multiplies the `latents` by that it is given."""
+        ...
+
     def noise(self, seeds: Sequence[int]) -> Tensor:
         """z at sigmas[0], one picture a seed, each from its own CPU generator: a seed gives one noise everywhere."""
         ...
@@ -92,7 +99,7 @@ class Sizes(Protocol):
     """What a generator costs at one picture size, in numbers; every family's own module `FAMILY_sizes`, torch-free.
 
     Beside it, `TEXT_TOKENS` says how many the family's last text encoder is given at most, as the stock pipeline has
-    it.
+    it; `NEGATIVES`, whether it reads negative prompts; and `grain`, which sizes of pictures it makes.
     """
 
     @property
@@ -155,6 +162,21 @@ def text_tokens(family: str) -> int:
     """Tokens that a family's last text encoder is given at most, whatever its tokenizer says."""
     module: Any = importlib.import_module(f".{family}_sizes", __name__)
     return int(module.TEXT_TOKENS)
+
+
+def grain(family: str, folder: Path, factor: int) -> int:
+    """Pixels that a family's width and height must be a multiple of, where `factor` of them are a latent, 0: unknown.
+
+    Raises `InputError` where a configuration in the folder cannot be read.
+    """
+    module: Any = importlib.import_module(f".{family}_sizes", __name__)
+    return int(module.grain(folder, factor))
+
+
+def negative_problem(chosen: plan.Generator) -> tuple[str, str] | None:
+    """Message and hint, where the plan's negative prompt would not be read; None where it is, or there is none."""
+    module: Any = importlib.import_module(f".{chosen.model.family}_sizes", __name__)
+    return branches.negative_problem(chosen, takes=module.NEGATIVES)
 
 
 def load(chosen: plan.Generator) -> Generator:

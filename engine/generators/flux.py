@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from .. import devices, plan
 from ..quiet import quiet
-from . import decoding, pipelines, rectified_flow
+from . import branches, decoding, flux_sizes, pipelines, rectified_flow
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
 FEED_FORWARD = ("ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2", "proj_mlp", "proj_out")
@@ -38,6 +39,7 @@ class FluxGenerator:
     """A Flux model at one size, number of prompts' tokens and guidance; every weight is frozen."""
 
     lora_prefix = "transformer"
+    deviation = 1.0
 
     def __init__(self, pipeline: Any, chosen: plan.Generator) -> None:
         """Take a `FluxPipeline` that holds all its parts; `chosen` gives size, guidance and the length T5 pads to."""
@@ -161,8 +163,9 @@ def load(chosen: plan.Generator) -> FluxGenerator:
     with quiet():
         from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
     pipeline = pipelines.opened(FluxPipeline, chosen)
-    found = pipelines.size_problems(chosen, 2 * int(pipeline.vae_scale_factor))
-    if chosen.negative:
-        found.append(("generator.negative", f"Flux takes no negative prompt, found {chosen.negative!r}"))
+    folder = Path(chosen.model.folder)
+    found = pipelines.size_problems(chosen, flux_sizes.grain(folder, int(pipeline.vae_scale_factor)))
+    if unread := branches.negative_problem(chosen, takes=flux_sizes.NEGATIVES):
+        found.append(("generator.negative", unread[0]))
     pipelines.refuse([*found, *rectified_flow.sampler_problems(pipeline.scheduler)], chosen)
     return FluxGenerator(pipeline, chosen)

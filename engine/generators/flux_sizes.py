@@ -15,6 +15,7 @@ from .. import plan
 from . import autoencoder_sizes, encoder_sizes
 
 TEXT_TOKENS = 512  # that T5 is given at most, as the stock pipeline has it
+NEGATIVES = False
 # values kept in a double and in a single block for each token, in units of the width, by what the adapter takes
 _KEPT = {"attention": (14.4, 12.05), "all": (23.9, 19.1)}
 
@@ -50,6 +51,11 @@ class FluxSizes:
         given = self.tokens * (self.double + self.single) * self.width
         layer = self.tokens * (max(double, single) * self.width + 4 * rank)
         return Cost(flops, kept, 14 * self.tokens * self.width, given, layer)
+
+
+def grain(folder: Path, factor: int) -> int:
+    """A token is 2 × 2 latents; 8 pixels where the decoder does not say how many a latent is."""
+    return 2 * factor or 8
 
 
 def sizes(chosen: plan.Generator) -> FluxSizes:

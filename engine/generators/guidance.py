@@ -30,8 +30,8 @@ def problems(chosen: plan.Generator, tokenizer: Any, limit: int) -> list[tuple[s
     """What is wrong with a negative prompt: without guidance it changes nothing, and its end must be read."""
     if not chosen.negative:
         return []
-    if not branches.guided(chosen):
-        return [("generator.negative", f"does nothing without guidance above 1, found {chosen.guidance:g}")]
+    if idle := branches.negative_problem(chosen, takes=True):
+        return [("generator.negative", idle[0])]
     count = len(tokenizer(chosen.negative).input_ids)
     return (
         [("generator.negative", f"is too long: {count} tokens, the generator reads {limit}")] if count > limit else []

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from .. import devices, plan
 from ..quiet import quiet
-from . import decoding, guidance, pipelines, rectified_flow
+from . import decoding, guidance, pipelines, rectified_flow, sd3_sizes
 from .branches import guided
 from .sd3_sizes import TEXT_TOKENS
 
@@ -45,6 +45,7 @@ class SD3Generator:
     """A Stable Diffusion 3 model at one size, number of prompts' tokens and guidance; every weight is frozen."""
 
     lora_prefix = "transformer"
+    deviation = 1.0
 
     def __init__(self, pipeline: Any, chosen: plan.Generator) -> None:
         """Take a `StableDiffusion3Pipeline`; `chosen` gives size, guidance and the length T5 pads to."""
@@ -173,7 +174,8 @@ def load(chosen: plan.Generator) -> SD3Generator:
     t5 = [name for name in ("text_encoder_3", "tokenizer_3") if not (Path(chosen.model.folder) / name).is_dir()]
     unwanted = dict.fromkeys((*t5, "image_encoder", "feature_extractor"))
     pipeline = pipelines.opened(StableDiffusion3Pipeline, chosen, **unwanted)
-    found = pipelines.size_problems(chosen, int(pipeline.vae_scale_factor) * int(pipeline.patch_size))
+    grain = sd3_sizes.grain(Path(chosen.model.folder), int(pipeline.vae_scale_factor))
+    found = pipelines.size_problems(chosen, grain)
     found += guidance.problems(chosen, *_longest(pipeline, chosen))
     pipelines.refuse([*found, *rectified_flow.sampler_problems(pipeline.scheduler)], chosen)
     return SD3Generator(pipeline, chosen)

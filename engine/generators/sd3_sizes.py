@@ -17,6 +17,7 @@ from .branches import guided
 
 TEXT_TOKENS = 256  # that T5 is given at most, as the stock pipeline has it
 CLIP_TOKENS = 77
+NEGATIVES = True
 
 # values kept in a block for each token, and for each of the picture's in its second attention, in units of the width
 _KEPT = {"attention": (11.6, 7.9), "all": (19.5, 9.3)}
@@ -63,6 +64,13 @@ class SD3Sizes:
         given = self.blocks * tokens * self.width
         both = self.branches
         return Cost(both * flops, both * kept, both * 14.0 * tokens * self.width, both * given, both * layer)
+
+
+def grain(folder: Path, factor: int) -> int:
+    """A token is a square of latents; 8 pixels where the decoder does not say how many a latent is."""
+    path = folder / "transformer" / "config.json"
+    config = read_json(path) if path.is_file() else {}
+    return integer(path, {"patch_size": 2, **config}, "patch_size") * factor or 8
 
 
 def sizes(chosen: plan.Generator) -> SD3Sizes:

@@ -7,7 +7,7 @@ from pathlib import Path
 from .. import plan
 from . import encoder_sizes, unet_sizes
 
-TEXT_TOKENS = unet_sizes.TEXT_TOKENS
+TEXT_TOKENS, NEGATIVES, grain = unet_sizes.TEXT_TOKENS, unet_sizes.NEGATIVES, unet_sizes.grain
 
 
 def sizes(chosen: plan.Generator) -> unet_sizes.UNetSizes:

@@ -8,7 +8,7 @@ from ...critics.chat import integer, read_json
 from .. import plan
 from . import encoder_sizes, unet_sizes
 
-TEXT_TOKENS = unet_sizes.TEXT_TOKENS
+TEXT_TOKENS, NEGATIVES, grain = unet_sizes.TEXT_TOKENS, unet_sizes.NEGATIVES, unet_sizes.grain
 
 
 def sizes(chosen: plan.Generator) -> unet_sizes.UNetSizes:

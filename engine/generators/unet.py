@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .. import devices, plan
-from . import decoding, guidance, levels, pipelines, variance_exploding
+from . import decoding, guidance, levels, pipelines, unet_sizes, variance_exploding
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 # what sd-scripts adapts beside it; in Stable Diffusion 1 the projections are convolutions, which take no adapter here
@@ -83,6 +84,11 @@ class UNetGenerator:
     def release_encoders(self) -> None:
         pipelines.release_encoders(self._pipeline, self._device)
 
+    @property
+    def deviation(self) -> float:
+        """By which the sampler starts, as its `timestep_spacing` has it: σ, or √(σ² + 1), of the first level."""
+        return float(self._pipeline.scheduler.init_noise_sigma)
+
     def noise(self, seeds: Sequence[int]) -> Tensor:
         """z [B, C, h, w] at the first level, bit for bit what the stock pipeline draws for one picture."""
         return torch.cat([self._draw(seed) for seed in seeds])
@@ -143,7 +149,8 @@ class UNetGenerator:
 
 def problems(pipeline: Any, chosen: plan.Generator, tokenizer: Any) -> list[tuple[str, str]]:
     """What is wrong with a plan or a folder, as (key of the recipe, message)."""
-    found = pipelines.size_problems(chosen, 8)  # as both stock pipelines ask for
+    grain = unet_sizes.grain(Path(chosen.model.folder), int(pipeline.vae_scale_factor))
+    found = pipelines.size_problems(chosen, grain)
     found += guidance.problems(chosen, tokenizer, int(tokenizer.model_max_length))
     config = pipeline.unet.config
     if config.time_cond_proj_dim is not None:

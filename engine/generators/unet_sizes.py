@@ -18,6 +18,7 @@ from . import autoencoder_sizes
 from .branches import guided
 
 TEXT_TOKENS = 77  # that CLIP reads
+NEGATIVES = True
 
 # values that a layer of a transformer keeps for each latent and for each token of the text, in units of its width
 _KEPT = {"attention": (23.1, 2.8), "all": (28.1, 2.8)}
@@ -131,6 +132,11 @@ class UNetSizes:
         whole = together(*costs, times=self.branches)
         # the branches are in one batch, so that all of them are alive at once
         return replace(whole, widest=self.branches * max(cost.widest for cost in costs))
+
+
+def grain(folder: Path, factor: int) -> int:
+    """As both stock pipelines ask: 8 pixels, whatever the UNet halves them to; a whole latent at least."""
+    return max(8, factor)
 
 
 def sizes(chosen: plan.Generator, encoders: float, pooled: int = 0) -> UNetSizes:

@@ -9,6 +9,7 @@ from typing import Any
 
 import picos
 import pytest
+import torch
 import transformers
 from control_recipes import critics
 from control_recipes.critics import configs
@@ -78,6 +79,53 @@ def test_a_window_limits_what_can_be_asked(kept: dict[str, Path], tmp_path: Path
     assert critics.chat_of(copied(kept, "gemma3", tmp_path), "gemma3").limit() == 120
     assert critics.chat_of(copied(kept, "idefics2", tmp_path), "idefics2").limit() == 500
     assert critics.chat_of(copied(kept, "pixtral", tmp_path), "pixtral").limit() == 512
+
+
+@pytest.mark.parametrize(
+    ("family", "windowed", "plain"),
+    [
+        ("llava", {"model_type": "mistral", "sliding_window": 100}, {"model_type": "mistral", "sliding_window": None}),
+        (
+            "qwen2_5_vl",
+            {"use_sliding_window": True, "sliding_window": 100, "max_window_layers": 0},
+            {"use_sliding_window": False, "sliding_window": 100},
+        ),
+    ],
+)
+def test_short_configurations_have_windows_too(
+    folders: dict[str, Path], tmp_path: Path, family: str, windowed: dict[str, Any], plain: dict[str, Any]
+) -> None:
+    """Within a window, answers are what they are without one."""
+    said: list[list[float]] = []
+    for changes, limit in ((windowed, 100), (plain, 4096)):
+        folder = shutil.copytree(folders[family], tmp_path / str(limit))
+        data = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        positions = data["text_config"]["max_position_embeddings"]
+        data["text_config"] |= changes
+        (folder / "config.json").write_text(json.dumps(data), encoding="utf-8")
+        assert critics.chat_of(folder, family).limit() == min(limit, positions)
+        critic = critics.load(folder, family, "float32", "cpu")
+        picture = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(1))
+        branch = critics.Branch("Is there a ball?", "Yes")
+        said.append(critic.ask([critics.View(picture)], [[branch]])[0][0].tolist())
+    assert said[0] == pytest.approx(said[1], abs=1e-6)
+
+
+def test_a_window_that_is_left_out_is_the_stock_classes(folders: dict[str, Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(folders["llava"], tmp_path / "llava")
+    data = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    data["text_config"] = {"model_type": "mistral"}
+    (folder / "config.json").write_text(json.dumps(data), encoding="utf-8")
+    assert critics.chat_of(folder, "llava").limit() == 4096
+
+
+def test_no_window_is_none(kept: dict[str, Path], tmp_path: Path) -> None:
+    folder = copied(kept, "pixtral", tmp_path)
+    data = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    for said, limit in (({}, 4096), ({"sliding_window": None}, 9000)):
+        data["text_config"] = {"model_type": "mistral", "max_position_embeddings": 9000, **said}
+        (folder / "config.json").write_text(json.dumps(data), encoding="utf-8")
+        assert critics.chat_of(folder, "pixtral").limit() == limit
 
 
 def test_a_window_that_a_question_could_leave_is_refused(kept: dict[str, Path], tmp_path: Path) -> None:

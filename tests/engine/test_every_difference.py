@@ -151,7 +151,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which everything is that the recipe names, before and after; returns the recipe's path."""
     folder = tmp_path_factory.mktemp("rich")
     hollow.workplace(folder)
-    hollow.generator(folder / "generator2")
+    for name in ("generator", "generator2"):  # of a family that reads negative prompts
+        hollow.generator(folder / name, "StableDiffusion3Pipeline")
     (folder / "generator2" / "tokenizer_2" / "tokenizer_config.json").write_text('{"model_max_length": 48}', "utf-8")
     for name, seed in (("critic", 0), ("judge", 1), ("critic2", 2), ("judge2", 3), ("judge3", 4)):
         hollow.critic(folder / name, positions=2048, seed=seed)

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pico
+import picos
 import pytest
 import torch
+from control_recipes import critics
 from control_recipes.critics.pixels import resize
-from control_recipes.engine import flow, generators, plan, training, workload
+from control_recipes.engine import estimate, flow, generators, plan, training, workload
 from control_recipes.engine import step as steps
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +92,79 @@ def test_what_a_training_runs_is_what_its_plan_counts(models: tuple[Path, Path],
     assert {name: runs[f"{name} text"] for name in ("eyes", "more")} == {
         name: asked.passes for name, asked in work.critics.items()
     }
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> plan.Model:
+    """A critic that is asked one question after the other."""
+    folder = tmp_path_factory.mktemp("alone") / "paligemma"
+    picos.CASES["paligemma"].build(folder, 4)
+    return plan.Model("./alone", "paligemma", "", (), str(folder))
+
+
+def one_by_one(models: tuple[Path, Path], alone: plan.Model, **changes: Any) -> plan.Plan:
+    chosen = planned(models, **changes)
+    critics = tuple(replace(member, model=alone) for member in chosen.critics)
+    return replace(chosen, critics=critics, judges=tuple(replace(one, model=alone) for one in chosen.judges))
+
+
+@pytest.mark.parametrize(
+    ("changes", "checkpointing"),
+    [({"accumulate": 2, "steps": 1}, False), ({"conflict": 1, "batch": 1, "steps": 2}, False), ({"steps": 1}, True)],
+)
+def test_questions_one_by_one_are_counted_as_the_passes_they_take(
+    models: tuple[Path, Path], alone: plan.Model, changes: dict[str, Any], checkpointing: bool
+):
+    chosen = one_by_one(models, alone, **changes)
+    chosen = replace(chosen, critics=tuple(replace(one, checkpointing=checkpointing) for one in chosen.critics))
+    work = workload.workload(chosen)
+    desk = steps.prepare(chosen)
+    runs = Counter[str]()
+    for member, _, critic in desk.panel._seats:
+        first = critic.model.model.language_model.layers[0].self_attn  # which runs again where it is recomputed
+        first.register_forward_pre_hook(lambda *_, name=member.name: runs.update([name]))
+    state = training._state(desk)
+    for step in range(1, chosen.train.steps + 1):
+        steps.take(desk, state, step)
+    assert runs == {name: asked.passes for name, asked in work.training.critics.items()}
+    runs.clear()
+    steps.look(desk, state, chosen.train.steps)
+    looks = -(-chosen.train.steps // chosen.evaluate.every)
+    assert {name: looks * count for name, count in runs.items()} == {
+        name: asked.passes for name, asked in work.looks.critics.items()
+    }
+
+
+def test_what_questions_one_by_one_take_is_estimated_by_their_passes(models: tuple[Path, Path], alone: plan.Model):
+    chosen = one_by_one(models, alone)
+    member, row = chosen.critics[0], chosen.train_rows[0]
+    critic: Any = critics.load(alone.folder, alone.family, "float32", "cpu")
+    picture = torch.rand(3, 32, 32, requires_grad=True)
+    branches = [
+        critics.Branch(ask.wordings[0], text, not ask.against and len(critic.chat.answer(ask.wordings[0], text)) > 1)
+        for ask in row.asks
+        for text in (*ask.answers, *ask.against)
+    ]
+    own = {weight.untyped_storage().data_ptr() for weight in (*critic.model.parameters(), *critic.model.buffers())}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if tensor.is_floating_point() and storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes() // tensor.element_size()
+        return tensor
+
+    with (
+        sdpa_kernel(SDPBackend.MATH),
+        FlopCounterMode(display=False) as flops,
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+    ):
+        values = critic.log_probs([critics.View(picture)], [branches]).values
+    told = estimate._asked(chosen, member)
+    assert told.flops == pytest.approx(flops.get_total_flops(), rel=0.1)
+    assert told.kept == pytest.approx(sum(kept.values()), rel=0.15)
+    assert values.requires_grad
+    assert len({ask.see for ask in row.asks}) < len(row.asks)  # in one pass, pictures would be read less often
 
 
 def test_a_look_asks_everything_of_a_batch_at_once(models: tuple[Path, Path]):

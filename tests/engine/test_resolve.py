@@ -247,3 +247,65 @@ def test_an_expectation_has_one_bound(file: Path, written: str, said: str) -> No
         hollow.resolved(file, (bound, f"horizon: {{{written}}}"))
     made = hollow.resolved(file, (bound, "horizon: {gain: 0.2}"))
     assert plan.Expectation("horizon", "", "gain", 0.2) in made.expect
+
+
+def of_another_family(file: Path, kind: str, channels: list[int], more: str = "") -> list[str]:
+    """What is said of the recipe with a generator of that pipeline, whose decoder has these channels."""
+    hollow.critic(file.parent / "critic", positions=8192)
+    hollow.critic(file.parent / "judge", positions=8192, seed=1)
+    folder = hollow.generator(file.parent / "other", kind)
+    (folder / "vae" / "config.json").write_text(json.dumps({"block_out_channels": channels}), encoding="utf-8")
+    said = more if "size" in more else f"size: {{width: 64, height: 64}}, {more}"
+    return hollow.problems(file, ("{model: ./generator}", f"{{model: ./other, {said}}}"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "grain"),
+    [
+        ("StableDiffusionPipeline", 8),
+        ("StableDiffusionXLPipeline", 8),
+        ("StableDiffusion3Pipeline", 16),
+        ("FluxPipeline", 16),
+    ],
+)
+def test_the_family_says_which_sizes_it_makes(file: Path, kind: str, grain: int) -> None:
+    for width in (904, 900):
+        told = of_another_family(file, kind, [8] * 4, f"size: {{width: {width}, height: 512}}")
+        wrong = [f"generator.size.width: must be a multiple of {grain}, found {width}"] if width % grain else []
+        assert [one.split(": ", 1)[1] for one in told if "generator.size" in one] == wrong
+
+
+def test_latents_of_sd3_make_tokens_as_its_folder_says(file: Path) -> None:
+    folder = file.parent / "other" / "transformer"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"patch_size": 4}), encoding="utf-8")
+    told = of_another_family(file, "StableDiffusion3Pipeline", [8] * 4, "size: {width: 912, height: 512}")
+    assert "must be a multiple of 32, found 912" in told[0]
+    assert "generator.size" not in "".join(told[1:])
+
+
+def test_a_negative_prompt_that_would_not_be_read_is_refused_at_its_place(file: Path) -> None:
+    (told,) = of_another_family(file, "FluxPipeline", [8] * 3, "guidance: 3.5, negative: fog")
+    assert told.startswith("4:85: generator.negative: this family of generators takes no negative prompt, found")
+    assert "leave it out" in told
+    for kind in ("StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableDiffusion3Pipeline"):
+        (told,) = of_another_family(file, kind, [8] * 4, "guidance: 1.0, negative: fog")
+        assert told.startswith("4:85: generator.negative: does nothing without guidance above 1, found 1")
+        assert "give `generator.guidance` too, or leave it out" in told
+        assert of_another_family(file, kind, [8] * 4, "guidance: 1.5, negative: fog") == []
+        (told,) = of_another_family(file, kind, [8] * 4, "guidance: much, negative: fog")
+        assert "generator.guidance: must be a number" in told
+
+
+def test_a_question_that_leaves_a_window_is_refused_at_its_place(file: Path) -> None:
+    config = hollow.critic(file.parent / "critic", positions=8192) / "config.json"
+    data = json.loads(config.read_text(encoding="utf-8"))
+    data["text_config"] |= {"use_sliding_window": True, "sliding_window": 90}
+    config.write_text(json.dumps(data), encoding="utf-8")
+    told = hollow.problems(file)
+    assert told
+    assert all("is too long: " in one and "eyes reads 90" in one for one in told)
+    assert told[0].startswith("19:")
+    data["text_config"] |= {"use_sliding_window": False}
+    config.write_text(json.dumps(data), encoding="utf-8")
+    assert hollow.problems(file) == []

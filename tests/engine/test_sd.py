@@ -83,6 +83,26 @@ def test_what_the_model_cannot_do_is_refused(tmp_path, change, key, said):
     assert [problem.key for problem in caught.value.problems] == [key]
 
 
+def test_an_odd_number_of_latents_is_painted_as_stock_does(tmp_path):
+    import pico_parts
+
+    known = case("sd-1")
+    folder = known.build(tmp_path / "sd")
+    blocks = ("DownEncoderBlock2D",) * 4, ("UpDecoderBlock2D",) * 4
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        deeper = pico_parts.autoencoder(
+            block_out_channels=(8, 8, 8, 8), down_block_types=blocks[0], up_block_types=blocks[1]
+        )
+    deeper.save_pretrained(folder / "vae")
+    model = models.locate(str(folder), Path("/"))
+    assert models.grid(model) == 8
+    chosen = known.chosen(folder, steps=2, width=72, height=40)
+    made = picture(chosen)
+    assert made.shape == (3, 40, 72)
+    torch.testing.assert_close(made, stock(folder, known, chosen, euler=False), rtol=0, atol=known.tolerance)
+
+
 def test_the_gradient_of_guidance_flows_through_both_branches(tmp_path):
     """x̂0 = x̂0⁻ + g (x̂0⁺ − x̂0⁻): so is its derivative by any weight."""
     known = case("sd-1")

@@ -20,9 +20,9 @@ def planned(tmp_path: Path, *sets: str) -> Plan:
 def test_counts_of_a_small_plan(tmp_path: Path):
     work = workload.workload(planned(tmp_path, "train.steps=10", "train.batch=3", "evaluate.every=4"))
     # 9 rows to train on, one held back, one to test; two questions, one under a drawing: two views of each picture
-    assert work.training == workload.Part(30, 10, 10, 10, {"eyes": workload.Asked(60, 60, 10)})
-    assert work.looks == workload.Part(12, 3, 3, 0, {"eyes": workload.Asked(24, 24, 3)})
-    both = workload.Asked(64, 64, 2)
+    assert work.training == workload.Part(30, 10, 10, 10, {"eyes": workload.Asked(60, 60, 10, 10)})
+    assert work.looks == workload.Part(12, 3, 3, 0, {"eyes": workload.Asked(24, 24, 3, 3)})
+    both = workload.Asked(64, 64, 2, 2)
     assert work.evaluation == workload.Part(48, 3, 3, 0, {"eyes": both, "second": both})
 
 
@@ -48,7 +48,7 @@ def test_pictures_at_once(tmp_path: Path, side: int, pictures: int):
 def test_what_is_recomputed_is_counted_and_a_slice_is_a_pass(tmp_path: Path):
     sets = ["generator.checkpointing=true", "generator.slicing=true", "critics.eyes.checkpointing=true"]
     work = workload.workload(planned(tmp_path, "train.steps=10", "train.batch=3", "evaluate.every=4", *sets))
-    assert work.training == workload.Part(30, 20, 60, 10, {"eyes": workload.Asked(60, 60, 20)})
+    assert work.training == workload.Part(30, 20, 60, 10, {"eyes": workload.Asked(60, 60, 20, 20)})
     assert (work.looks.decoder, work.looks.generator) == (12, 3)  # nothing is recomputed where nothing is kept
     assert work.evaluation.decoder == work.evaluation.pictures
 
