@@ -140,6 +140,7 @@ OTHERWISE: dict[str, Any] = {
     "schedule": "linear",
     "estimate": "clean",
     "weights": "fixed",
+    "negative": None,  # which Flux takes none of
     "optimize": None,  # the other is another recipe
     "name": "another",
 }
