@@ -113,10 +113,13 @@ def _united(
     rank: int,
     polish: united.Polish | None,
 ) -> Plan:
-    """The plan of what is composed."""
+    """The plan of what is composed; `InputError` where it cannot be polished so."""
     longest = max(len(down) for down, _ in whole.values())
     composed = Composed(tuple(part.parent for part in parts), rank)
-    return united.united(name, known, composed, longest, polish)
+    try:
+        return united.united(name, known, composed, longest, polish)
+    except united.HeldOut as error:
+        raise InputError([Problem(Place("--polish"), "", str(error), error.hint)]) from error
 
 
 def _with_plans(parts: Sequence[Part], given: Sequence[Plan], option: str) -> list[Part]:

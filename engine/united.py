@@ -1,7 +1,8 @@
 """United: the plans of several adapters as the one that they are evaluated by together. Free of torch.
 
 questions, measures, drawings   called ADAPTER.NAME, and asked of the rows of their own adapter
-critics, judges                 shared where model and settings are the same; where only the name is, ADAPTER.NAME
+critics, judges                 shared where model, settings and weight are the same; where only the name is,
+                                ADAPTER.NAME, with a number behind it where that is taken too
 generator, train, evaluate      the first one's; nothing is trained, unless it is polished
 goal, expect                    the only one's goal; what one was to reach alone is not expected of all together
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .plan import Adapter, Ask, Composed, Critic, Plan, Replay, Row, Stop, Target, Train
@@ -31,13 +32,19 @@ class Polish:
     lr: float = 0.0  # the same
 
 
+class HeldOut(ValueError):
+    """An adapter cannot be polished: all that it would be trained on is held out."""
+
+    hint = "give it more prompts to train on, or let fewer of them be held out"
+
+
 def united(name: str, parts: Parts, composed: Composed, rank: int, polish: Polish | None = None) -> Plan:
     """The plan of an adapter composed of others; `parts` are the plans of those that are known, at least one.
 
-    `rank` is the largest of its matrices.
+    `rank` is the largest of its matrices. Raises `HeldOut` where an adapter has nothing to be polished on.
     """
     first = parts[0][1]
-    members = _members(parts, weighted=polish is not None)
+    members = _members(parts)
     goals = [(part, plan) for part, plan in parts if plan.goal_measure or plan.goal_question]
     goal = goals[0] if len(goals) == 1 else None
     rows = {kind: _rows(parts, kind) for kind in ("train_rows", "validate_rows", "test_rows")}
@@ -47,7 +54,7 @@ def united(name: str, parts: Parts, composed: Composed, rank: int, polish: Polis
         replace(
             one,
             name=f"{part}.{one.name}",
-            critics=tuple(sorted(members["critics", part, who].name for who in one.critics)),
+            critics=tuple(sorted({members["critics", part, who].name for who in one.critics})),
         )
         for part, plan in parts
         for one in plan.questions
@@ -105,7 +112,7 @@ def _adapter(parts: Parts, rank: int, polish: Polish | None) -> Adapter:
 def _taught(parts: Parts, polish: Polish, train: Train) -> Parts:
     """The plans that are polished by, each with as many rows to train on as the others: a step draws from all of them.
 
-    What another one holds out is not trained on, unless nothing else remained.
+    What another one holds out is not trained on. Raises `HeldOut` where nothing else remains.
     """
     kept = {part: _own(part, plan, parts) for part, plan in parts if part in polish.parts}
     number = min(max(map(len, kept.values())), train.steps * train.batch * train.accumulate)
@@ -114,8 +121,26 @@ def _taught(parts: Parts, polish: Polish, train: Train) -> Parts:
 
 
 def _own(part: str, plan: Plan, parts: Parts) -> tuple[Row, ...]:
-    held = {row.prompt for other, its in parts if other != part for row in (*its.validate_rows, *its.test_rows)}
-    return tuple(row for row in plan.train_rows if row.prompt not in held) or plan.train_rows
+    held = {prompt for _, its in parts for prompt in _held(its)}
+    kept = tuple(row for row in plan.train_rows if row.prompt not in held)
+    lost = sorted({_owner(row, plan) for row in plan.train_rows} - {_owner(row, plan) for row in kept})
+    if lost:
+        who = ".".join(filter(None, (part, lost[0])))
+        raise HeldOut(f"{who} has nothing left to train on: every prompt of its training is held out by a recipe")
+    return kept
+
+
+def _held(plan: Plan) -> set[str]:
+    """Prompts that a recipe holds out: it looks at them, and does not train on them itself."""
+    trained = {(_owner(row, plan), row.prompt) for row in plan.train_rows}
+    looked = {(_owner(row, plan), row.prompt) for row in (*plan.validate_rows, *plan.test_rows)}
+    return {prompt for _, prompt in looked - trained}
+
+
+def _owner(row: Row, plan: Plan) -> str:
+    """The adapter whose row it is, of a plan that composes several; nothing where it is the plan's own."""
+    names = (*(ask.question for ask in row.asks), *(one.measure for one in row.targets))
+    return names[0].rpartition(".")[0] if plan.composed.parents and names else ""
 
 
 def _so_many(rows: tuple[Row, ...], number: int, seed: int) -> tuple[Row, ...]:
@@ -155,19 +180,25 @@ def _order(plan: Plan) -> tuple[str, ...]:
     return plan.order or (*(one.name for one in plan.questions), *(one.name for one in plan.measures))
 
 
-def _members(parts: Parts, weighted: bool) -> dict[tuple[str, str, str], Critic]:
-    """(kind, adapter, name there) -> the member as it is called here; weights are of a loss, where there is one."""
+def _members(parts: Parts) -> dict[tuple[str, str, str], Critic]:
+    """(kind, adapter, name there) -> the member as it is called here.
+
+    Weights are kept where nothing is trained too: what is composed of this may be polished by them.
+    """
     found: dict[tuple[str, str, str], Critic] = {}
     for kind in _KINDS:
         for part, plan in parts:
             members: tuple[Critic, ...] = getattr(plan, kind)
             for one in members:
-                plain = one if weighted else replace(one, weight=1.0 if kind == "critics" else 0.0)
-                alike = (other for (its, _, _), other in found.items() if its == kind and _same(other, plain))
-                taken = {other.name for other in found.values()}
-                new = replace(plain, name=f"{part}.{one.name}") if one.name in taken else plain
+                alike = (other for (its, _, _), other in found.items() if its == kind and _same(other, one))
+                new = replace(one, name=_free(part, one.name, {other.name for other in found.values()}))
                 found[kind, part, one.name] = next(alike, new)
     return found
+
+
+def _free(part: str, name: str, taken: Collection[str]) -> str:
+    numbered = (f"{part}.{name}_{number}" for number in itertools.count(2))
+    return next(one for one in itertools.chain((name, f"{part}.{name}"), numbered) if one not in taken)
 
 
 def _same(one: Critic, other: Critic) -> bool:

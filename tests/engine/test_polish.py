@@ -12,6 +12,7 @@ import pytest
 import ran
 from commandline import recipe
 from control_recipes.engine import adapter, assembling, compose, extract, lock, united, verify
+from control_recipes.engine.errors import InputError
 from control_recipes.engine.plan import Composed, Plan
 from control_recipes.engine.recipe import read
 from control_recipes.engine.resolve import resolve
@@ -93,11 +94,36 @@ def test_each_adapter_is_trained_on_as_often_and_never_on_what_another_holds_out
     assert owners == ["a"] * 3 + ["b"] * 3
     short = united.united("c", [("a", one), ("b", few)], Composed((), 0), 2, united.Polish(("a", "b"), 1)).train_rows
     assert len(short) == 4  # one step of two pictures: no more can be drawn
-    held = replace(two, test_rows=one.train_rows[:2])
+    other = tuple(replace(row, prompt=f"{row.prompt} by night") for row in two.train_rows)
+    held = replace(two, train_rows=other, test_rows=one.train_rows[:2])
     rows = united.united("c", [("a", one), ("b", held)], Composed((), 0), 2, polish).train_rows
     assert {row.prompt for row in rows if row.asks[0].question.startswith("a.")} == {one.train_rows[2].prompt}
+    held = replace(two, test_rows=one.train_rows)  # which it trains on as well
+    rows = united.united("c", [("a", one), ("b", held)], Composed((), 0), 2, polish).train_rows
+    assert len({row.prompt for row in rows if row.asks[0].question.startswith("a.")}) == 3
+    held = replace(held, train_rows=other)
+    with pytest.raises(united.HeldOut, match="a has nothing left to train on"):
+        united.united("c", [("a", one), ("b", held)], Composed((), 0), 2, polish)
     alone = united.united("c", [("a", one), ("b", two)], Composed((), 0), 2, united.Polish(("b",), 50)).train_rows
     assert {row.asks[0].question.partition(".")[0] for row in alone} == {"b"}
+
+
+def test_critics_of_one_name_get_names_that_are_free():
+    plan = plans_by_hand()
+    eyes = plan.critics[0]
+
+    def seen(*critics: tuple[str, float]) -> Plan:
+        made = tuple(replace(eyes, name=name, weight=weight) for name, weight in critics)
+        return replace(
+            plan, critics=made, questions=tuple(replace(q, critics=(critics[-1][0],)) for q in plan.questions)
+        )
+
+    parts = [("b", seen(("eyes", 2.0), ("a.eyes", 3.0))), ("a", seen(("eyes", 4.0)))]
+    made = united.united("c", parts, Composed((), 0), 2, united.Polish(("a", "b"), 1))
+    assert {one.name: one.weight for one in made.critics} == {"eyes": 2.0, "a.eyes": 3.0, "a.eyes_2": 4.0}
+    assert {one.critics for one in made.questions if one.name.startswith("a.")} == {("a.eyes_2",)}
+    assert {one.critics for one in made.questions if one.name.startswith("b.")} == {("a.eyes",)}
+    assert united.united("c", parts, Composed((), 0), 2).critics == made.critics  # what is polished later is by these
 
 
 def plans_by_hand() -> Plan:
@@ -114,6 +140,15 @@ def plans_by_hand() -> Plan:
 def test_what_cannot_be_polished_is_refused(pair: Path, words: tuple[str, ...]):
     assert recipe(*words) == 2
     assert not Path("runs/a").exists()
+
+
+def test_what_a_recipe_holds_out_whole_is_not_polished_on(pair: Path):
+    one, two = plans()
+    own = tuple(replace(row, prompt=f"{row.prompt} by night") for row in two.train_rows)
+    held = replace(two, train_rows=own, test_rows=one.train_rows)
+    with pytest.raises(InputError, match="--polish: one has nothing left to train on: every prompt"):
+        compose.compose([ONE, TWO], "held", polish=[one, held], steps=1, listener=ran.Heard())
+    assert not Path("runs/held").exists()
 
 
 def test_a_folder_of_somebody_is_left_alone(pair: Path, capsys: pytest.CaptureFixture[str]):
