@@ -70,18 +70,27 @@ def _of(recipe: Recipe, chosen: ComposingSchema, problems: Problems) -> list[Par
 
 
 def _composed(chosen: ComposingSchema, found: Sequence[Parent], problems: Problems) -> Plan:
-    """The plan that comes of parents that are right."""
+    """The plan that comes of parents that are right; InputError where they cannot be composed."""
     parts = [(one.plan.name, _seen_from_here(one)) for one in found]
     _refuse_pictures(found, problems)
     _refuse_another_generator(found, problems)
+    problems.raise_if_any()
     composed = Composed(
         tuple(plans.Parent(one.plan.name, one.weight, "", plans.digest(one.plan)) for one in found),
         chosen.compose.rank or 0,
     )
     side_by_side = sum(one.plan.adapter.rank for one in found)
     rank = min(side_by_side, chosen.compose.rank or side_by_side)
-    made = united.united(chosen.name, parts, composed, rank, _polish(chosen, parts))
+    try:
+        made = united.united(chosen.name, parts, composed, rank, _polish(chosen, parts))
+    except united.HeldOut as error:
+        problems.add(("compose", "polish"), str(error), error.hint, at_key=True)
+        problems.raise_if_any()
+        raise
     return _own(made, chosen, problems)
+
+
+_Read = tuple[Recipe, Plan, tuple[Parent, ...]]
 
 
 @final
@@ -89,7 +98,8 @@ class _Reader:
     """Reads the recipes below one, each once."""
 
     def __init__(self) -> None:
-        self._read: dict[Path, tuple[Recipe, Plan, tuple[Parent, ...]] | None] = {}
+        self._read: dict[Path, _Read | None] = {}
+        self._wrong: dict[Path, InputError] = {}
 
     def parents(
         self,
@@ -133,28 +143,33 @@ class _Reader:
         problems: Problems,
         chain: tuple[Path, ...],
         names: tuple[str, ...],
-    ) -> tuple[Recipe, Plan, tuple[Parent, ...]] | None:
+    ) -> _Read | None:
         """A parent with its plan and its own parents; None where it is wrong, which is told at its own places."""
+        if file not in self._read:
+            self._read[file] = None  # it is counted while those below it are read
+            try:
+                self._read[file] = self._first(file, path, allow_outside, chain, names)
+            except InputError as error:
+                self._wrong[file] = error
+        if file in self._wrong:  # whoever composes it is to know
+            problems.known(self._wrong[file].problems)
+        return self._read[file]
+
+    def _first(
+        self, file: Path, path: Path, allow_outside: bool, chain: tuple[Path, ...], names: tuple[str, ...]
+    ) -> _Read:
         from .resolve import resolve
 
-        if file in self._read:
-            return self._read[file]
-        self._read[file] = None
-        try:
-            recipe = read(path, (), allow_outside)
-            if isinstance(recipe.schema, ComposingSchema):
-                inner = Problems(recipe.document)
-                own = self.parents(recipe, recipe.schema, inner, (*chain, file), (*names, str(path)))
-                inner.raise_if_any()
-                made = _composed(recipe.schema, own, inner)
-                inner.raise_if_any()
-                self._read[file] = recipe, made, tuple(own)
-            else:
-                # as its own run has it: what the composing recipe's lock holds is what its parents' locks held
-                self._read[file] = recipe, resolve(recipe, _locked(path)), ()
-        except InputError as error:
-            problems.known(error.problems)
-        return self._read[file]
+        recipe = read(path, (), allow_outside)
+        if not isinstance(recipe.schema, ComposingSchema):
+            # as its own run has it: what the composing recipe's lock holds is what its parents' locks held
+            return recipe, resolve(recipe, _locked(path)), ()
+        problems = Problems(recipe.document)
+        own = self.parents(recipe, recipe.schema, problems, (*chain, file), (*names, str(path)))
+        problems.raise_if_any()
+        made = _composed(recipe.schema, own, problems)
+        problems.raise_if_any()
+        return recipe, made, tuple(own)
 
 
 def _locked(path: Path) -> Mapping[str, str]:
@@ -238,7 +253,10 @@ def _evaluate(first: plans.Evaluate, chosen: ComposingSchema) -> plans.Evaluate:
 
 
 def _expect(made: Plan, chosen: ComposingSchema, problems: Problems) -> Iterator[Expectation]:
+    from .resolve import refuse_unasked
+
     measures, questions, judges = ([one.name for one in part] for part in (made.measures, made.questions, made.judges))
+    refuse_unasked(chosen.expect, questions, {ask.question for row in made.test_rows for ask in row.asks}, problems)
     for name, wanted in sorted(chosen.expect.items()):
         at = ("expect", name)
         if name in measures and wanted.judge is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
 
@@ -217,10 +217,17 @@ def _adapter(adapter: schema_training.Adapter, opened: resolve_models.Files) -> 
 
 
 def _expect(chosen: schema.Schema, tested: Sequence[Row], problems: Problems) -> tuple[plan.Expectation, ...]:
-    asked = {posed.name for row in tested for posed in row.asks}
-    for name in chosen.expect:
-        if tested and not problems.found and name in chosen.questions and name not in asked:
-            problems.add(("expect", name), "is asked of no test prompt", "its `ask` renders to nothing for all of them")
+    if tested and not problems.found:
+        refuse_unasked(chosen.expect, chosen.questions, {posed.name for row in tested for posed in row.asks}, problems)
     return tuple(
         plan.Expectation(name, wanted.judge or "", *wanted.bound) for name, wanted in sorted(chosen.expect.items())
     )
+
+
+def refuse_unasked(
+    expected: Iterable[str], questions: Collection[str], asked: Collection[str], problems: Problems
+) -> None:
+    """Adds a problem for every expectation of a question that is not `asked` of any test prompt."""
+    for name in expected:
+        if name in questions and name not in asked:
+            problems.add(("expect", name), "is asked of no test prompt", "its `ask` renders to nothing for all of them")

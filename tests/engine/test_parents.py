@@ -160,6 +160,11 @@ def test_a_parent_that_optimises_one_picture_is_no_adapter(folder: Path):
     Path("high.yaml").write_text(f"{text}train: {{optimize: latents}}\n", "utf-8")
     (found,) = problems("compose: {low.yaml: 1, high.yaml: 1}\n")
     assert found.startswith("both.yaml:3:24: compose.recipes.high.yaml: optimises the noise of one picture")
+    (found,) = problems("compose: {recipes: {high.yaml: 1, low.yaml: 1}, polish: {steps: 2}}\n")
+    assert found.startswith("both.yaml:3:21: compose.recipes.high.yaml: optimises the noise of one picture")
+    Path("inner.yaml").write_text("recipe: 1\nname: inner\ncompose: {recipes: {high.yaml: 1}, polish: {}}\n", "utf-8")
+    (found,) = problems("compose: [inner.yaml]\n")
+    assert found.startswith("inner.yaml:3:21: compose.recipes.high.yaml: optimises the noise of one picture")
 
 
 def test_a_gain_is_expected_of_what_is_composed(folder: Path):
@@ -209,6 +214,74 @@ def test_a_parents_mistake_is_told_at_its_own_place(folder: Path):
     found = problems("compose: [low.yaml, high.yaml]\nexpect: {low.horizon: {at_least: 2}}\n")
     assert any(one.startswith("high.yaml:") and "adapter.rank" in one for one in found)
     assert any(one.startswith("both.yaml:4:") for one in found)
+
+
+def test_a_mistake_of_a_recipe_that_two_parents_share_is_told_once(folder: Path):
+    change("high.yaml", "rank: 4", "rank: 0")
+    for name in ("x", "y"):
+        Path(f"{name}.yaml").write_text(f"recipe: 1\nname: {name}\ncompose: [high.yaml]\n", "utf-8")
+    (found,) = problems("compose: [x.yaml, y.yaml]\n")
+    assert found.startswith("high.yaml:")
+    assert "adapter.rank" in found
+    change("high.yaml", "rank: 0", "rank: 4")
+    assert both("compose: [x.yaml, y.yaml]\n").adapter.rank == 8
+
+
+def test_what_no_test_prompt_asks_cannot_be_expected(folder: Path):
+    change("high.yaml", 'ask: "Is there a', "ask: \"{% if color != 'white' %}Is there a")
+    change("high.yaml", '{{ thing }}?"', '{{ thing }}?{% endif %}"')
+    change("high.yaml", "  still_there: {judge: second, at_least: 0.95}\n", "")
+    made = both("compose: [low.yaml, high.yaml]\nexpect: {low.still_there: {judge: second, at_least: 0.5}}\n")
+    assert "high.still_there" in {one.name for one in made.questions}
+    (found,) = problems("compose: [low.yaml, high.yaml]\nexpect: {high.still_there: {judge: second, at_least: 0}}\n")
+    assert found.startswith("both.yaml:4:28: expect.high.still_there: is asked of no test prompt")
+
+
+def test_nothing_is_polished_on_what_is_held_out(folder: Path):
+    change("low.yaml", "thing: [ball, house, tree, tent, box]", "thing: [ball]")
+    listed = "  test: [{prompt: a white ball, color: white, thing: ball}"
+    held = [f"{{prompt: a {color} ball, color: {color}, thing: ball}}" for color in ("red", "blue")]
+    change("high.yaml", listed, ", ".join([listed, *held]))
+    change("high.yaml", "thing: [ball, house,", "thing: [house,")
+    composed = "recipes: {high.yaml: 1, low.yaml: 1}"
+    assert both(f"compose: {{{composed}}}\n").train.steps == 0
+    (found,) = problems(f"compose: {{{composed}, polish: {{}}}}\n")
+    assert found.startswith("both.yaml:3:49: compose.polish: low has nothing left to train on: every prompt")
+    # of what is composed below, too
+    both(f"recipe: 1\nname: below\ncompose: {{{composed}}}\n", "below.yaml")
+    (found,) = problems("compose: {recipes: {below.yaml: 1}, polish: {}}\n")
+    assert found.startswith("both.yaml:3:37: compose.polish: below.low has nothing left to train on")
+    change("low.yaml", "thing: [ball]", "thing: [ball, tent]")
+    made = both("compose: {recipes: {below.yaml: 1}, polish: {}}\n")
+    assert {row.prompt for row in made.train_rows} & {row.prompt for row in made.test_rows} == set()
+    assert {row.asks[0].question.rpartition(".")[0] for row in made.train_rows} == {"below.high", "below.low"}
+
+
+def test_a_polish_has_the_weights_that_recipes_say_however_deep_they_lie(folder: Path):
+    change("high.yaml", "eyes: {model: ./critic}", "eyes: {model: ./critic, weight: 3}")
+    both("recipe: 1\nname: below\ncompose: [low.yaml, high.yaml]\n", "below.yaml")
+    Path("more.yaml").write_text(Path("low.yaml").read_text("utf-8").replace("name: low", "name: more"), "utf-8")
+    change("more.yaml", "eyes: {model: ./critic}", "eyes: {model: ./critic, weight: 5}")
+    made = both("compose: {recipes: {below.yaml: 1, more.yaml: 1}, polish: {}}\n")
+    weight = {one.name: one.weight for one in made.critics}
+    asked = {one.name: [weight[who] for who in one.critics] for one in made.questions}
+    assert len(weight) == len(made.critics) == 3
+    assert asked["below.low.aligned"] == [1]
+    assert asked["below.high.aligned"] == [3]
+    assert asked["more.aligned"] == [5]
+
+
+def test_every_critic_has_a_name_of_its_own(folder: Path):
+    text = Path("low.yaml").read_text("utf-8")
+    for name, settings in (("a", "weight: 2"), ("b", "dtype: float32")):
+        mine = text.replace("name: low", f"name: {name}").replace("./critic", f"./critic, {settings}")
+        Path(f"{name}.yaml").write_text(mine, "utf-8")
+    both("recipe: 1\nname: below\ncompose: [b.yaml, a.yaml]\n", "below.yaml")
+    made = both("compose: {recipes: {below.yaml: 1, a.yaml: 1}, polish: {}}\n")
+    assert [(one.name, one.weight) for one in made.critics] == [("a.eyes", 2), ("eyes", 1)]
+    asked = {one.name: one.critics for one in made.questions}
+    wanted = {"below.b": "eyes", "below.a": "a.eyes", "a": "a.eyes"}
+    assert {name: asked[f"{name}.aligned"] for name in wanted} == {name: (one,) for name, one in wanted.items()}
 
 
 @pytest.mark.parametrize(
