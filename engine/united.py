@@ -121,24 +121,26 @@ def _taught(parts: Parts, polish: Polish, train: Train) -> Parts:
 
 
 def _own(part: str, plan: Plan, parts: Parts) -> tuple[Row, ...]:
-    # one that is composed itself holds out of each adapter's prompts what another of its own holds out
-    held = {
-        row.prompt
-        for other, its in parts
-        if other != part or plan.composed.parents
-        for row in (*its.validate_rows, *its.test_rows)
-    }
+    held = {prompt for _, its in parts for prompt in _held(its)}
     kept = tuple(row for row in plan.train_rows if row.prompt not in held)
-    lost = sorted(_owners(plan.train_rows) - _owners(kept)) if plan.composed.parents else []
-    if lost or not kept:
-        who = ".".join((part, *lost[:1]))
+    lost = sorted({_owner(row, plan) for row in plan.train_rows} - {_owner(row, plan) for row in kept})
+    if lost:
+        who = ".".join(filter(None, (part, lost[0])))
         raise HeldOut(f"{who} has nothing left to train on: every prompt of its training is held out by a recipe")
     return kept
 
 
-def _owners(rows: Sequence[Row]) -> set[str]:
-    """Whose questions are asked of rows of an adapter that is composed."""
-    return {ask.question.rpartition(".")[0] for row in rows for ask in row.asks}
+def _held(plan: Plan) -> set[str]:
+    """Prompts that a recipe holds out: it looks at them, and does not train on them itself."""
+    trained = {(_owner(row, plan), row.prompt) for row in plan.train_rows}
+    looked = {(_owner(row, plan), row.prompt) for row in (*plan.validate_rows, *plan.test_rows)}
+    return {prompt for _, prompt in looked - trained}
+
+
+def _owner(row: Row, plan: Plan) -> str:
+    """The adapter whose row it is, of a plan that composes several; nothing where it is the plan's own."""
+    names = (*(ask.question for ask in row.asks), *(one.measure for one in row.targets))
+    return names[0].rpartition(".")[0] if plan.composed.parents and names else ""
 
 
 def _so_many(rows: tuple[Row, ...], number: int, seed: int) -> tuple[Row, ...]:

@@ -94,10 +94,14 @@ def test_each_adapter_is_trained_on_as_often_and_never_on_what_another_holds_out
     assert owners == ["a"] * 3 + ["b"] * 3
     short = united.united("c", [("a", one), ("b", few)], Composed((), 0), 2, united.Polish(("a", "b"), 1)).train_rows
     assert len(short) == 4  # one step of two pictures: no more can be drawn
-    held = replace(two, test_rows=one.train_rows[:2])
+    other = tuple(replace(row, prompt=f"{row.prompt} by night") for row in two.train_rows)
+    held = replace(two, train_rows=other, test_rows=one.train_rows[:2])
     rows = united.united("c", [("a", one), ("b", held)], Composed((), 0), 2, polish).train_rows
     assert {row.prompt for row in rows if row.asks[0].question.startswith("a.")} == {one.train_rows[2].prompt}
-    held = replace(two, test_rows=one.train_rows)
+    held = replace(two, test_rows=one.train_rows)  # which it trains on as well
+    rows = united.united("c", [("a", one), ("b", held)], Composed((), 0), 2, polish).train_rows
+    assert len({row.prompt for row in rows if row.asks[0].question.startswith("a.")}) == 3
+    held = replace(held, train_rows=other)
     with pytest.raises(united.HeldOut, match="a has nothing left to train on"):
         united.united("c", [("a", one), ("b", held)], Composed((), 0), 2, polish)
     alone = united.united("c", [("a", one), ("b", two)], Composed((), 0), 2, united.Polish(("b",), 50)).train_rows
@@ -140,7 +144,8 @@ def test_what_cannot_be_polished_is_refused(pair: Path, words: tuple[str, ...]):
 
 def test_what_a_recipe_holds_out_whole_is_not_polished_on(pair: Path):
     one, two = plans()
-    held = replace(two, test_rows=one.train_rows)
+    own = tuple(replace(row, prompt=f"{row.prompt} by night") for row in two.train_rows)
+    held = replace(two, train_rows=own, test_rows=one.train_rows)
     with pytest.raises(InputError, match="--polish: one has nothing left to train on: every prompt"):
         compose.compose([ONE, TWO], "held", polish=[one, held], steps=1, listener=ran.Heard())
     assert not Path("runs/held").exists()
