@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .. import devices, plan
+from .. import plan
 from ..quiet import quiet
-from . import branches, decoding, flux_sizes, pipelines, rectified_flow
+from . import branches, flux_sizes, pipelines, rectified_flow
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
 FEED_FORWARD = ("ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2", "proj_mlp", "proj_out")
@@ -35,24 +35,16 @@ class FluxConditioning:
         return FluxConditioning(self.sequence[picked], self.pooled[picked])
 
 
-class FluxGenerator:
+class FluxGenerator(rectified_flow.RectifiedFlow):
     """A Flux model at one size, number of prompts' tokens and guidance; every weight is frozen."""
 
     lora_prefix = "transformer"
-    deviation = 1.0
 
     def __init__(self, pipeline: Any, chosen: plan.Generator) -> None:
         """Take a `FluxPipeline` that holds all its parts; `chosen` gives size, guidance and the length T5 pads to."""
-        self._pipeline: Any = pipeline
-        self._vae: Any = pipeline.vae
-        self._scheduler: Any = pipeline.scheduler
-        self._chosen = chosen
-        self._device = pipelines.freeze(pipeline, pipeline.transformer, chosen)
-        self._dtype = devices.dtype(chosen.dtype)
-        self.backbone: nn.Module = pipeline.transformer
+        super().__init__(pipeline, chosen)
         self._guided = bool(pipeline.transformer.config.guidance_embeds)
-        self._channels = int(pipeline.transformer.config.in_channels) // 4
-        self._places: Tensor = self._draw(0)[1]  # [V, 3] rows and columns of the tokens, for the rotary embedding
+        self._places: Tensor = self._drawn(0)[1]  # [V, 3] rows and columns of the tokens, for the rotary embedding
 
     @property
     def lora_targets(self) -> dict[str, tuple[str, ...]]:
@@ -86,26 +78,22 @@ class FluxGenerator:
         assert pooled is not None
         return FluxConditioning(sequence, pooled)
 
-    def release_encoders(self) -> None:
-        pipelines.release_encoders(self._pipeline, self._device)
-
     def noise(self, seeds: Sequence[int]) -> Tensor:
         """z [B, V, 4C] at σ = 1, bit for bit what the stock pipeline draws for one picture from a CPU generator."""
-        return torch.cat([self._draw(seed)[0] for seed in seeds])
+        return torch.cat([self._drawn(seed)[0] for seed in seeds])
 
-    def _draw(self, seed: int) -> tuple[Tensor, Tensor]:
-        stream = torch.Generator("cpu").manual_seed(seed)
-        size = (self._chosen.height, self._chosen.width)
-        return self._pipeline.prepare_latents(1, self._channels, *size, self._dtype, self._device, stream)
+    @property
+    def _channels(self) -> int:
+        return super()._channels // 4
 
     def sigmas(self, steps: int) -> Tensor:
         """Noise levels [N + 1], float32, on the CPU: the scheduler's own, asked for as the pipeline does."""
-        return rectified_flow.sigmas(self._scheduler, steps, len(self._places), given=True)
+        return rectified_flow.sigmas(self._pipeline.scheduler, steps, len(self._places), given=True)
 
     def denoised(self, z: Tensor, sigma: Tensor, conditioning: FluxConditioning) -> Tensor:
         """x̂0 = z − σ v [B, V, 4C], in at least float32; sigma is one level [] or one a picture [B]."""
         level = sigma.to(self._device).expand(len(z))
-        steps = self._scheduler.config.num_train_timesteps
+        steps = self._pipeline.scheduler.config.num_train_timesteps
         # through the model's dtype at the scale of timesteps, as stock does: in bfloat16 the order of rounding shows
         timestep = (level * steps).to(z.dtype) / steps
         velocity: Tensor = self.backbone(
@@ -125,22 +113,9 @@ class FluxGenerator:
             return None
         return torch.full([pictures], self._chosen.guidance, device=self._device, dtype=torch.float32)
 
-    def advance(
-        self, denoised: Tensor, z: Tensor, sigma: Tensor, next_sigma: Tensor, generator: torch.Generator | None
-    ) -> Tensor:
-        """z' = x̂0 + (σ'/σ)(z − x̂0), or x̂0 re-noised where the scheduler is set to sample stochastically."""
-        return rectified_flow.advance(self._scheduler, denoised, z, sigma, next_sigma, generator)
-
-    def level(self, share: Tensor) -> Tensor:
-        return share
-
-    def renoised(self, denoised: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
-        """z = (1 − σ) x̂0 + σ noise, in the model's dtype."""
-        return rectified_flow.renoised(denoised, sigma, generator, self._device, self._dtype)
-
     def image(self, denoised: Tensor) -> Tensor:
         """Pixels [B, 3, H, W] in [0, 1] of x̂0 [B, V, 4C]; the clamp passes gradients straight through."""
-        return decoding.pixels(self._vae, unpack(denoised.to(self._dtype), 2 * self._rows))
+        return super().image(unpack(denoised, 2 * self._rows))
 
     @property
     def _rows(self) -> int:

@@ -6,6 +6,8 @@ memory. As in the stock pipelines, guidance of 1 and below is none.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,15 +17,35 @@ from .. import plan
 from . import branches
 
 
-def both(negative: Tensor, positive: Tensor) -> Tensor:
-    """What the backbone is given of both branches [2B, …]."""
-    return torch.cat([negative, positive])
+@dataclass(frozen=True, slots=True)
+class Conditioning:
+    """Sequences [B, T, D] and, of some, pooled vectors [B, P] of B prompts; with guidance those of negatives too."""
 
+    sequence: Tensor
+    negative: Tensor | None
+    pooled: Tensor | None = None
+    negative_pooled: Tensor | None = None
 
-def combined(output: Tensor, guidance: float) -> Tensor:
-    """What both branches said [2B, …], as one [B, …]."""
-    negative, positive = output.chunk(2)
-    return negative + guidance * (positive - negative)
+    def rows(self, index: Sequence[int]) -> Conditioning:
+        picked = torch.tensor(list(index), device=self.sequence.device)
+        parts = (self.sequence, self.negative, self.pooled, self.negative_pooled)
+        return Conditioning(*(None if part is None else part[picked] for part in parts))  # type: ignore[arg-type]
+
+    def branches(self, *given: Tensor) -> tuple[tuple[Tensor, ...], Tensor, Tensor | None]:
+        """What is `given` [B, …], the sequences and the pooled vectors, each of both branches where there are two."""
+        if self.negative is None:
+            return given, self.sequence, self.pooled
+        pooled = self.pooled
+        if pooled is not None and self.negative_pooled is not None:
+            pooled = torch.cat([self.negative_pooled, pooled])
+        return tuple(torch.cat([one, one]) for one in given), torch.cat([self.negative, self.sequence]), pooled
+
+    def combined(self, output: Tensor, guidance: float) -> Tensor:
+        """What the backbone said of the branches, as one [B, …]."""
+        if self.negative is None:
+            return output
+        negative, positive = output.chunk(2)
+        return negative + guidance * (positive - negative)
 
 
 def problems(chosen: plan.Generator, tokenizer: Any, limit: int) -> list[tuple[str, str]]:

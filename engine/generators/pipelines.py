@@ -1,4 +1,4 @@
-"""What every family does with a stock pipeline: open its folder, freeze its parts, encode prompts, let encoders go."""
+"""What every family does with a stock pipeline: open its folder, freeze its parts, encode, draw noise, decode."""
 
 from __future__ import annotations
 
@@ -6,14 +6,53 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import devices, lengths, models, plan
 from ..errors import InputError, Place, Problem
 from ..quiet import quiet
+from . import decoding
 
 ENCODED_AT_ONCE = 16  # prompts; bounds the memory of a full-size T5
 ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")  # as the stock pipelines number them
+
+
+class Piped:
+    """A generator made of a stock pipeline that holds all its parts; every weight is frozen."""
+
+    lora_prefix: str  # what the pipeline calls its backbone
+
+    def __init__(self, pipeline: Any, chosen: plan.Generator) -> None:
+        self._pipeline: Any = pipeline
+        self._vae: Any = pipeline.vae
+        self._chosen = chosen
+        self.backbone: nn.Module = getattr(pipeline, self.lora_prefix)
+        self._device = freeze(pipeline, self.backbone, chosen)
+        self._dtype = devices.dtype(chosen.dtype)
+
+    def release_encoders(self) -> None:
+        """Drop the text encoders; prompts cannot be encoded afterwards."""
+        release_encoders(self._pipeline, self._device)
+
+    def noise(self, seeds: Sequence[int]) -> Tensor:
+        """z at the first level, bit for bit what the stock pipeline draws for one picture from a CPU generator."""
+        return torch.cat([self._drawn(seed) for seed in seeds])
+
+    def _drawn(self, seed: int) -> Any:
+        """What the stock pipeline prepares for one picture: z, and what else it needs of its size."""
+        stream = torch.Generator("cpu").manual_seed(seed)
+        channels, size = self._channels, (self._chosen.height, self._chosen.width)
+        return self._pipeline.prepare_latents(1, channels, *size, self._dtype, self._device, stream)
+
+    @property
+    def _channels(self) -> int:
+        """Of the latents."""
+        settings: Any = self.backbone.config
+        return int(settings.in_channels)
+
+    def image(self, denoised: Tensor) -> Tensor:
+        """Pixels [B, 3, H, W] in [0, 1] of x̂0; the clamp passes gradients straight through."""
+        return decoding.pixels(self._vae, denoised.to(self._dtype))
 
 
 def opened(stock: Any, chosen: plan.Generator, **without: object) -> Any:

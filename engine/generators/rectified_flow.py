@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .. import devices
 from .levels import euler, over
+from .pipelines import Piped
 
 
 def sampler_problems(scheduler: Any) -> list[tuple[str, str]]:
@@ -51,22 +52,28 @@ def clean(z: Tensor, velocity: Tensor, level: Tensor) -> Tensor:
     return z.to(exact) - over(level, z, exact) * velocity.to(exact)
 
 
-def advance(
-    scheduler: Any, denoised: Tensor, z: Tensor, sigma: Tensor, next_sigma: Tensor, generator: torch.Generator | None
-) -> Tensor:
-    """z' = x̂0 + (σ'/σ)(z − x̂0), or x̂0 re-noised where the scheduler is set to sample stochastically."""
-    if scheduler.config.get("stochastic_sampling", False):
-        then = over(next_sigma.to(z.device), z, denoised.dtype)
-        fresh = torch.randn(denoised.shape, generator=generator, dtype=denoised.dtype).to(z.device)
-        return ((1 - then) * denoised + then * fresh).to(z.dtype)
-    return euler(denoised, z, sigma, next_sigma)
+class RectifiedFlow(Piped):
+    """A generator whose z lies on that path, σ from 1 to 0."""
 
+    deviation = 1.0
 
-def renoised(
-    denoised: Tensor, sigma: Tensor, generator: torch.Generator, device: torch.device, dtype: torch.dtype
-) -> Tensor:
-    """z = (1 − σ) x̂0 + σ noise, in the model's dtype on its device."""
-    exact = devices.precise(dtype)
-    fresh = torch.randn(denoised.shape, generator=generator, dtype=exact).to(device)
-    level = over(sigma.to(device), denoised, exact)
-    return ((1 - level) * denoised.to(device, exact) + level * fresh).to(dtype)
+    def advance(
+        self, denoised: Tensor, z: Tensor, sigma: Tensor, next_sigma: Tensor, generator: torch.Generator | None
+    ) -> Tensor:
+        """z' = x̂0 + (σ'/σ)(z − x̂0), or x̂0 re-noised where the scheduler is set to sample stochastically."""
+        if self._pipeline.scheduler.config.get("stochastic_sampling", False):
+            then = over(next_sigma.to(z.device), z, denoised.dtype)
+            fresh = torch.randn(denoised.shape, generator=generator, dtype=denoised.dtype).to(z.device)
+            return ((1 - then) * denoised + then * fresh).to(z.dtype)
+        return euler(denoised, z, sigma, next_sigma)
+
+    def level(self, share: Tensor) -> Tensor:
+        """The share itself."""
+        return share
+
+    def renoised(self, denoised: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
+        """z = (1 − σ) x̂0 + σ noise, in the model's dtype on its device."""
+        exact = devices.precise(self._dtype)
+        fresh = torch.randn(denoised.shape, generator=generator, dtype=exact).to(self._device)
+        level = over(sigma.to(self._device), denoised, exact)
+        return ((1 - level) * denoised.to(self._device, exact) + level * fresh).to(self._dtype)

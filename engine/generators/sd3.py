@@ -8,17 +8,17 @@ branches.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .. import devices, plan
+from .. import plan
 from ..quiet import quiet
-from . import decoding, guidance, pipelines, rectified_flow, sd3_sizes
+from . import guidance, pipelines, rectified_flow, sd3_sizes
 from .branches import guided
+from .guidance import Conditioning
 from .sd3_sizes import TEXT_TOKENS
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "add_k_proj", "add_v_proj", "to_add_out")
@@ -26,36 +26,10 @@ FEED_FORWARD = ("ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_contex
 MODULATION = ("norm1.linear", "norm1_context.linear")
 
 
-@dataclass(frozen=True, slots=True)
-class SD3Conditioning:
-    """Sequences [B, T, D] and pooled vectors [B, P] of B prompts; with guidance those of the negatives too."""
-
-    sequence: Tensor
-    negative: Tensor | None
-    pooled: Tensor
-    negative_pooled: Tensor | None
-
-    def rows(self, index: Sequence[int]) -> SD3Conditioning:
-        picked = torch.tensor(list(index), device=self.sequence.device)
-        negatives = [None if part is None else part[picked] for part in (self.negative, self.negative_pooled)]
-        return SD3Conditioning(self.sequence[picked], negatives[0], self.pooled[picked], negatives[1])
-
-
-class SD3Generator:
+class SD3Generator(rectified_flow.RectifiedFlow):
     """A Stable Diffusion 3 model at one size, number of prompts' tokens and guidance; every weight is frozen."""
 
     lora_prefix = "transformer"
-    deviation = 1.0
-
-    def __init__(self, pipeline: Any, chosen: plan.Generator) -> None:
-        """Take a `StableDiffusion3Pipeline`; `chosen` gives size, guidance and the length T5 pads to."""
-        self._pipeline: Any = pipeline
-        self._vae: Any = pipeline.vae
-        self._scheduler: Any = pipeline.scheduler
-        self._chosen = chosen
-        self._device = pipelines.freeze(pipeline, pipeline.transformer, chosen)
-        self._dtype = devices.dtype(chosen.dtype)
-        self.backbone: nn.Module = pipeline.transformer
 
     @property
     def lora_targets(self) -> dict[str, tuple[str, ...]]:
@@ -78,7 +52,7 @@ class SD3Generator:
         }
 
     @torch.no_grad()
-    def condition(self, prompts: Sequence[str], negatives: Sequence[str]) -> SD3Conditioning:
+    def condition(self, prompts: Sequence[str], negatives: Sequence[str]) -> Conditioning:
         """Encode B prompts, and B negatives where there is guidance, by the stock text path.
 
         CLIP reads the beginning of a long prompt, as the stock pipeline has it, where T5 reads all of it.
@@ -96,36 +70,19 @@ class SD3Generator:
         sequence, negative, pooled, negative_pooled = pipelines.encoded(prompts, negatives, encode)
         assert sequence is not None
         assert pooled is not None
-        return SD3Conditioning(sequence, negative, pooled, negative_pooled)
-
-    def release_encoders(self) -> None:
-        pipelines.release_encoders(self._pipeline, self._device)
-
-    def noise(self, seeds: Sequence[int]) -> Tensor:
-        """z [B, C, h, w] at σ = 1, bit for bit what the stock pipeline draws for one picture from a CPU generator."""
-        return torch.cat([self._draw(seed) for seed in seeds])
-
-    def _draw(self, seed: int) -> Tensor:
-        stream = torch.Generator("cpu").manual_seed(seed)
-        channels = int(self._pipeline.transformer.config.in_channels)
-        size = (self._chosen.height, self._chosen.width)
-        return self._pipeline.prepare_latents(1, channels, *size, self._dtype, self._device, stream)
+        return Conditioning(sequence, negative, pooled, negative_pooled)
 
     def sigmas(self, steps: int) -> Tensor:
         """Noise levels [N + 1], float32, on the CPU: the scheduler's own, asked for as the pipeline does."""
         grain = int(self._pipeline.vae_scale_factor) * int(self._pipeline.patch_size)
         tokens = (self._chosen.height // grain) * (self._chosen.width // grain)
-        return rectified_flow.sigmas(self._scheduler, steps, tokens, given=False)
+        return rectified_flow.sigmas(self._pipeline.scheduler, steps, tokens, given=False)
 
-    def denoised(self, z: Tensor, sigma: Tensor, conditioning: SD3Conditioning) -> Tensor:
+    def denoised(self, z: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
         """x̂0 = z − σ v [B, C, h, w], guidance applied, in at least float32; sigma is one level [] or one a picture."""
         level = sigma.to(self._device).expand(len(z))
-        given, timestep = z, level * self._scheduler.config.num_train_timesteps
-        sequence, pooled = conditioning.sequence, conditioning.pooled
-        if conditioning.negative is not None and conditioning.negative_pooled is not None:
-            given, timestep = torch.cat([given, given]), torch.cat([timestep, timestep])
-            sequence = guidance.both(conditioning.negative, sequence)
-            pooled = guidance.both(conditioning.negative_pooled, pooled)
+        timestep = level * self._pipeline.scheduler.config.num_train_timesteps
+        (given, timestep), sequence, pooled = conditioning.branches(z, timestep)
         velocity: Tensor = self.backbone(
             hidden_states=given,
             timestep=timestep,
@@ -133,26 +90,8 @@ class SD3Generator:
             pooled_projections=pooled,
             return_dict=False,
         )[0]
-        if conditioning.negative is not None:
-            velocity = guidance.combined(velocity, self._chosen.guidance)
+        velocity = conditioning.combined(velocity, self._chosen.guidance)
         return rectified_flow.clean(z, velocity, level)
-
-    def advance(
-        self, denoised: Tensor, z: Tensor, sigma: Tensor, next_sigma: Tensor, generator: torch.Generator | None
-    ) -> Tensor:
-        """z' = x̂0 + (σ'/σ)(z − x̂0), or x̂0 re-noised where the scheduler is set to sample stochastically."""
-        return rectified_flow.advance(self._scheduler, denoised, z, sigma, next_sigma, generator)
-
-    def level(self, share: Tensor) -> Tensor:
-        return share
-
-    def renoised(self, denoised: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
-        """z = (1 − σ) x̂0 + σ noise, in the model's dtype."""
-        return rectified_flow.renoised(denoised, sigma, generator, self._device, self._dtype)
-
-    def image(self, denoised: Tensor) -> Tensor:
-        """Pixels [B, 3, H, W] in [0, 1] of x̂0; the clamp passes gradients straight through."""
-        return decoding.pixels(self._vae, denoised.to(self._dtype))
 
 
 def _longest(pipeline: Any, chosen: plan.Generator) -> tuple[Any, int]:

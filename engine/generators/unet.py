@@ -7,40 +7,25 @@ of its branches, see `guidance`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .. import devices, plan
-from . import decoding, guidance, levels, pipelines, unet_sizes, variance_exploding
+from .. import plan
+from . import guidance, levels, pipelines, unet_sizes, variance_exploding
+from .guidance import Conditioning
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 # what sd-scripts adapts beside it; in Stable Diffusion 1 the projections are convolutions, which take no adapter here
 REST = ("ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
 
 
-@dataclass(frozen=True, slots=True)
-class UNetConditioning:
-    """Sequences [B, T, D] and, of XL, pooled vectors [B, P] of B prompts; with guidance those of the negatives too."""
-
-    sequence: Tensor
-    negative: Tensor | None
-    pooled: Tensor | None = None
-    negative_pooled: Tensor | None = None
-
-    def rows(self, index: Sequence[int]) -> UNetConditioning:
-        picked = torch.tensor(list(index), device=self.sequence.device)
-        parts = (self.sequence, self.negative, self.pooled, self.negative_pooled)
-        return UNetConditioning(*(None if part is None else part[picked] for part in parts))  # type: ignore[arg-type]
-
-
 Encode = Callable[[list[str], list[str]], Iterable[Tensor | None]]
 
 
-class UNetGenerator:
+class UNetGenerator(pipelines.Piped):
     """A UNet at one size, number of steps and guidance; every weight is frozen."""
 
     lora_prefix = "unet"
@@ -50,17 +35,12 @@ class UNetGenerator:
     ) -> None:
         """Take a pipeline that holds all its parts, the tokenizer that limits prompts, and how prompts are encoded.
 
-        `encode` makes of prompts and negatives the parts of a `UNetConditioning`; `metadata` are an adapter's entries.
+        `encode` makes of prompts and negatives the parts of a `Conditioning`; `metadata` are an adapter's entries.
         """
-        self._pipeline: Any = pipeline
-        self._vae: Any = pipeline.vae
-        self._chosen = chosen
+        super().__init__(pipeline, chosen)
         self._tokenizer: Any = tokenizer
         self._encode = encode
         self._metadata = metadata
-        self._device = pipelines.freeze(pipeline, pipeline.unet, chosen)
-        self._dtype = devices.dtype(chosen.dtype)
-        self.backbone: nn.Module = pipeline.unet
         self._schedule = variance_exploding.schedule(pipeline.scheduler, chosen.steps)
         pipeline.scheduler.set_timesteps(chosen.steps)  # by which the stock pipeline scales its noise
 
@@ -75,54 +55,35 @@ class UNetGenerator:
         return {**self._metadata, "modelspec.prediction_type": kind, "ss_network_module": "networks.lora"}
 
     @torch.no_grad()
-    def condition(self, prompts: Sequence[str], negatives: Sequence[str]) -> UNetConditioning:
+    def condition(self, prompts: Sequence[str], negatives: Sequence[str]) -> Conditioning:
         """Encode B prompts, and B negatives where there is guidance, by the stock text path."""
         pipelines.refuse_released(self._pipeline)
         pipelines.refuse_cut(prompts, self._tokenizer, self._tokenizer.model_max_length, self._chosen)
-        return UNetConditioning(*pipelines.encoded(prompts, negatives, self._encode))  # type: ignore[arg-type]
-
-    def release_encoders(self) -> None:
-        pipelines.release_encoders(self._pipeline, self._device)
+        return Conditioning(*pipelines.encoded(prompts, negatives, self._encode))  # type: ignore[arg-type]
 
     @property
     def deviation(self) -> float:
         """By which the sampler starts, as its `timestep_spacing` has it: σ, or √(σ² + 1), of the first level."""
         return float(self._pipeline.scheduler.init_noise_sigma)
 
-    def noise(self, seeds: Sequence[int]) -> Tensor:
-        """z [B, C, h, w] at the first level, bit for bit what the stock pipeline draws for one picture."""
-        return torch.cat([self._draw(seed) for seed in seeds])
-
-    def _draw(self, seed: int) -> Tensor:
-        stream = torch.Generator("cpu").manual_seed(seed)
-        channels = int(self._pipeline.unet.config.in_channels)
-        size = (self._chosen.height, self._chosen.width)
-        return self._pipeline.prepare_latents(1, channels, *size, self._dtype, self._device, stream)
-
     def sigmas(self, steps: int) -> Tensor:
         """Noise levels [N + 1], float32, on the CPU: the scheduler's own."""
         return variance_exploding.schedule(self._pipeline.scheduler, steps).sigmas
 
-    def denoised(self, z: Tensor, sigma: Tensor, conditioning: UNetConditioning) -> Tensor:
+    def denoised(self, z: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
         """x̂0 [B, C, h, w], guidance applied, in at least float32; sigma is one level [] or one a picture [B]."""
         timestep = self._schedule.timestep(sigma.cpu()).to(self._device).expand(len(z))
         level = sigma.to(self._device)
         output = self._said(variance_exploding.read(z, level), timestep, conditioning)
         return variance_exploding.clean(z, output, level, velocity=self._schedule.velocity)
 
-    def _said(self, given: Tensor, timestep: Tensor, conditioning: UNetConditioning) -> Tensor:
-        sequence, pooled = conditioning.sequence, conditioning.pooled
-        guided = conditioning.negative is not None
-        if conditioning.negative is not None:
-            given, timestep = torch.cat([given, given]), torch.cat([timestep, timestep])
-            sequence = guidance.both(conditioning.negative, sequence)
-            if pooled is not None and conditioning.negative_pooled is not None:
-                pooled = guidance.both(conditioning.negative_pooled, pooled)
+    def _said(self, given: Tensor, timestep: Tensor, conditioning: Conditioning) -> Tensor:
+        (given, timestep), sequence, pooled = conditioning.branches(given, timestep)
         added = None if pooled is None else {"text_embeds": pooled, "time_ids": self._size(pooled)}
         output: Tensor = self.backbone(
             given, timestep, encoder_hidden_states=sequence, added_cond_kwargs=added, return_dict=False
         )[0]
-        return guidance.combined(output, self._chosen.guidance) if guided else output
+        return conditioning.combined(output, self._chosen.guidance)
 
     def _size(self, pooled: Tensor) -> Tensor:
         """What XL is told of a picture's size [B, 6]: the original's, the crop's corner, the target's; height first."""
@@ -141,10 +102,6 @@ class UNetGenerator:
     def renoised(self, denoised: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
         """z = x̂0 + σ noise, in the model's dtype."""
         return variance_exploding.renoised(denoised, sigma, generator, self._device, self._dtype)
-
-    def image(self, denoised: Tensor) -> Tensor:
-        """Pixels [B, 3, H, W] in [0, 1] of x̂0; the clamp passes gradients straight through."""
-        return decoding.pixels(self._vae, denoised.to(self._dtype))
 
 
 def problems(pipeline: Any, chosen: plan.Generator, tokenizer: Any) -> list[tuple[str, str]]:
