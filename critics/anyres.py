@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, final
 
 from .chat import Chat, refuse
-from .configs import Config, processor_of, sides
+from .configs import Config, processor_of, read_config, sides, vision_tower
+from .configs import sizes as sizes_of
+from .costs import Sizes
 from .reading import Reader
 
 if TYPE_CHECKING:
@@ -71,6 +73,26 @@ class Tiles:
     def patches(self, width: int, height: int) -> int:
         """Patches that the vision tower sees of a picture, all tiles together."""
         return self.count(width, height) * (self.side // self.patch) ** 2
+
+
+def configured(folder: Path, text: str, vision: tuple[str, str], features: str) -> Config:
+    """`config.json` and what it leaves out of a language model of type `text`.
+
+    `InputError` where the vision tower is not of the type that is named first, and as messages call it second, or
+    features are chosen otherwise than by this strategy.
+    """
+    kind, whose = vision
+    read = read_config(folder, text, kind)
+    if read.vision["model_type"] != kind:
+        raise refuse(read.path, f"the vision tower {read.vision['model_type']!r} is not supported: {whose} is")
+    if read.whole.get("vision_feature_select_strategy", features) != features:
+        raise refuse(read.path, f"`vision_feature_select_strategy` other than {features} is not supported")
+    return read
+
+
+def sizes(read: Config, how: Tiles) -> Sizes:
+    """What a model that sees tiles costs."""
+    return sizes_of(read, vision_tower(read), how.patches, how.tokens, False, pieces=how.count)
 
 
 def tiles(folder: Path, config: Config, most: int | None) -> Tiles:

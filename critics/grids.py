@@ -1,14 +1,16 @@
-"""A picture as a grid of merged patches, any size: Qwen's processors, without torch but for the patches themselves."""
+"""A picture as a grid of merged patches, any size: Qwen's processors without torch, and a critic of such grids."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from .chat import integer, refuse
+from .chat import Chat, integer, refuse
 from .configs import processor_of
+from .reading import Reader
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,10 +49,14 @@ class Grid:
         rows, columns = self.size(width, height)
         return rows // self.patch, columns // self.patch
 
+    def count(self, width: int, height: int) -> int:
+        """Patches that the vision tower sees of a picture."""
+        rows, columns = self.patches(width, height)
+        return rows * columns
+
     def tokens(self, width: int, height: int) -> int:
         """Tokens that the language model reads for a picture of that size."""
-        rows, columns = self.patches(width, height)
-        return rows * columns // self.merge**2
+        return self.count(width, height) // self.merge**2
 
 
 def grid(folder: Path) -> Grid:
@@ -84,3 +90,23 @@ def patched(pictures: Tensor, grid: Grid, normal: Normal) -> Tensor:
     values = values.reshape(batch, 3, rows, merge, patch, columns, merge, patch).permute(0, 2, 5, 3, 6, 1, 4, 7)
     values = values.unsqueeze(6).expand(*values.shape[:6], temporal, patch, patch)
     return values.reshape(batch, rows * columns * merge**2, 3 * temporal * patch**2)
+
+
+class Gridded(Reader):
+    """A critic made of a stock model (with `sdpa` attention), a chat and its picture grid. It freezes nothing."""
+
+    def __init__(self, model: Any, chat: Chat, grid: Grid, normal: Normal) -> None:
+        super().__init__(model, chat, normal)
+        self.grid = grid
+
+    def pixel_values(self, pictures: Tensor) -> Tensor:
+        """Pictures [B, 3, H, W] → patches [B, N, C · temporal · patch²] in the stock processor's order."""
+        return patched(pictures, self.grid, self.normal)
+
+    def positions(self, head: Tensor, sizes: Sequence[tuple[int, int]]) -> tuple[Tensor, int]:
+        import torch
+
+        grids = torch.tensor([(1, *self.grid.patches(width, height)) for height, width in sizes])
+        kinds = (head == self.chat.image_id).int()[None]
+        positions, _ = self.model.model.get_rope_index(head[None], kinds, image_grid_thw=grids)
+        return positions[:, 0], int(positions.max()) + 1

@@ -7,22 +7,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .anyres import Tiled, Tiles, tiles
-from .chat import Chat, read_chat, refuse
-from .configs import Config, processor_of, read_config, vision_tower
-from .configs import sizes as sizes_of
+from . import anyres
+from .anyres import Tiled, Tiles, configured, tiles
+from .chat import Chat, read_chat
+from .configs import Config, processor_of
 from .costs import Sizes
 from .reading import stock_model
 
 
 def config(folder: Path) -> Config:
     """`config.json` and what it leaves out; `InputError` for a vision tower or a choice of features of another kind."""
-    read = read_config(folder, "llama", "clip_vision_model")
-    if read.vision["model_type"] != "clip_vision_model":
-        raise refuse(read.path, f"the vision tower {read.vision['model_type']!r} is not supported: CLIP's is")
-    if read.whole.get("vision_feature_select_strategy", "default") != "default":
-        raise refuse(read.path, "`vision_feature_select_strategy` other than default is not supported")
-    return read
+    return configured(folder, "llama", ("clip_vision_model", "CLIP's"), "default")
 
 
 def cut(folder: Path) -> Tiles:
@@ -39,8 +34,7 @@ def chat(folder: Path) -> Chat:
 
 def sizes(folder: Path) -> Sizes:
     """What the model of a folder costs, without torch; what `config.json` leaves out is as in the stock classes."""
-    read, how = config(folder), cut(folder)
-    return sizes_of(read, vision_tower(read), how.patches, how.tokens, False, pieces=how.count)
+    return anyres.sizes(config(folder), cut(folder))
 
 
 def load(folder: Path, dtype: str, device: str) -> Tiled:

@@ -9,22 +9,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .anyres import Tiled, Tiles, tiles
+from . import anyres
+from .anyres import Tiled, Tiles, configured, tiles
 from .chat import Chat, read_chat, refuse
-from .configs import Config, processor_of, read_config, vision_tower
-from .configs import sizes as sizes_of
+from .configs import Config, processor_of
 from .costs import Sizes
 from .reading import stock_model
 
 
 def config(folder: Path) -> Config:
     """`config.json` and what it leaves out; `InputError` for a vision tower or a choice of features of another kind."""
-    read = read_config(folder, "qwen2", "siglip_vision_model")
-    if read.vision["model_type"] != "siglip_vision_model":
-        raise refuse(read.path, f"the vision tower {read.vision['model_type']!r} is not supported: SigLIP's is")
-    if read.whole.get("vision_feature_select_strategy", "full") != "full":
-        raise refuse(read.path, "`vision_feature_select_strategy` other than full is not supported")
-    return read
+    return configured(folder, "qwen2", ("siglip_vision_model", "SigLIP's"), "full")
 
 
 def cut(folder: Path) -> Tiles:
@@ -46,8 +41,7 @@ def chat(folder: Path) -> Chat:
 
 def sizes(folder: Path) -> Sizes:
     """What the model of a folder costs, without torch; what `config.json` leaves out is as in the stock classes."""
-    read, how = config(folder), cut(folder)
-    return sizes_of(read, vision_tower(read), how.patches, how.tokens, False, pieces=how.count)
+    return anyres.sizes(config(folder), cut(folder))
 
 
 def load(folder: Path, dtype: str, device: str) -> Tiled:

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, final
 
+from . import squares
 from .chat import Chat, read_chat, refuse
-from .configs import Config, processor_of, read_config, sides, vision_tower
+from .configs import Config, processor_of, read_config, vision_tower
 from .configs import sizes as sizes_of
 from .costs import Sizes
-from .reading import Reader, stock_model
+from .reading import stock_model
+from .squares import Squared
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .pixels import Normal
 
 PACKS = False
 TEMPLATE = (
@@ -38,8 +39,7 @@ def config(folder: Path) -> Config:
     read, (path, data) = read_config(folder, "gemma", "siglip_vision_model"), processor_of(folder)
     if read.text["model_type"] != "gemma":
         raise refuse(read.path, f"the language model {read.text['model_type']!r} is not supported: Gemma's is")
-    if set(sides(path, data, "size", {"height": 224, "width": 224}).values()) != {read.side()}:
-        raise refuse(path, f"`size` is not what the vision tower sees: {read.side()} pixels square")
+    squares.refuse_other(read, path, data)
     if data.get("image_seq_length", tokens(read)) != tokens(read):
         raise refuse(path, f"`image_seq_length` is not what the vision tower makes: {tokens(read)}")
     return read
@@ -79,28 +79,10 @@ def load(folder: Path, dtype: str, device: str) -> PaliGemma:
 
 
 @final
-class PaliGemma(Reader):
-    """A critic made of a stock model (with `sdpa` attention), a chat and the side of what it sees."""
+class PaliGemma(Squared):
+    """A critic of this family."""
 
     packs: ClassVar[bool] = PACKS
-
-    def __init__(self, model: Any, chat: Chat, side: int, normal: Normal) -> None:
-        super().__init__(model, chat, normal)
-        self.side = side
-
-    def pixel_values(self, pictures: Tensor) -> Tensor:
-        """Pictures [B, 3, H, W] → [B, 3, side, side], as the stock processor makes them."""
-        from .pixels import normalise, resize
-
-        return normalise(resize(pictures, self.side, self.side, self.normal.kernel), self.normal)
-
-    def look(self, pictures: Sequence[Tensor]) -> Tensor:
-        import torch
-
-        model: Any = self.model.model
-        values = torch.stack([self.pixel_values(picture) for picture in pictures], 1)
-        seen: Tensor = model.get_image_features(values.flatten(0, 1).to(model.dtype), return_dict=True).pooler_output
-        return seen.reshape(len(values), -1, seen.shape[-1])
 
     def embed(self, tokens: Tensor) -> Tensor:
         # the image token may lie behind the vocabulary

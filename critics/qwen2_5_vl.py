@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Any, final
 from .chat import Chat, integer, read_chat, read_json, section
 from .configs import longest, processor_of
 from .costs import Sizes, Tower
-from .grids import Grid, grid, patched
-from .reading import Reader, stock_model
+from .grids import Grid, Gridded, grid
+from .reading import stock_model
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import Qwen2_5_VLForConditionalGeneration
-
-    from .pixels import Normal
 
 
 def chat(folder: Path) -> Chat:
@@ -43,10 +40,6 @@ def sizes(folder: Path) -> Sizes:
     seen = {"depth": 32, "hidden_size": 3584, "intermediate_size": 3420, **vision}
     cut = grid(folder)
 
-    def patches(width: int, height: int) -> int:
-        rows, columns = cut.patches(width, height)
-        return rows * columns
-
     return Sizes(
         vision=Tower(
             integer(path, seen, "depth"), integer(path, seen, "hidden_size"), integer(path, seen, "intermediate_size"),
@@ -55,7 +48,7 @@ def sizes(folder: Path) -> Sizes:
         text=Tower(depth, width, hidden, matrices=3, narrow=shared, kept_width=6.0, kept_hidden=3.0, masked=True),
         vocabulary=integer(path, {"vocab_size": 152064, **text}, "vocab_size"),
         tied=config.get("tie_word_embeddings", text.get("tie_word_embeddings")) is True,
-        patches=patches,
+        patches=cut.count,
         tokens=cut.tokens,
     )  # fmt: skip
 
@@ -71,16 +64,8 @@ def load(folder: Path, dtype: str, device: str) -> Qwen:
 
 
 @final
-class Qwen(Reader):
-    """A critic made of a stock model (with `sdpa` attention), a chat and its picture grid. It freezes nothing."""
-
-    def __init__(self, model: Qwen2_5_VLForConditionalGeneration, chat: Chat, grid: Grid, normal: Normal) -> None:
-        super().__init__(model, chat, normal)
-        self.grid = grid
-
-    def pixel_values(self, pictures: Tensor) -> Tensor:
-        """Pictures [B, 3, H, W] → patches [B, N, C · temporal · patch²] in the stock processor's order."""
-        return patched(pictures, self.grid, self.normal)
+class Qwen(Gridded):
+    """A critic of this family, and what it keeps of the grids that its vision tower was shown."""
 
     def look(self, pictures: Sequence[Tensor]) -> Tensor:
         import torch
@@ -91,15 +76,6 @@ class Qwen(Reader):
         facts = _vision_facts(grids * len(values), self.grid, int(visual.window_size), values.device)
         features: Tensor = visual(values.flatten(0, 1).to(visual.dtype), **facts).pooler_output
         return features.view(len(values), -1, features.shape[-1])
-
-    def positions(self, head: Tensor, sizes: Sequence[tuple[int, int]]) -> tuple[Tensor, int]:
-        import torch
-
-        model: Any = self.model.model
-        grids = torch.tensor([(1, *self.grid.patches(width, height)) for height, width in sizes])
-        kinds = (head == self.chat.image_id).int()[None]
-        positions, _ = model.get_rope_index(head[None], kinds, image_grid_thw=grids)
-        return positions[:, 0], int(positions.max()) + 1
 
     def read(self, embeddings: Tensor, positions: Tensor, visible: Tensor | None, cache: Any = None) -> Tensor:
         return self.text(

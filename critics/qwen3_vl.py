@@ -14,13 +14,11 @@ from .chat import Chat, integer, read_chat
 from .configs import Config, processor_of, read_config
 from .configs import sizes as sizes_of
 from .costs import Sizes, Tower
-from .grids import Grid, grid, patched
-from .reading import Reader, stock_model
+from .grids import Gridded, grid
+from .reading import stock_model
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from .pixels import Normal
 
 
 def config(folder: Path) -> Config:
@@ -45,15 +43,11 @@ def sizes(folder: Path) -> Sizes:
     merged = width * cut.merge**2
     joined = merged**2 + merged * integer(read.path, read.text, "hidden_size")
 
-    def patches(width: int, height: int) -> int:
-        rows, columns = cut.patches(width, height)
-        return rows * columns
-
     tower = Tower(
         integer(read.path, read.vision, "depth"), width, integer(read.path, read.vision, "intermediate_size"),
         matrices=2, narrow=1.0, kept_width=6.4, kept_hidden=1.0, masked=False,
     )  # fmt: skip
-    return sizes_of(read, tower, patches, cut.tokens, False, (1 + len(cast(Sequence[int], deep))) * joined)
+    return sizes_of(read, tower, cut.count, cut.tokens, False, (1 + len(cast(Sequence[int], deep))) * joined)
 
 
 def load(folder: Path, dtype: str, device: str) -> Qwen3:
@@ -67,16 +61,8 @@ def load(folder: Path, dtype: str, device: str) -> Qwen3:
 
 
 @final
-class Qwen3(Reader):
-    """A critic made of a stock model (with `sdpa` attention), a chat and its picture grid. It freezes nothing."""
-
-    def __init__(self, model: Any, chat: Chat, grid: Grid, normal: Normal) -> None:
-        super().__init__(model, chat, normal)
-        self.grid = grid
-
-    def pixel_values(self, pictures: Tensor) -> Tensor:
-        """Pictures [B, 3, H, W] → patches [B, N, C · temporal · patch²] in the stock processor's order."""
-        return patched(pictures, self.grid, self.normal)
+class Qwen3(Gridded):
+    """A critic of this family, whose features of inner layers travel beside the embeddings."""
 
     def look(self, pictures: Sequence[Tensor]) -> Tensor:
         import torch
@@ -88,14 +74,6 @@ class Qwen3(Reader):
         seen = visual(values.flatten(0, 1).to(visual.dtype), grid_thw=grids)
         features = torch.cat([seen.pooler_output, *seen.deepstack_features], -1)
         return features.view(len(values), -1, features.shape[-1])
-
-    def positions(self, head: Tensor, sizes: Sequence[tuple[int, int]]) -> tuple[Tensor, int]:
-        import torch
-
-        grids = torch.tensor([(1, *self.grid.patches(width, height)) for height, width in sizes])
-        kinds = (head == self.chat.image_id).int()[None]
-        positions, _ = self.model.model.get_rope_index(head[None], kinds, image_grid_thw=grids)
-        return positions[:, 0], int(positions.max()) + 1
 
     def embed(self, tokens: Tensor) -> Tensor:
         import torch
