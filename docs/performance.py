@@ -9,17 +9,16 @@ What stands around the marks is written by hand.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import marked
 import plots
 from plots import Curve
 
 FIGURES = Path(__file__).parent / "figures"
 SOURCES = ("gradient", "control", "tricks")  # what tests/bench writes
-_MARK = re.compile(r"(<!-- (figures [a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 Data = Mapping[str, Any]
 _TRIAL = "**A trial of the bench itself, with tiny models and a few steps: these figures say nothing.** "
 _AGAIN = "`make performance` measures them."
@@ -32,18 +31,13 @@ def read(folder: Path = FIGURES) -> dict[str, Data]:
 
 def renewed(text: str, data: Mapping[str, Data]) -> str:
     """The page with everything between marks as the figures have it now."""
-    made = marks(data)
-    return _MARK.sub(lambda found: f"{found[1]}{made.get(found[2], '')}{found[3]}", text)
+    return marked.renewed(text, marks(data))
 
 
 def wrong(text: str, folder: Path = FIGURES) -> list[str]:
     """What is wrong with the page and its plots: a mark missing or unknown, or what is not what the figures say."""
     data = read(folder)
-    there, made = [found[1] for found in _MARK.findall(text)], marks(data)
-    lines = [f"performance.md: the mark <!-- {mark} --> is missing" for mark in made if mark not in there]
-    lines += [f"performance.md: <!-- {mark} --> is no mark" for mark in there if mark not in made]
-    if not lines and renewed(text, data) != text:
-        lines.append("performance.md: is not what the figures say; `make format` writes it anew")
+    lines = marked.wrong("performance.md", text, marks(data), "the figures say")
     for name, drawn in drawings(data).items():
         path = folder / name
         if not path.exists() or path.read_text(encoding="utf-8") != drawn:

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import marked
 from control_recipes.engine import (
     allowed,
     assets,
@@ -37,7 +38,6 @@ Node = dict[str, Any]
 _SCALARS = ("text", "whole number", "number", "`true` or `false`")
 _PLURALS = {"text": "texts", "name": "names", "value": "values", "colour": "colours"}
 
-_MARK = re.compile(r"(<!-- ([a-z]+(?: [a-z]+(?:: [a-z_]+)?)?) -->\n).*?(<!-- end -->)", re.DOTALL)
 _SCHEMA: Node = json_schema(hovers=False)  # the table has columns for values and defaults
 _WHOLE: Node = _SCHEMA["else"]  # of a recipe that builds on no other
 # definitions of the schema whose keys stand under a mark of their own
@@ -57,18 +57,12 @@ _PATTERNS = {
 
 def renewed(text: str) -> str:
     """The page with everything between marks as the schema has it now."""
-    made = marks()
-    return _MARK.sub(lambda found: f"{found[1]}{made.get(found[2], '')}{found[3]}", text)
+    return marked.renewed(text, marks())
 
 
 def wrong(text: str) -> list[str]:
     """What is wrong with the page: a mark that is missing or unknown, or text that is not what the schema says."""
-    there = [found[1] for found in _MARK.findall(text)]
-    made = marks()
-    lines = [f"reference.md: the mark <!-- {mark} --> is missing" for mark in made if mark not in there]
-    lines += [f"reference.md: <!-- {mark} --> is no mark" for mark in there if mark not in made]
-    stale = not lines and renewed(text) != text
-    return [*lines, *(["reference.md: is not what the schema says; `make format` writes it anew"] if stale else [])]
+    return marked.wrong("reference.md", text, marks(), "the schema says")
 
 
 def marks() -> dict[str, str]:

@@ -191,7 +191,7 @@ def parts_of(adapters: Sequence[Path], weights: Sequence[float], listener: Liste
     for (path, metadata), weight in zip(read, weights, strict=True):
         made_for.refuse_another(path, metadata, model)
         carried = _carried(path, metadata, model, listener)
-        taken.append(_free(carried.name if carried else re.sub(r"[^A-Za-z0-9_-]", "_", path.stem) or "_", taken))
+        taken.append(united.free(carried.name if carried else re.sub(r"[^A-Za-z0-9_-]", "_", path.stem) or "_", taken))
         sha256 = made_for.carried(path, metadata).plan_sha256 if carried else ""
         parent = Parent(taken[-1], float(weight), digests.tensors_sha256(path), sha256)
         parts.append(Part(path, parent, metadata, carried))
@@ -219,14 +219,6 @@ def _carried(path: Path, metadata: Mapping[str, str], model: Model, listener: Li
         listener.say(f"{path}: carries no pictures, so {', '.join(gone)} cannot be asked")
     plan = replace(plan, generator=replace(plan.generator, model=model, companions=()))
     return frozen.found(plan, path, Path())
-
-
-def _free(name: str, taken: Sequence[str]) -> str:
-    number, free = 1, name
-    while free in taken:
-        number += 1
-        free = f"{name}_{number}"
-    return free
 
 
 def _refuse_name(name: str, folder: Path) -> None:

@@ -31,7 +31,7 @@ def check_names(problems: Problems) -> None:
     stop = plain(plain(data.get("train")).get("stop"))
     _stop(stop, parts, problems)
     for name, expected in plain(data.get("expect")).items():
-        _expected(name, plain(expected), parts, list(plain(stop.get("judge"))), problems)
+        expected_of(name, plain(expected), parts, list(plain(stop.get("judge"))), problems)
     for name, measure in plain(data.get("measures")).items():
         check_words(name, measure, problems)
 
@@ -100,9 +100,10 @@ def _stop(stop: Mapping[str, Data], parts: dict[str, list[str]], problems: Probl
                 problems.unknown(path, "question", name, parts["questions"], at_key=True)
 
 
-def _expected(
-    name: str, expected: Mapping[str, Data], parts: dict[str, list[str]], stopping: list[str], problems: Problems
+def expected_of(
+    name: str, expected: Mapping[str, Data], parts: Mapping[str, list[str]], stopping: list[str], problems: Problems
 ) -> None:
+    """Adds what is wrong with an entry of `expect`: what it names, or who is to judge it."""
     path: Path = ("expect", name)
     judge = expected.get("judge")
     if name in parts["measures"]:

@@ -16,6 +16,7 @@ from . import lock as locks
 from . import plan as plans
 from .errors import InputError
 from .gallery import Source
+from .names import expected_of
 from .parts import Critic, Model
 from .paths import Refused, inside, rebased
 from .plan import Composed, Expectation, Plan
@@ -255,18 +256,11 @@ def _evaluate(first: plans.Evaluate, chosen: ComposingSchema) -> plans.Evaluate:
 def _expect(made: Plan, chosen: ComposingSchema, problems: Problems) -> Iterator[Expectation]:
     from .resolve import refuse_unasked
 
-    measures, questions, judges = ([one.name for one in part] for part in (made.measures, made.questions, made.judges))
-    refuse_unasked(chosen.expect, questions, {ask.question for row in made.test_rows for ask in row.asks}, problems)
+    named = {kind: [one.name for one in getattr(made, kind)] for kind in ("measures", "questions", "judges")}
+    asked = {ask.question for row in made.test_rows for ask in row.asks}
+    refuse_unasked(chosen.expect, named["questions"], asked, problems)
     for name, wanted in sorted(chosen.expect.items()):
-        at = ("expect", name)
-        if name in measures and wanted.judge is not None:
-            problems.add((*at, "judge"), f"`{name}` is a measure: no one judges it", "leave `judge` out", at_key=True)
-        elif name not in measures and name not in questions:
-            problems.unknown(at, "measure or question", name, [*measures, *questions], at_key=True)
-        elif name in questions and wanted.judge is None:
-            problems.add(at, f"`{name}` is a question: it needs a `judge`", f"judges: {', '.join(judges)}")
-        elif wanted.judge is not None and wanted.judge not in judges:
-            problems.unknown((*at, "judge"), "judge", wanted.judge, judges)
+        expected_of(name, {"judge": wanted.judge}, {**named, "critics": []}, [], problems)
         yield Expectation(name, wanted.judge or "", *wanted.bound)
 
 

@@ -191,14 +191,17 @@ def _members(parts: Parts) -> dict[tuple[str, str, str], Critic]:
             members: tuple[Critic, ...] = getattr(plan, kind)
             for one in members:
                 alike = (other for (its, _, _), other in found.items() if its == kind and _same(other, one))
-                new = replace(one, name=_free(part, one.name, {other.name for other in found.values()}))
+                taken = {other.name for other in found.values()}
+                name = free(f"{part}.{one.name}", taken) if one.name in taken else one.name
+                new = replace(one, name=name)
                 found[kind, part, one.name] = next(alike, new)
     return found
 
 
-def _free(part: str, name: str, taken: Collection[str]) -> str:
-    numbered = (f"{part}.{name}_{number}" for number in itertools.count(2))
-    return next(one for one in itertools.chain((name, f"{part}.{name}"), numbered) if one not in taken)
+def free(name: str, taken: Collection[str]) -> str:
+    """The name, or with the first number behind it, from 2, under which it is not taken."""
+    numbered = (f"{name}_{number}" for number in itertools.count(2))
+    return next(one for one in itertools.chain((name,), numbered) if one not in taken)
 
 
 def _same(one: Critic, other: Critic) -> bool:
