@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, final
 
 from .chat import Chat, refuse
-from .configs import Config, processor_of, read_config, sides, vision_tower
+from .configs import Config, processor_of, read_config, refuse_features, sides, vision_tower
 from .configs import sizes as sizes_of
 from .costs import Sizes
 from .reading import Reader
@@ -85,8 +85,7 @@ def configured(folder: Path, text: str, vision: tuple[str, str], features: str) 
     read = read_config(folder, text, kind)
     if read.vision["model_type"] != kind:
         raise refuse(read.path, f"the vision tower {read.vision['model_type']!r} is not supported: {whose} is")
-    if read.whole.get("vision_feature_select_strategy", features) != features:
-        raise refuse(read.path, f"`vision_feature_select_strategy` other than {features} is not supported")
+    refuse_features(read.path, read.whole, features)
     return read
 
 

@@ -141,6 +141,12 @@ def _part(path: Path, whole: Json, name: str, kind: str) -> Json:
     return {**DEFAULTS[found], "model_type": found, **said}
 
 
+def refuse_features(path: Path, config: Json, strategy: str) -> None:
+    """Raises `InputError` where features are chosen by another strategy than the one that is known."""
+    if config.get("vision_feature_select_strategy", strategy) != strategy:
+        raise refuse(path, f"`vision_feature_select_strategy` other than {strategy} is not supported")
+
+
 def processor_of(folder: Path) -> tuple[Path, Json]:
     """What a folder says of its image processor, and in which file.
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, final
 
-from .chat import Chat, integer, read_chat, refuse
-from .configs import Config, processor_of, read_config, sides, vision_tower
+from . import squares
+from .chat import Chat, integer, read_chat
+from .configs import Config, processor_of, read_config, refuse_features, vision_tower
 from .configs import sizes as sizes_of
 from .costs import Sizes
 from .reading import Reader, stock_model
@@ -63,16 +64,14 @@ def written(text: str) -> str:
 def config(folder: Path) -> Config:
     """`config.json` and what it leaves out; `InputError` where features are chosen in another way."""
     read = read_config(folder, "qwen2", "internvl_vision")
-    if read.whole.get("vision_feature_select_strategy", "default") != "default":
-        raise refuse(read.path, "`vision_feature_select_strategy` other than default is not supported")
+    refuse_features(read.path, read.whole, "default")
     return read
 
 
 def canvas(folder: Path) -> Canvas:
     """Reads the processor's file and `config.json`; `InputError` where the two do not fit together."""
     read, (path, data) = config(folder), processor_of(folder)
-    if set(sides(path, data, "size", {"height": 384, "width": 384}).values()) != {read.side()}:
-        raise refuse(path, f"`size` is not what the vision tower sees: {read.side()} pixels square")
+    squares.refuse_other(read, path, data, usual=384)
     ratio = float(cast(float, read.whole.get("downsample_ratio", 0.5)))
     each = round((read.side() // read.patch()) ** 2 * ratio**2)
     # the stock processor cuts tiles only if the folder says so

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, final
 
 from .chat import Chat, integer, read_chat, read_json, refuse, section
-from .configs import DEFAULTS, longest, processor_of
+from .configs import DEFAULTS, longest, processor_of, refuse_features
 from .costs import Sizes, Tower
 from .reading import Reader, stock_model
 
@@ -46,8 +46,7 @@ def square(folder: Path) -> Square:
     vision = section(folder / "config.json", config, "vision_config")
     if vision.get("model_type", "clip_vision_model") != "clip_vision_model":
         raise refuse(folder / "config.json", f"the vision tower {vision['model_type']!r} is not supported: CLIP's is")
-    if config.get("vision_feature_select_strategy", "default") != "default":
-        raise refuse(folder / "config.json", "`vision_feature_select_strategy` other than default is not supported")
+    refuse_features(folder / "config.json", config, "default")
     if data.get("do_center_crop", True) is not True:
         raise refuse(path, "`do_center_crop: false` is not supported")
     side = integer(folder / "config.json", vision, "image_size")

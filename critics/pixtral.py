@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from .chat import Chat, read_chat, refuse
-from .configs import Config, processor_of, read_config, sides, vision_tower
+from .configs import Config, processor_of, read_config, refuse_features, sides, vision_tower
 from .configs import sizes as sizes_of
 from .costs import Sizes
 from .reading import Reader, stock_model
@@ -56,8 +56,7 @@ class Rows:
 def config(folder: Path) -> Config:
     """`config.json` and what it leaves out; `InputError` where features are chosen in another way."""
     read = read_config(folder, "mistral", "pixtral")
-    if read.whole.get("vision_feature_select_strategy", "full") != "full":
-        raise refuse(read.path, "`vision_feature_select_strategy` other than full is not supported")
+    refuse_features(read.path, read.whole, "full")
     return read
 
 

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from .pixels import Normal
 
 
-def refuse_other(read: Config, path: Path, data: Json) -> None:
-    """Raises `InputError` where the processor's file, `data` at `path`, makes no square that the vision tower sees."""
-    if set(sides(path, data, "size", {"height": 224, "width": 224}).values()) != {read.side()}:
+def refuse_other(read: Config, path: Path, data: Json, usual: int = 224) -> None:
+    """Raises `InputError` where the processor's file, `data` at `path`, makes no square that the vision tower sees.
+
+    Where it names no size, it is the `usual` one of the processor's class.
+    """
+    if set(sides(path, data, "size", {"height": usual, "width": usual}).values()) != {read.side()}:
         raise refuse(path, f"`size` is not what the vision tower sees: {read.side()} pixels square")
 
 

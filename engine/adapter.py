@@ -178,13 +178,9 @@ def metadata(
     rank = str(chosen.adapter.rank)
     body = hashlib.sha256(b"".join(_bytes(tensors[name]) for name in _order(tensors)))
     return {
-        "format": "pt",
-        "control_recipes.recipe": recipe,
-        **({"control_recipes.included": json.dumps(dict(sorted(included.items())))} if included else {}),
-        "control_recipes.inputs": inputs,
+        **own_metadata(inputs, recipe, tensors, included),
         "control_recipes.rank": rank,
         "control_recipes.alpha": repr(chosen.adapter.alpha),
-        digests.SAID: tensors_sha256(tensors),
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.title": chosen.name,
         "modelspec.hash_sha256": "0x" + body.hexdigest(),
@@ -196,6 +192,19 @@ def metadata(
         **other_tools.training(chosen, steps, recipe),
         **generator.lora_metadata,
     }  # fmt: skip
+
+
+def own_metadata(
+    inputs: str, recipe: str, tensors: Mapping[str, Tensor], included: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """The entries of ours that the header of everything has that a run makes; parameters as in `metadata`."""
+    return {
+        "format": "pt",
+        "control_recipes.recipe": recipe,
+        **({"control_recipes.included": json.dumps(dict(sorted(included.items())))} if included else {}),
+        "control_recipes.inputs": inputs,
+        digests.SAID: tensors_sha256(tensors),
+    }
 
 
 def fitted(metadata: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,6 @@ every family, and what stock pipelines take as `latents`, which they multiply by
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +14,7 @@ from typing import final
 
 from torch import Tensor, nn
 
-from . import adapter, devices, digests, one_picture
+from . import adapter, devices, one_picture
 from .errors import InputError, Place, Problem
 from .generators import Generator
 from .headers import LATENTS
@@ -93,11 +92,7 @@ def metadata(
 ) -> dict[str, str]:
     """The header of the file: as `adapter.metadata` our own entries, and which picture it is of."""
     return {
-        "format": "pt",
-        "control_recipes.recipe": recipe,
-        **({"control_recipes.included": json.dumps(dict(sorted(included.items())))} if included else {}),
-        "control_recipes.inputs": inputs,
+        **adapter.own_metadata(inputs, recipe, tensors, included),
         "control_recipes.prompt": one_picture.prompt(plan),
         "control_recipes.seed": str(plan.train.seed),
-        digests.SAID: adapter.tensors_sha256(tensors),
     }

@@ -5,18 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 from control_recipes.engine.world import pico_critic, pico_judge
+from picos import lively
 from stock import TEXTS
-
-
-def lively(model: torch.nn.Module, seed: int = 0) -> None:
-    """Weights large enough that a picture changes an untrained model's answers."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for weight in model.parameters():
-            if weight.ndim > 1:
-                weight.copy_(torch.randn(weight.shape, generator=generator) * 1.5 / weight[0].numel() ** 0.5)
 
 
 @pytest.fixture(scope="session")

@@ -14,25 +14,16 @@ from control_recipes.critics import qwen2_5_vl
 from control_recipes.critics.chat import Chat
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.world import pico_critic
+from picos import VICUNA
 from stock import BRANCHES, QUESTIONS, TEXTS, Stock
 from tokenizers import Tokenizer
 
 FAMILIES = ("qwen2_5_vl", "llava")  # the others: test_families.py
-# as published with llava-hf/llava-1.5-7b-hf
-LLAVA = (
-    "{% for message in messages %}{% if message['role'] != 'system' %}{{ message['role'].upper() + ': '}}{% endif %}"
-    "{# Render all images first #}{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}"
-    "{{ '<image>\n' }}{% endfor %}{# Render all text next #}{% if message['role'] != 'assistant' %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' '}}"
-    "{% endfor %}{% else %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
-    "{% generation %}{{ content['text'] + ' '}}{% endgeneration %}{% endfor %}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
-)
 
 
 def chat(template: str = pico_critic.TEMPLATE, **names: str) -> Chat:
     tokenizer = pico_critic.train_tokenizer(TEXTS, 400, (*pico_critic.SPECIAL, "</s>", "<image>"), ())
-    image = "<image>" if template == LLAVA else "<|image_pad|>"
+    image = "<image>" if template == VICUNA else "<|image_pad|>"
     return Chat(tokenizer, template, tokenizer.token_to_id(image), lambda width, height: 4, 128, **names)
 
 
@@ -67,14 +58,14 @@ def test_head_takes_the_marks_behind_the_picture_along() -> None:
 
 
 def test_llavas_own_template() -> None:
-    ours = chat(LLAVA, eos="</s>")
+    ours = chat(VICUNA, eos="</s>")
     shown = ours.tokenizer.decode([*ours.head(1), *ours.prompt("Why?").tail], skip_special_tokens=False)
     assert shown == "USER: <image>\nWhy? ASSISTANT:"
     assert ours.tokenizer.decode(ours.answer_tokens("Why?", "Yes it is")) == " Yes it is"
     # its template ends no turn in writing: the tokenizer's own end counts
     assert ours.answer_tokens("Why?", "Yes", closed=True)[-1] == ours.tokenizer.token_to_id("</s>")
     with pytest.raises(InputError, match="how a turn ends"):
-        chat(LLAVA).answer_tokens("Why?", "Yes", closed=True)
+        chat(VICUNA).answer_tokens("Why?", "Yes", closed=True)
 
 
 def test_a_system_turn_belongs_to_the_head() -> None:

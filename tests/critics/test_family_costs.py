@@ -10,6 +10,7 @@ import picos
 import pytest
 import torch
 import transformers
+from allocated import kept_of
 from control_recipes import critics
 from control_recipes.critics import Branch, View
 
@@ -189,16 +190,7 @@ def test_what_is_kept_is_about_what_autograd_keeps(tmp_path: Path, name: str) ->
     height, width = case.sizes[1]
     x = torch.rand(3, height, width, requires_grad=True)
     branches = [Branch("Is there a red ball? Answer with Yes or No.", "Yes")]
-    own = {weight.untyped_storage().data_ptr() for weight in [*critic.model.parameters(), *critic.model.buffers()]}
-    kept: dict[int, int] = {}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if tensor.is_floating_point() and storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes() // tensor.element_size()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with kept_of(critic.model) as kept:
         critic.ask([View(x)], [branches])
     tokens = critics.chat_of(tmp_path / name, case.family).length(branches[0].question, [(width, height)])
     told = critics.sizes_of(tmp_path / name, case.family).ask(width, height, tokens, 1).kept

@@ -11,6 +11,7 @@ import pico
 import picos
 import pytest
 import torch
+from allocated import kept_of
 from control_recipes import critics
 from control_recipes.critics.pixels import resize
 from control_recipes.engine import estimate, flow, generators, plan, training, workload
@@ -145,19 +146,10 @@ def test_what_questions_one_by_one_take_is_estimated_by_their_passes(models: tup
         for ask in row.asks
         for text in (*ask.answers, *ask.against)
     ]
-    own = {weight.untyped_storage().data_ptr() for weight in (*critic.model.parameters(), *critic.model.buffers())}
-    kept: dict[int, int] = {}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if tensor.is_floating_point() and storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes() // tensor.element_size()
-        return tensor
-
     with (
         sdpa_kernel(SDPBackend.MATH),
         FlopCounterMode(display=False) as flops,
-        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        kept_of(critic.model) as kept,
     ):
         values = critic.log_probs([critics.View(picture)], [branches]).values
     told = estimate._asked(chosen, member)
