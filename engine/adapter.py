@@ -11,7 +11,7 @@ import json
 import math
 import re
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -44,9 +44,9 @@ class Lora:
             )  # not a product with 0: the bare layer alone runs, so the bits are its own
             layer.set_scale(NAME, value)
 
-    def noise(self, generator: Generator, seeds: Sequence[int]) -> Tensor:
-        """z [B, …] that pictures of these seeds start from: the generator's own, whatever the scale."""
-        return generator.noise(seeds)
+    def start(self, noise: Tensor) -> Tensor:
+        """What the sampler starts from, of the generator's own noise [B, …]: that itself, whatever the scale."""
+        return noise
 
     def weights(self) -> dict[str, nn.Parameter]:
         """The trained factors, unfolded: `<module>.lora_A` [R, in] and `<module>.lora_B` [out, R], at least float32."""

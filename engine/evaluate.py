@@ -46,9 +46,8 @@ class _Tally:
 
     hits: defaultdict[tuple[str, float], list[bool]] = field(default_factory=lambda: defaultdict(list))
     scores: defaultdict[tuple[str, float], list[float]] = field(default_factory=lambda: defaultdict(list))
-    counted: defaultdict[str, list[_Counted]] = field(
-        default_factory=lambda: defaultdict(list)
-    )  # by measure, in the order of hits: what counts as one
+    # by measure, in the order of hits: what counts as one
+    counted: defaultdict[str, list[_Counted]] = field(default_factory=lambda: defaultdict(list))
     right: Counter[_Key] = field(default_factory=Counter)
     p: defaultdict[_Key, float] = field(default_factory=lambda: defaultdict(float))
     asked: Counter[_Key] = field(default_factory=Counter)

@@ -7,7 +7,7 @@ every family, and what stock pipelines take as `latents`, which they multiply by
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import final
@@ -25,26 +25,26 @@ from .plan import Plan
 class Noise:
     """The noise of one picture, at a scale."""
 
-    def __init__(self, start: Tensor, moved: Tensor, deviation: float) -> None:
-        """Take z₀ [1, …] in the generator's dtype, and z₁ / d of its shape, which is kept in at least float32."""
-        self._start, self._deviation, self._scale = start, deviation, 1.0
-        self._moved = nn.Parameter(moved.to(start.device, devices.precise(start.dtype), copy=True))
+    def __init__(self, moved: Tensor, deviation: float) -> None:
+        """Take z₁ / d [1, …], in the dtype that it is to be trained in; a copy is kept."""
+        self._deviation, self._scale = deviation, 1.0
+        self._moved = nn.Parameter(moved.clone())
 
     def scale(self, value: float) -> None:
         """Start from z₀ + s (z₁ − z₀): at 0 bitwise from z₀, at 1 from z₁. Holds until it is set again."""
         self._scale = value
 
-    def noise(self, generator: Generator, seeds: Sequence[int]) -> Tensor:
-        """z [1, …] in the generator's dtype, differentiable in what is optimised; there is but the plan's own seed."""
-        if len(seeds) != 1:
-            raise ValueError(f"there is the noise of one picture, and not of {len(seeds)}")
+    def start(self, noise: Tensor) -> Tensor:
+        """What the sampler starts from [1, …] in the generator's dtype, of z₀; differentiable in what is optimised."""
+        if len(noise) != 1:
+            raise ValueError(f"there is the noise of one picture, and not of {len(noise)}")
         if self._scale == 0:
-            return self._start
+            return noise
         moved = self._moved * self._deviation
         if self._scale == 1:
-            return moved.to(self._start.dtype)
-        start = self._start.to(moved.dtype)
-        return (start + self._scale * (moved - start)).to(self._start.dtype)
+            return moved.to(noise.dtype)
+        start = noise.to(moved.dtype)
+        return (start + self._scale * (moved - start)).to(noise.dtype)
 
     def weights(self) -> dict[str, nn.Parameter]:
         """What is optimised, under its name in a checkpoint."""
@@ -57,7 +57,7 @@ Learned = adapter.Lora | Noise
 def begin(generator: Generator, plan: Plan) -> Noise:
     """The noise of the plan's picture as its seed gives it."""
     start, deviation = generator.noise([plan.train.seed]), generator.deviation
-    return Noise(start, start.to(devices.precise(start.dtype)) / deviation, deviation)
+    return Noise(start.to(devices.precise(start.dtype)) / deviation, deviation)
 
 
 def installed(generator: Generator, plan: Plan, path: Path, tensors: Mapping[str, Tensor]) -> Learned:
@@ -73,7 +73,7 @@ def installed(generator: Generator, plan: Plan, path: Path, tensors: Mapping[str
         found = f"{str(moved.dtype).removeprefix('torch.')} {list(moved.shape)}"
         message = f"must be noise of shape {list(start.shape)} for this generator, found {found}"
         raise InputError([Problem(Place(str(path)), LATENTS, message)])
-    return Noise(start, moved, generator.deviation)
+    return Noise(moved.to(start.device, devices.precise(start.dtype)), generator.deviation)
 
 
 def tensors(learned: Learned) -> dict[str, Tensor]:

@@ -76,14 +76,15 @@ def painted(
 
     What looks at them need not be: some of its sums have no other way on CUDA.
     """
-    seeds = [pair.seed for pair in batch]
+    noise = generator.noise([pair.seed for pair in batch])
     given = conditioning.rows([pair.row for pair in batch])
     made: dict[float, Tensor] = {}
     for scale in scales:
         learned.scale(scale)
-        noise = learned.noise(generator, seeds)
         # only a sampler that is set to be stochastic draws from it
         stream = torch.Generator("cpu").manual_seed(batch[0].seed)
         with platforms.deterministic(plan):
-            made[scale] = generator.image(flow.sample(generator, given, noise, plan.generator.steps, stream)).float()
+            made[scale] = generator.image(
+                flow.sample(generator, given, learned.start(noise), plan.generator.steps, stream)
+            ).float()
     return made

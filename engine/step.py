@@ -107,7 +107,7 @@ def _unrolled(
     """The one picture as the evaluation paints it, differentiable in its noise."""
     seed = plan.train.seed
     path = torch.Generator("cpu").manual_seed(seed)
-    return flow.unrolled(generator, given, learned.noise(generator, [seed]), plan.generator.steps, path)
+    return flow.unrolled(generator, given, learned.start(generator.noise([seed])), plan.generator.steps, path)
 
 
 def take(desk: Desk, state: State, step: int) -> Done:
@@ -283,7 +283,7 @@ def _looked(desk: Desk, when: str) -> Iterator[Said]:
     size = workload.at_once(plan)
     for start in range(0, len(pairs), size):
         rows = [row for row, _ in pairs[start : start + size]]
-        z = desk.learned.noise(desk.generator, [seed for _, seed in pairs[start : start + size]])
+        z = desk.learned.start(desk.generator.noise([seed for _, seed in pairs[start : start + size]]))
         path = torch.Generator("cpu").manual_seed(pairs[start][1])  # drawn from by stochastic samplers alone
         denoised = flow.sample(desk.generator, desk.given(rows), z, plan.generator.steps, path)
         pixels = desk.generator.image(denoised)

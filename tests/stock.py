@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -80,3 +81,13 @@ class Stock:
         logits = self.model(**self.inputs(both, inputs)).logits[0].log_softmax(-1)
         start = before.shape[1] - 1
         return logits[start : start + len(answer)].gather(1, answer[:, None])[:, 0]
+
+
+def same(packed: Sequence[Tensor], plain: Sequence[Tensor], x: Tensor, least: float) -> None:
+    """Log-probabilities of each branch, and their gradient on the picture, which is no shorter than `least`."""
+    for ours, theirs in zip(packed, plain, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-9)
+    ours = torch.autograd.grad(-sum(answer.mean() for answer in packed), x)[0]
+    theirs = torch.autograd.grad(-sum(answer.mean() for answer in plain), x)[0]
+    assert (ours - theirs).norm() <= 1e-6 * theirs.norm()
+    assert theirs.norm() > least

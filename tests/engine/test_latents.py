@@ -287,10 +287,10 @@ def test_stock_paints_the_same_picture_from_the_saved_noise(
     given = generator.condition([prompt], [chosen.generator.negative])
     learned = latents.installed(generator, chosen, trained.adapter, noise)
     with torch.no_grad():
-        ours = generator.image(flow.sample(generator, given, learned.noise(generator, [100]), sampler))
+        ours = generator.image(flow.sample(generator, given, learned.start(generator.noise([100])), sampler))
     torch.testing.assert_close(ours, stock, rtol=0, atol=max(1e-5, 2 * case.tolerance))
     learned.scale(0)
-    assert torch.equal(learned.noise(generator, [100]), generator.noise([100]))
+    assert torch.equal(learned.start(generator.noise([100])), generator.noise([100]))
 
 
 @pytest.mark.parametrize("case", families.CASES, ids=lambda case: case.name)
@@ -315,11 +315,11 @@ def test_a_scale_between_lies_on_the_line(models: tuple[Path, Path]):
     learned = latents.installed(generator, chosen, Path("x"), {"latents": moved})
     for scale in (0.25, 0.5, 2.0):
         learned.scale(scale)
-        torch.testing.assert_close(learned.noise(generator, [100]), start + scale * (moved - start))
+        torch.testing.assert_close(learned.start(generator.noise([100])), start + scale * (moved - start))
     learned.scale(1)
-    assert torch.equal(learned.noise(generator, [100]), moved)
+    assert torch.equal(learned.start(generator.noise([100])), moved)
     with pytest.raises(ValueError, match="the noise of one picture, and not of 2"):
-        learned.noise(generator, [1, 2])
+        learned.start(generator.noise([1, 2]))
 
 
 @pytest.mark.parametrize(
@@ -395,7 +395,7 @@ def test_steps_lower_the_loss_and_stay_holds_the_picture(models: tuple[Path, Pat
 def _picture(desk: steps.Desk, folder: Path) -> torch.Tensor:
     tensors, _ = adapter.load(folder / "pico.safetensors")
     learned = latents.installed(desk.generator, desk.plan, folder, tensors)
-    z = learned.noise(desk.generator, [desk.plan.train.seed])
+    z = learned.start(desk.generator.noise([desk.plan.train.seed]))
     return flow.sample(desk.generator, desk.given(desk.plan.train_rows), z, 1)
 
 
