@@ -226,7 +226,7 @@ def check(
     debug: Debug = False,
 ) -> None:
     """Name every mistake, loading no model."""
-    from .engine import jobs
+    from .engine import lock_places
     from .engine.counting import counted
     from .engine.problems import untold
     from .engine.resolve import resolve
@@ -235,7 +235,7 @@ def check(
     for file in files:
         try:
             source = _find(file, _talk(quiet))
-            plan = resolve(_read(source, sets, allow_outside), jobs.revisions(source))
+            plan = resolve(_read(source, sets, allow_outside), lock_places.revisions(source))
             if not (quiet or as_json):
                 rows, questions = len(plan.train_rows), len(plan.questions)
                 what = f"{counted(rows, 'prompt')} to train on"
@@ -291,12 +291,12 @@ def plan(
     debug: Debug = False,
 ) -> None:
     """Say what would run, and what it needs."""
-    from .engine import capacity, jobs, planning
+    from .engine import capacity, lock_places, planning
     from .engine.resolve import resolve
 
     source = _find(file, _talk(quiet))
     recipe = _read(source, sets, allow_outside)
-    resolved = resolve(recipe, jobs.revisions(source))
+    resolved = resolve(recipe, lock_places.revisions(source))
     capacity.refuse_missing(resolved, recipe.document)
     if measure and not resolved.train.steps:
         raise typer.BadParameter("--measure takes steps of training, and this recipe only composes adapters")
@@ -459,7 +459,7 @@ def compose(
     debug: Debug = False,
 ) -> None:
     """Put several adapters into one."""
-    from .engine import console, jobs, values
+    from .engine import console, lock_places, values
     from .engine.compose import compose as put_together
     from .engine.resolve import resolve
 
@@ -469,7 +469,7 @@ def compose(
     with console.Talk(quiet) as talk:
         plans = [
             [
-                resolve(_read(source, None, allow_outside), jobs.revisions(source))
+                resolve(_read(source, None, allow_outside), lock_places.revisions(source))
                 for source in [_find(file, talk.say) for file in files or ()]
             ]
             for files in (tune, polish)
@@ -507,11 +507,11 @@ def diff(
     debug: Debug = False,
 ) -> None:
     """Say in words what changed in meaning."""
-    from .engine import differences, jobs, sides
+    from .engine import differences, lock_places, sides
 
     def recipe(file: str) -> sides.Side:
         source = _find(file, _talk(quiet))
-        return sides.of_recipe(_read(source, sets, allow_outside), jobs.revisions(source))
+        return sides.of_recipe(_read(source, sets, allow_outside), lock_places.revisions(source))
 
     def side(file: str) -> sides.Side:
         return sides.of(file, lambda: recipe(file))

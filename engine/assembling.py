@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import carrying, digests, files, headers, interference, made_for, run_folder
+from . import carrying, files, headers, interference, made_for, run_folder
 from . import plan as plans
 from .errors import InputError, Place, Problem
 from .figures import Evaluation
@@ -88,7 +88,7 @@ def parts_of_runs(plan: Plan, runs: Sequence[run_folder.Trained]) -> list[Part]:
     for parent, one in zip(plan.composed.parents, runs, strict=True):
         metadata = headers.of_adapter(one.path).metadata
         made_for.refuse_another(one.path, metadata, plan.generator.model)
-        known = replace(parent, tensors_sha256=digests.tensors_sha256(one.path))
+        known = replace(parent, tensors_sha256=one.tensors_sha256)
         parts.append(Part(one.path, known, metadata, one.plan))
     return parts
 

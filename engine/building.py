@@ -27,7 +27,8 @@ def build(job: Job, listener: Listener, again: bool = False, fast: bool = False)
 
 def _parents(job: Job, listener: Listener, fast: bool, built: dict[Path, Path]) -> tuple[Trained, ...]:
     """The adapters that a job composes, in its order; `built` has those that were brought up to date by now."""
-    return tuple(Trained(_adapter(one, listener, fast, built), one.plan) for one in job.parents)
+    made = [(_adapter(one, listener, fast, built), one.plan) for one in job.parents]
+    return tuple(Trained(path, plan, digests.tensors_sha256(path)) for path, plan in made)
 
 
 def _adapter(job: Job, listener: Listener, fast: bool, built: dict[Path, Path]) -> Path:
@@ -35,7 +36,7 @@ def _adapter(job: Job, listener: Listener, fast: bool, built: dict[Path, Path]) 
     if key not in built:
         below = _parents(job, listener, fast, built)
         there = locking.adapter_of(job.path, job.plan)
-        if there is not None and made_of(there) == tuple(digests.tensors_sha256(one.path) for one in below):
+        if there is not None and made_of(there) == tuple(one.tensors_sha256 for one in below):
             listener.say(f"{job.plan.name}: up to date, {there}")
             built[key] = there
         else:

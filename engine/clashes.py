@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .document import Data, Path, plain
+from .one_picture import OPTIMIZED
 from .problems import Problems
 from .schema_training import Replay, Train
 from .values import EULER_STEP, whole
@@ -17,7 +18,7 @@ def check_clashes(problems: Problems) -> None:
     data = plain(problems.document.data)
     train = plain(data.get("train"))
     _replay(train, problems)
-    if train.get("optimize") == "latents":
+    if train.get("optimize") == OPTIMIZED:
         _latents(data, train, problems)
 
 

@@ -179,15 +179,6 @@ def write(one: ToLock) -> bool:
     return one.path.read_bytes() != before
 
 
-def revisions(source: Source) -> dict[str, str]:
-    """The commits that a recipe's lock holds hub models at; none where there is no lock that can be read."""
-    path = lock_places.found(source)
-    try:
-        return locks.revisions(locks.there(path))
-    except InputError:
-        return {}
-
-
 def refuse_stale(jobs: Sequence[Job]) -> None:
     """Raises `CheckFailed` with everything that is stale of the recipes' locks."""
     found = [Problem(Place(str(one.path)), "", line) for one in jobs for line in stale(one.old, one.recipe, one.plan)]

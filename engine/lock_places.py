@@ -56,6 +56,14 @@ def read(source: Source, path: Path) -> Lock | None:
     return held
 
 
+def revisions(source: Source) -> dict[str, str]:
+    """The commits that a recipe's lock holds hub models at; none where there is no lock that can be read."""
+    try:
+        return locks.revisions(locks.there(found(source)))
+    except InputError:
+        return {}
+
+
 def written(
     source: Source, path: Path, old: Lock | None, folder: Path, sets: Sequence[str], say: Callable[[str], None]
 ) -> Path:

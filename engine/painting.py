@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import flow, platforms
+from . import flow, generators, platforms
 from .generators import Conditioning, Generator
 from .latents import Learned
 from .plan import Plan
@@ -59,9 +59,8 @@ def conditioned(generator: Generator, plan: Plan) -> Conditioning:
 
 def encoded(generator: Generator, plan: Plan) -> Conditioning:
     """The prompts of all test rows, encoded."""
-    prompts = [row.prompt for row in plan.test_rows]
     with platforms.deterministic(plan):
-        return generator.condition(prompts, [plan.generator.negative] * len(prompts))
+        return generators.encoded(generator, plan.generator, [row.prompt for row in plan.test_rows])
 
 
 def painted(

@@ -6,13 +6,12 @@ it, as everything in a plan is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
 from . import gallery, lock_places, one_picture, united
-from . import lock as locks
 from . import plan as plans
 from .errors import InputError
 from .gallery import Source
@@ -164,21 +163,13 @@ class _Reader:
         recipe = read(path, (), allow_outside)
         if not isinstance(recipe.schema, ComposingSchema):
             # as its own run has it: what the composing recipe's lock holds is what its parents' locks held
-            return recipe, resolve(recipe, _locked(path)), ()
+            return recipe, resolve(recipe, lock_places.revisions(Source(path, False))), ()
         problems = Problems(recipe.document)
         own = self.parents(recipe, recipe.schema, problems, (*chain, file), (*names, str(path)))
         problems.raise_if_any()
         made = _composed(recipe.schema, own, problems)
         problems.raise_if_any()
         return recipe, made, tuple(own)
-
-
-def _locked(path: Path) -> Mapping[str, str]:
-    """The commits at which a parent's own lock holds hub models."""
-    try:
-        return locks.revisions(locks.there(lock_places.found(Source(path, False))))
-    except InputError:
-        return {}
 
 
 def _refuse_same_names(recipe: Recipe, found: Sequence[Parent], problems: Problems) -> None:

@@ -60,7 +60,7 @@ def _painted(adapter: Path, chosen: Generator, prompts: Sequence[str], seed: int
 
     tensors, _ = adapters.load(adapter)
     generator = generators.load(chosen)
-    conditioning = generator.condition(prompts, [chosen.negative] * len(prompts))
+    conditioning = generators.encoded(generator, chosen, prompts)
     adapters.install(generator, tensors).scale(scale)
     with torch.inference_mode():
         noise = generator.noise([seed] * len(prompts))

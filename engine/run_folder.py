@@ -48,6 +48,7 @@ class Trained:
 
     path: Path
     plan: Plan
+    tensors_sha256: str
 
 
 def refuse_foreign(recipe: Recipe | Thawed | None, plan: Plan, folder: Path) -> None:

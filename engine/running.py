@@ -216,7 +216,7 @@ def _composed_otherwise(folder: Path, plan: Plan, parents: Sequence[Trained], be
 
 
 def _digests(parents: Sequence[Trained]) -> list[str]:
-    return [digests.tensors_sha256(one.path) for one in parents]
+    return [one.tensors_sha256 for one in parents]
 
 
 def _complete(plan: Plan) -> None:

@@ -5,7 +5,6 @@ Every kind of work has its prompts encoded in the batches that it encodes them i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import generators, painting, platforms
@@ -34,11 +33,6 @@ def set_up(plan: Plan, met: Plan) -> Stage:
     tests = painting.encoded(generator, plan)
     others = painting.encoded(generator, met) if met.test_rows else None
     with platforms.deterministic(plan):
-        training = encoded(generator, plan, trained_on(plan)) if plan.train.steps else None
+        training = generators.encoded(generator, plan.generator, trained_on(plan)) if plan.train.steps else None
     generator.release_encoders()
     return Stage(generator, tests, others, training)
-
-
-def encoded(generator: Generator, plan: Plan, prompts: Sequence[str]) -> Conditioning:
-    """Prompts, encoded with the plan's negative."""
-    return generator.condition(prompts, [plan.generator.negative] * len(prompts))

@@ -77,7 +77,7 @@ def prepare(plan: Plan, begin: Mapping[str, Tensor] | None = None, on: Stage | N
     prompts = stage.trained_on(plan)
     conditioning = None if on is None else on.training
     if conditioning is None:
-        conditioning = stage.encoded(generator, plan, prompts)
+        conditioning = generators.encoded(generator, plan.generator, prompts)
         generator.release_encoders()
     untouched = None
     if one_picture.is_meant(plan):

@@ -146,6 +146,11 @@ class Names(Protocol):
         ...
 
 
+def encoded(generator: Generator, chosen: plan.Generator, prompts: Sequence[str]) -> Conditioning:
+    """Prompts, each with the plan's one negative."""
+    return generator.condition(prompts, [chosen.negative] * len(prompts))
+
+
 def names_of(family: str) -> Names:
     """What the layers of a family are called."""
     module: Any = importlib.import_module(f".{family}_names", __name__)

@@ -271,9 +271,9 @@ def test_frozen_takes_included_texts_from_the_run_folder_too(tmp_path: Path):
 
 
 def test_a_lock_that_cannot_be_read_holds_no_revisions(here: Path):
-    assert jobs.revisions(Source(FILE, False)) == {}
+    assert lock_places.revisions(Source(FILE, False)) == {}
     write_lock()
-    assert jobs.revisions(Source(FILE, False)) == {MODEL: OLD}
+    assert lock_places.revisions(Source(FILE, False)) == {MODEL: OLD}
     LOCK.unlink()
     LOCK.mkdir()  # which the operating system refuses to read, as it does a file that belongs to another
-    assert jobs.revisions(Source(FILE, False)) == {}
+    assert lock_places.revisions(Source(FILE, False)) == {}
