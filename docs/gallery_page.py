@@ -45,7 +45,9 @@ def _section(recipe: Path, lock: Lock) -> str:
     plan, told = locks.plan_of(lock), dict(lock.outcome.figures) if lock.outcome else {}
     steps = lock.outcome.steps if lock.outcome else 0
     pictures = len(plan.test_rows) * len(plan.evaluate.seeds)
-    prompts = " and ".join(f"“{row.prompt}”" for row in plan.train_rows[:2])
+    shown = " and ".join(f"“{row.prompt}”" for row in plan.train_rows[:2])
+    more = len(plan.train_rows) > 2
+    prompts = f"{counted(len(plan.train_rows), 'prompt')}, such as {shown}" if more else f"the prompt {shown}"
     rows: list[str] = []
     for measure in sorted((one.name for one in plan.measures), key=lambda one: (one != plan.goal_measure, one)):
         before, after = (100 * told[f"measures.{measure}.{when}"] for when in ("before", "after"))
@@ -54,7 +56,7 @@ def _section(recipe: Path, lock: Lock) -> str:
     lines = [
         f"## {recipe.stem}", "", gallery.intent(recipe.read_text("utf-8")), "", f"    recipe run {recipe.name}", "",
         f"![{recipe.stem}: before above, after below](gallery/{recipe.stem}.png)", "",
-        f"Trained in {steps} steps on {counted(len(plan.train_rows), 'prompt')}, such as {prompts}.", "",
+        f"Trained in {steps} steps on {prompts}.", "",
         f"| of {pictures:,} held-out pictures | before | after |", "|---|---|---|", *rows, "",
     ]  # fmt: skip
     return "\n".join(lines)

@@ -1,6 +1,6 @@
 """The gradient's bench: a step of the engine against the paper's algorithm written plainly, on the same models.
 
-    python tests/bench/gradient.py                      about twelve minutes on two idle cores
+    python tests/bench/gradient.py                      about a quarter of an hour on two idle cores
     python tests/bench/gradient.py --out FILE.json      and keep what docs/performance.md is made from
     python tests/bench/gradient.py --quick              tiny models, one round: whether the bench itself works
 
