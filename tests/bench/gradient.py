@@ -31,6 +31,8 @@ from timing import Times, rounds
 from ways import GRADIENT_TOLERANCE, LOSS_TOLERANCE, Bench, agreement
 
 COUNTS = (1, 5, 16)  # questions that all ways are timed with
+ROUNDS = 7
+ALONE = 3  # times as many rounds with one question: where ways are this close, a round's noise is ten times the difference
 WHOLE = (1, 5)  # questions of whole steps
 Tell = Callable[[], None]
 
@@ -46,7 +48,8 @@ def critics(bench: Bench, count: int, tell: Callable[[str], Tell]) -> dict[int, 
             "packed": lambda questions=questions: bench.taught(questions),
         }
         # warm once: what is first used is the same with all of them
-        found[questions] = rounds(ways, count, tell(f"critic, {questions} questions"), warm=questions == COUNTS[0])
+        times = count * (ALONE if questions == 1 else 1)
+        found[questions] = rounds(ways, times, tell(f"critic, {questions} questions"), warm=questions == COUNTS[0])
     return found
 
 
@@ -178,7 +181,7 @@ def parameters(bench: Bench) -> dict[str, int]:
 
 def measure(quick: bool, console: Console) -> dict[str, Any]:
     """Build the models, hold the ways against each other, and time them."""
-    size, count = (sized.QUICK, 1) if quick else (sized.FULL, 7)
+    size, count = (sized.QUICK, 1) if quick else (sized.FULL, ROUNDS)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with tempfile.TemporaryDirectory() as scratch, Progress(*columns, console=console) as progress:
         task = progress.add_task("models", total=None)
