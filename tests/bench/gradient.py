@@ -32,7 +32,7 @@ from ways import GRADIENT_TOLERANCE, LOSS_TOLERANCE, Bench, agreement
 
 COUNTS = (1, 5, 16)  # questions that all ways are timed with
 ROUNDS = 7
-ALONE = 3  # times as many rounds with one question: where ways are this close, a round's noise is ten times the difference
+ALONE = 3  # times as many rounds with one question: the ways are closer than a round is to the next
 WHOLE = (1, 5)  # questions of whole steps
 Tell = Callable[[], None]
 
