@@ -2,6 +2,7 @@
 
     python tests/bench/gradient.py                      about a quarter of an hour on two idle cores
     python tests/bench/gradient.py --out FILE.json      and keep what docs/performance.md is made from
+    python tests/bench/gradient.py --out FILE.json --only whole    one part of it anew, the rest as the file has it
     python tests/bench/gradient.py --quick              tiny models, one round: whether the bench itself works
 
 One JSON object a line on stdout, progress on stderr. Before anything is timed, losses and gradients of all ways are
@@ -16,7 +17,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ COUNTS = (1, 5, 16)  # questions that all ways are timed with
 ROUNDS = 7
 ALONE = 3  # times as many rounds with one question: the ways are closer than a round is to the next
 WHOLE = (1, 5)  # questions of whole steps
+PARTS = ("critics", "whole", "growth", "peaks")
 Tell = Callable[[], None]
 
 
@@ -66,7 +68,8 @@ def whole(bench: Bench, count: int, tell: Callable[[str], Tell]) -> dict[int, Ti
             "step": lambda desk=desk: bench.step(desk),
         }
         ways |= bench.parts(questions) if questions == WHOLE[-1] else {}
-        found[questions] = rounds(ways, count, tell(f"step, {questions} questions"), warm=questions == WHOLE[0])
+        times = count * (ALONE if questions == 1 else 1)
+        found[questions] = rounds(ways, times, tell(f"step, {questions} questions"), warm=questions == WHOLE[0])
     return found
 
 
@@ -118,20 +121,21 @@ def figures(found: Mapping[str, Any]) -> list[figure.Figure]:
     for what, value in found["agreement"].items():
         bound = LOSS_TOLERANCE if what == "loss" else GRADIENT_TOLERANCE
         tell(f"three ways: relative difference of the {what}", value, "", at_most=bound)
-    for questions, times in found["critics"].items():
+    for questions, times in found.get("critics", {}).items():
         least = {1: 0.97, 5: 4.0, 16: 8.0}[questions]
         many = f"{questions} question{'s' if questions > 1 else ''}"
         tell(f"critic, {many}: one by one / packed", times.ratio("one by one", "packed"), "×", at_least=least)
         tell(f"critic, {many}: shared / packed", times.ratio("shared", "packed"), "×")
         tell(f"critic, {many}: packed", times.seconds("packed"), "s")
-    for questions, times in found["whole"].items():
+    for questions, times in found.get("whole", {}).items():
         many = f"{questions} question{'s' if questions > 1 else ''}"
         least = {1: 0.97, 5: 2.5}[questions]
         tell(f"whole step, {many}: one by one / ours", times.ratio("one by one", "step"), "×", at_least=least)
         tell(f"whole step, {many}", times.seconds("step"), "s")
-    times, parts = found["whole"][WHOLE[-1]], ("generator", "decoder", "vision", "packed")
-    tell(f"whole step, {WHOLE[-1]} questions / sum of its parts", times.ratio("step", *parts), "×", at_most=1.15)
-    for checkpointing, most in ((True, 1.15), (False, None)):
+        if questions == WHOLE[-1]:
+            parts = ("generator", "decoder", "vision", "packed")
+            tell(f"whole step, {many} / sum of its parts", times.ratio("step", *parts), "×", at_most=1.15)
+    for checkpointing, most in ((True, 1.15), (False, None)) if "peaks" in found else ():
         one, many = (peak for peak in found["peaks"] if peak["checkpointing"] == checkpointing)
         said = "with" if checkpointing else "without"
         bound = {} if most is None else {"at_most": most}
@@ -141,20 +145,22 @@ def figures(found: Mapping[str, Any]) -> list[figure.Figure]:
     return told
 
 
-def kept(found: Mapping[str, Any], told: list[figure.Figure], quick: bool) -> str:
-    """All that was measured as JSON, for the docs."""
+def kept(found: Mapping[str, Any], told: list[figure.Figure], quick: bool, before: Mapping[str, Any]) -> str:
+    """All that was measured as JSON, for the docs; what was not measured now is as the file had it `before`."""
     seconds = {
         part: {str(n): {way: times.seconds(way) for way in times.of} for n, times in found[part].items()}
         for part in ("critics", "whole")
+        if part in found
     }
+    now = {one["bench"]: one for one in told}
+    named = [now.pop(one["bench"], one) for one in before.get("figures", [])]
     data = {
         "quick": quick,
         "machine": machine(),
         "models": found["models"],
-        "figures": told,
-        "seconds": seconds,
-        "growth": found["growth"],
-        "peaks": found["peaks"],
+        "figures": [*named, *now.values()],
+        "seconds": before.get("seconds", {}) | seconds,
+        **{part: found[part] if part in found else before[part] for part in ("growth", "peaks")},
     }
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 
@@ -179,8 +185,8 @@ def parameters(bench: Bench) -> dict[str, int]:
     }
 
 
-def measure(quick: bool, console: Console) -> dict[str, Any]:
-    """Build the models, hold the ways against each other, and time them."""
+def measure(quick: bool, only: Sequence[str], console: Console) -> dict[str, Any]:
+    """Build the models, hold the ways against each other, and time those parts of `PARTS`."""
     size, count = (sized.QUICK, 1) if quick else (sized.FULL, ROUNDS)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with tempfile.TemporaryDirectory() as scratch, Progress(*columns, console=console) as progress:
@@ -194,13 +200,16 @@ def measure(quick: bool, console: Console) -> dict[str, Any]:
         bench = Bench(Path(scratch), size)
         tell("agreement")
         names = ("loss", "gradient on the pixels", "gradient on the adapter")
+        parts: dict[str, Callable[[], object]] = {
+            "critics": lambda: critics(bench, count, tell),
+            "whole": lambda: whole(bench, count, tell),
+            "growth": lambda: growth(bench, size, quick, tell),
+            "peaks": lambda: peaks(Path(scratch), "quick" if quick else "full", tell),
+        }
         return {
             "models": parameters(bench),
             "agreement": dict(zip(names, agreement(bench, COUNTS[1]), strict=True)),
-            "critics": critics(bench, count, tell),
-            "whole": whole(bench, count, tell),
-            "growth": growth(bench, size, quick, tell),
-            "peaks": peaks(Path(scratch), "quick" if quick else "full", tell),
+            **{part: parts[part]() for part in only},
         }
 
 
@@ -209,12 +218,16 @@ def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="tiny models, one round")
     parser.add_argument("--out", type=Path, help="where to keep all that was measured, as JSON")
+    parser.add_argument("--only", choices=PARTS, help="measure one part; --out names a file that has the others")
     given = parser.parse_args(words)
-    found = measure(given.quick, Console(stderr=True))
+    if given.only and not (given.out and given.out.exists()):
+        parser.error("--only renews a part of what --out names: measure everything once")
+    before = json.loads(given.out.read_text(encoding="utf-8")) if given.only else {}
+    found = measure(given.quick, [given.only] if given.only else PARTS, Console(stderr=True))
     told = figures(found)
     if given.out:
         given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(kept(found, told, given.quick), encoding="utf-8")
+        given.out.write_text(kept(found, told, given.quick, before), encoding="utf-8")
     if not all(one["met"] for one in told[:3]):
         sys.exit("the three ways do not compute the same: no time is worth anything")
 
