@@ -16,7 +16,7 @@ import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .plan import Adapter, Ask, Composed, Critic, Plan, Replay, Row, Stop, Target, Train
+from .plan import Adapter, Ask, Composed, Critic, Plan, Row, Stop, Target, Train
 
 Parts = Sequence[tuple[str, Plan]]  # by the adapter's name
 _KINDS = ("critics", "judges")
@@ -85,12 +85,15 @@ def united(name: str, parts: Parts, composed: Composed, rank: int, polish: Polis
 
 
 def _train(parts: Parts, polish: Polish | None) -> Train:
-    """No step; or those of polishing, otherwise as the first that is polished was trained."""
+    """No step; or those of polishing, otherwise as the first that is polished was trained.
+
+    How gradients flow is kept where nothing is trained too: what is composed of this may be polished so.
+    """
     learning = [plan for part, plan in parts if polish is None or part in polish.parts]
     first = learning[0].train
     off = replace(first, steps=0, stop=Stop((), 1), conflict=0, weights="fixed", optimize="adapter", ema=0.0)
     if polish is None:
-        return replace(off, estimate="clean", backprop="random_step", replay=Replay())
+        return off
     return replace(
         off,
         steps=polish.steps,

@@ -126,6 +126,16 @@ def test_critics_of_one_name_get_names_that_are_free():
     assert united.united("c", parts, Composed((), 0), 2).critics == made.critics  # what is polished later is by these
 
 
+def test_what_composes_a_composition_is_polished_as_its_first_was_trained():
+    plan = plans_by_hand()
+    train = replace(plan.train, estimate="noisy", backprop="replay", replay=replace(plan.train.replay, sigma=0.4))
+    first = replace(plan, train=train)
+    inner = united.united("inner", [("a", first), ("b", plan)], Composed((), 0), 2)
+    assert inner.train.steps == 0
+    outer = united.united("outer", [("i", inner), ("b", plan)], Composed((), 0), 2, united.Polish(("i", "b"), 3)).train
+    assert (outer.steps, outer.estimate, outer.backprop, outer.replay) == (3, "noisy", "replay", train.replay)
+
+
 def plans_by_hand() -> Plan:
     return pico.plan_of(pico.generator(Path("flux")), Path("critic"))
 
