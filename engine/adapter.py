@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from . import devices, digests, files, headers, other_tools, plan
+from . import beside, devices, digests, files, headers, other_tools, plan
 from .errors import InputError, Place, Problem, cut
 from .generators import Generator
 
@@ -191,6 +191,7 @@ def metadata(
         "ss_network_args": "{}",
         **other_tools.training(chosen, steps, recipe),
         **generator.lora_metadata,
+        **beside.metadata(chosen.generator),
     }  # fmt: skip
 
 
