@@ -3,7 +3,7 @@
 W' = W + Σ B A, summed in at least float32 on the CPU, then rounded once to the model's dtype. A pass then costs what it
 costs without them, nothing more is kept for the gradient, and the layer below the adapter that is trained is the
 companions' own: at scale 0 its bits are those of the generator with them. In float32 a weight is off by half a unit in
-its last place, 2⁻²⁴ of itself; in bfloat16 by 2⁻⁹, which is what stock `fuse_lora` comes to as well.
+its last place, 2⁻²⁴ of itself; in bfloat16 by 2⁻⁸, which is what stock `fuse_lora` comes to as well.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ def merge(generator: Generator, chosen: Chosen) -> None:
     Raises `InputError` where one is no adapter of this generator, or not understood to its last tensor, `WorkError`
     where its file is not the plan's any more.
     """
-    linear, read = linear_of(generator), list[Mapping[str, Factors]]()
+    read: list[Mapping[str, Factors]] = []
     for file in beside.files(chosen.companions):
         factors = foreign.of_plan(beside.group(chosen.companions, file), chosen.model)
-        refuse_unfitting(factors, linear, generator.lora_prefix, Place(foreign.shown(file)), "generator.with")
+        refuse_unfitting(factors, generator, Place(foreign.shown(file)), "generator.with")
         read.append(factors)
     if not read:
         return
+    linear = _linear(generator)
     for name, (down, up) in composing.beside(read, [1.0] * len(read)).items():
-        layer = linear[name.removeprefix(f"{generator.lora_prefix}.")]
+        layer = linear[name]
         weight = layer.weight.data
         kind = devices.precise(weight.dtype)
         whole = weight.to("cpu", kind) + up.to(kind) @ down.to(kind)
@@ -41,18 +42,17 @@ def merge(generator: Generator, chosen: Chosen) -> None:
         layer.weight.data = whole.to(weight.device, weight.dtype)
 
 
-def linear_of(generator: Generator) -> dict[str, nn.Linear]:
-    """The linear layers of a bare backbone, by name."""
-    return {name: part for name, part in generator.backbone.named_modules() if isinstance(part, nn.Linear)}
+def _linear(generator: Generator) -> dict[str, nn.Linear]:
+    """The linear layers of a bare backbone, by their names in a file."""
+    parts = generator.backbone.named_modules()
+    return {f"{generator.lora_prefix}.{name}": part for name, part in parts if isinstance(part, nn.Linear)}
 
 
-def refuse_unfitting(
-    factors: Mapping[str, Factors], linear: Mapping[str, nn.Linear], prefix: str, place: Place, key: str
-) -> None:
+def refuse_unfitting(factors: Mapping[str, Factors], generator: Generator, place: Place, key: str) -> None:
     """Raises `InputError`, at `place` and `key`, for every factor that is of no linear layer, or of another's shape."""
-    problems: list[Problem] = []
+    linear, problems = _linear(generator), list[Problem]()
     for name, (down, up) in factors.items():
-        layer = linear.get(name.removeprefix(f"{prefix}."))
+        layer = linear.get(name)
         if layer is None:
             message = f"{cut(name)} fits no linear layer of this generator"
             problems.append(Problem(place, key, message, "give an adapter of this generator"))

@@ -136,7 +136,7 @@ def _with_plans(parts: Sequence[Part], given: Sequence[Plan], option: str) -> li
         part = recipes[plan.name]
         made_for.refuse_another(part.path, part.metadata, plan.generator.model)
         if why := beside.told(part.path, part.metadata, plan.generator):
-            message = f"{part.path} {why}, as {plan.name} has it now"
+            message = f"{part.path} {why}, unlike what {plan.name} says now"
             raise InputError([Problem(Place(option), "", message, "train it anew with `recipe run`")])
     named = {plan.name: plan for plan in given}
     return [replace(part, plan=named.get(part.plan.name, part.plan)) if part.plan else part for part in parts]
@@ -147,7 +147,7 @@ def _refuse_beside_others(parts: Sequence[Part]) -> None:
     known = [(part.path, part.plan.generator) for part in parts if part.plan is not None]
     for path, generator in known[1:]:
         if why := beside.unlike(generator, known[0][1]):
-            message = f"{why}, as {known[0][0]} was"
+            message = f"{why}, unlike {known[0][0]}"
             raise InputError([Problem(Place(str(path)), "", message, beside.HINT)])
 
 

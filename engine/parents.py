@@ -211,7 +211,7 @@ def _refuse_another_generator(found: Sequence[Parent], problems: Problems) -> No
             hint = "adapters of one generator alone can be composed"
             problems.add((*_KEY, one.written), message, hint, at_key=True)
         elif why := beside.unlike(one.plan.generator, found[0].plan.generator):
-            message = f"{why}, as {found[0].plan.name} is"
+            message = f"{why}, unlike {found[0].plan.name}"
             problems.add((*_KEY, one.written), message, beside.HINT, at_key=True)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from . import (
     answers,
+    digests,
     document,
     factor_names,
     generators,
@@ -55,6 +56,7 @@ class Files:
             return ()
         try:
             header = headers.of_adapter(found)
+            digests.refuse_damaged(found, header.metadata)
             if model is not None:
                 made_for.refuse_another(Path(name), header.metadata, model)
         except InputError as error:

@@ -28,53 +28,58 @@ def begin(generator: Generator, plan: Plan, say: Callable[[str], None] = lambda 
     `say` is told which matrices start at zero because the file has none. Raises `InputError` where the file has what
     the recipe would not train, a higher rank than the recipe, or what is not understood; `WorkError` where it changed.
     """
-    linear = companions.linear_of(generator)
-    lora = adapter.inject(generator, plan.adapter, derived(plan.train.seed, "adapter"))
+    given: dict[str, Factors] = {}
     for file in beside.files(plan.adapter.start):
-        head = f"{generator.lora_prefix}."
-        read = foreign.of_plan(beside.group(plan.adapter.start, file), plan.generator.model)
-        place = Place(foreign.shown(file))
-        companions.refuse_unfitting(read, linear, generator.lora_prefix, place, KEY)
-        _refuse(read, generator, lora, plan, place)
-        given = {name.removeprefix(head): factors for name, factors in read.items()}
-        _take(lora, given, plan.adapter.alpha / plan.adapter.rank)
-        for text in (*_lacking(lora, given), *_elsewhere(Path(foreign.shown(file)), plan)):
-            say(f"{foreign.shown(file)}: {text}")
+        given, place = (
+            foreign.of_plan(beside.group(plan.adapter.start, file), plan.generator.model),
+            foreign.shown(file),
+        )
+        _refuse(given, generator, plan, Place(place))
+        for text in (*_lacking(given, generator, plan), *_elsewhere(Path(place), plan)):
+            say(f"{place}: {text}")
+    lora = adapter.inject(generator, plan.adapter, derived(plan.train.seed, "adapter"))
+    _take(lora, given, plan.adapter.alpha / plan.adapter.rank)
     return lora
 
 
 def _take(lora: Lora, given: Mapping[str, Factors], scale: float) -> None:
     weights = lora.weights()
-    for name, (down, up) in given.items():
+    for module, (down, up) in given.items():
+        name = module.removeprefix(f"{lora.prefix}.")
         weights[f"{name}.lora_A"].data[: len(down)] = down
         weights[f"{name}.lora_B"].data[:, : len(down)] = up.to(weights[f"{name}.lora_B"].dtype) / scale
 
 
-def _refuse(read: Mapping[str, Factors], generator: Generator, lora: Lora, plan: Plan, place: Place) -> None:
+def _refuse(given: Mapping[str, Factors], generator: Generator, plan: Plan, place: Place) -> None:
     """Raises `InputError` where something of the file would be lost."""
-    head = f"{generator.lora_prefix}."
-    left_out = [name for name in read if name.removeprefix(head) not in lora.layers]
-    if left_out:
-        message = f"`targets: {plan.adapter.targets}` would lose {_told(left_out)} that the file has"
-        raise InputError([Problem(place, KEY, message, _cure(left_out, generator, plan))])
-    rank = max(len(down) for down, _ in read.values())
+    companions.refuse_unfitting(given, generator, place, KEY)
+    targets = plan.adapter.targets
+    if left_out := [name for name in given if name not in _trained(generator, targets)]:
+        message = f"`targets: {targets}` would lose {_told(left_out)} that the file has"
+        raise InputError([Problem(place, KEY, message, _cure(left_out, generator, targets))])
+    rank = max(len(down) for down, _ in given.values())
     if rank > plan.adapter.rank:
         message = f"is of rank {rank}, of which `rank: {plan.adapter.rank}` would lose some"
         raise InputError([Problem(place, KEY, message, f"write `adapter: {{rank: {rank}}}`, or more")])
 
 
-def _cure(left_out: list[str], generator: Generator, plan: Plan) -> str:
+def _cure(left_out: list[str], generator: Generator, targets: str) -> str:
     """What to write where the recipe's targets are too few."""
     apart = "keep the file as it is, beside the adapter: `generator: {with: [FILE]}`"
-    every = tuple(f".{suffix}" for suffix in generator.lora_targets["all"])
-    if plan.adapter.targets != "all" and all(name.endswith(every) for name in left_out):
+    if targets != "all" and _trained(generator, "all").issuperset(left_out):
         return f"write `adapter: {{targets: all}}`; or {apart}"
     return f"no adapter of this program takes them; {apart}"
 
 
-def _lacking(lora: Lora, given: Mapping[str, Factors]) -> Iterator[str]:
-    if zero := [name for name in lora.layers if name not in given]:
-        yield f"has not all that is trained: {_told(zero)} of {len(lora.layers)} start at zero"
+def _trained(generator: Generator, targets: str) -> set[str]:
+    """The matrices of these targets, by their names in a file."""
+    return {f"{generator.lora_prefix}.{name}" for name in adapter.targeted(generator, targets)}
+
+
+def _lacking(given: Mapping[str, Factors], generator: Generator, plan: Plan) -> Iterator[str]:
+    trained = _trained(generator, plan.adapter.targets)
+    if zero := sorted(trained - given.keys()):
+        yield f"has not all that is trained: {_told(zero)} of {len(trained)} start at zero"
 
 
 def _elsewhere(path: Path, plan: Plan) -> Iterator[str]:
