@@ -115,7 +115,7 @@ def of_plan(assets: Sequence[Asset], model: Model) -> dict[str, Factors]:
 
 def shown(asset: Asset) -> str:
     """Where a plan's file lies, as seen from here."""
-    return os.path.relpath(asset.source)
+    return os.path.relpath(asset.source) if asset.source else asset.name
 
 
 def _refuse_otherwise(file: _File, tensors: Mapping[str, Tensor]) -> None:
@@ -191,7 +191,11 @@ def _scaling(file: _File, metadata: Mapping[str, str], tensors: Mapping[str, Ten
         return None
     if not file.settings.is_file():
         raise file.refused("is peft's, whose scale stands in adapter_config.json, and none lies beside it")
-    return _settings(file, _object(file, file.settings.read_text("utf-8")))
+    try:
+        text = file.settings.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise file.refused(f"has settings that cannot be read, {file.settings}") from error
+    return _settings(file, _object(file, text))
 
 
 def _object(file: _File, text: str) -> dict[str, Any]:

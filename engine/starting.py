@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from . import adapter, beside, companions, foreign, headers
+from . import adapter, beside, companions, foreign, headers, models
 from .adapter import Lora
 from .composing import Factors
 from .counting import counted
@@ -83,7 +83,9 @@ def _lacking(given: Mapping[str, Factors], generator: Generator, plan: Plan) -> 
 
 
 def _elsewhere(path: Path, plan: Plan) -> Iterator[str]:
-    """That it was trained beside other companions than those of the plan."""
+    """That it was trained beside other companions than those of the plan, or is one of them."""
+    if models.sha256(path) in {one.sha256 for one in plan.generator.companions}:
+        yield "is a companion of the generator as well: what it does, it does twice"
     if unlike := beside.told(path, headers.read(path).metadata, plan.generator):
         yield f"{unlike}: what it did there it may not do here"
 

@@ -12,7 +12,19 @@ import pico
 import pytest
 import torch
 from commandline import recipe
-from control_recipes.engine import adapter, beside, composing, flow, generators, headers, latents, lock, plan, verify
+from control_recipes.engine import (
+    adapter,
+    beside,
+    composing,
+    flow,
+    generators,
+    headers,
+    latents,
+    lock,
+    plan,
+    training,
+    verify,
+)
 from control_recipes.engine import step as steps
 from control_recipes.engine.errors import InputError, WorkError
 from control_recipes.engine.recipe import read
@@ -159,8 +171,7 @@ def test_from_the_recipe_to_whoever_takes_the_adapter(styled: Path, capsys: pyte
     assert recipe("eval", "plain.yaml", "--adapter", str(made)) == 0
     told = capsys.readouterr().err
     assert f"warning: {made} was trained beside styles/style.safetensors: its figures are of another generator" in told
-    assert recipe("run", "plain.yaml", "--quiet") == 0
-    other = Path("runs/plain/plain.safetensors")
+    other = training.train(resolve(read(Path("plain.yaml"))), Path("plain")).adapter
     assert recipe("generate", str(other), "a ball", "--scale", "0", "--out", "alone", "--quiet") == 0
     name = "seed0_scale0_0.png"
     assert Path("beside", name).read_bytes() != Path("alone", name).read_bytes()
@@ -173,7 +184,7 @@ def test_from_the_recipe_to_whoever_takes_the_adapter(styled: Path, capsys: pyte
     assert "hint: what is composed has one generator: train them beside the same `generator.with`" in told
     assert not Path("runs/both").exists()
     # beside the same it is composed as ever, on that generator, and says so
-    assert recipe("compose", str(made), str(made), "--weights", "0.5,0.5", "--name", "half", "--quiet") == 0
+    assert recipe("compose", str(made), "--weights", "0.5", "--name", "half", "--quiet") == 0
     half = Path("runs/half/half.safetensors")
     assert headers.read(half).metadata[beside.KEY] == said[beside.KEY]
     found = verify.verify(half.with_suffix(".lock"))

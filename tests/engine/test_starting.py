@@ -64,8 +64,11 @@ def test_a_lower_rank_is_embedded_and_what_the_file_lacks_starts_at_zero(generat
     assert "a.safetensors: has not all that is trained: " in said
     assert f"of {len(made)} start at zero" in said
     whole = factors.written(tmp_path / "b.safetensors", factors.drawn(generator, ATTENTION, rank=5))
-    begun(generator, planned(folders, whole), heard)
+    chosen = planned(folders, whole)
+    begun(generator, chosen, heard)
     assert len(heard) == 1
+    begun(generator, replace(chosen, generator=replace(chosen.generator, companions=(whole,))), heard)
+    assert heard[1].endswith("b.safetensors: is a companion of the generator as well: what it does, it does twice")
 
 
 def test_names_of_other_tools_and_their_scales(generator, folders, tmp_path):
