@@ -345,9 +345,9 @@ def evaluate(
     if one_picture.is_meant(plan):
         one_picture.refuse_another(adapter, headers.read(adapter).shapes)
     else:
-        metadata = headers.of_adapter(adapter).metadata
-        if unlike := beside.told(adapter, metadata, plan.generator):
-            listener.say(f"warning: {adapter} {unlike}: its figures are of another generator")
+        headers.of_adapter(adapter)
+    if unlike := beside.told(adapter, headers.read(adapter).metadata, plan.generator):
+        listener.say(f"warning: {adapter} {unlike}: its figures are of another generator")
     if outcome is not None and not chosen and models.sha256(adapter) != outcome.adapter_sha256:
         hint = "give the one you mean with --adapter, bring it back, or train it anew with `recipe run --again`"
         why = f"is not what it was when {path} was written"

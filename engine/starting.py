@@ -30,10 +30,8 @@ def begin(generator: Generator, plan: Plan, say: Callable[[str], None] = lambda 
     """
     given: dict[str, Factors] = {}
     for file in beside.files(plan.adapter.start):
-        given, place = (
-            foreign.of_plan(beside.group(plan.adapter.start, file), plan.generator.model),
-            foreign.shown(file),
-        )
+        place = foreign.shown(file)
+        given = foreign.of_plan(beside.group(plan.adapter.start, file), plan.generator.model)
         _refuse(given, generator, plan, Place(place))
         for text in (*_lacking(given, generator, plan), *_elsewhere(Path(place), plan)):
             say(f"{place}: {text}")
@@ -54,7 +52,7 @@ def _refuse(given: Mapping[str, Factors], generator: Generator, plan: Plan, plac
     """Raises `InputError` where something of the file would be lost."""
     companions.refuse_unfitting(given, generator, place, KEY)
     targets = plan.adapter.targets
-    if left_out := [name for name in given if name not in _trained(generator, targets)]:
+    if left_out := sorted(given.keys() - _trained(generator, targets)):
         message = f"`targets: {targets}` would lose {_told(left_out)} that the file has"
         raise InputError([Problem(place, KEY, message, _cure(left_out, generator, targets))])
     rank = max(len(down) for down, _ in given.values())
