@@ -485,6 +485,7 @@ def compose(
                 polish=plans[1],
                 steps=steps or values.POLISH_STEPS,
                 listener=talk,
+                allow_outside=allow_outside,
             )
         except KeyboardInterrupt as stop:
             if not polish:

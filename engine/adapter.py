@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from . import devices, digests, files, headers, other_tools, plan
+from . import beside, devices, digests, files, headers, other_tools, plan
 from .errors import InputError, Place, Problem, cut
 from .generators import Generator
 
@@ -59,13 +59,7 @@ class Lora:
 
 def inject(generator: Generator, chosen: plan.Adapter, seed: int) -> Lora:
     """Add a fresh adapter at scale 1: A uniform within 1 / √in (Kaiming, a = √5), B zero, drawn from `seed` alone."""
-    suffixes = tuple(f".{suffix}" for suffix in generator.lora_targets[chosen.targets])
-    names = [
-        name
-        for name, module in generator.backbone.named_modules()
-        if isinstance(module, nn.Linear) and name.endswith(suffixes)
-    ]
-    names.sort()
+    names = targeted(generator, chosen.targets)
     lora = _inject(generator, dict.fromkeys(names, chosen.rank), dict.fromkeys(names, chosen.alpha))
     stream = torch.Generator("cpu").manual_seed(seed)
     for name, weight in lora.weights().items():
@@ -75,6 +69,16 @@ def inject(generator: Generator, chosen: plan.Adapter, seed: int) -> Lora:
         else:
             weight.data.zero_()
     return lora
+
+
+def targeted(generator: Generator, targets: str) -> list[str]:
+    """The linear layers of a bare backbone that an adapter of these targets takes, sorted."""
+    suffixes = tuple(f".{suffix}" for suffix in generator.lora_targets[targets])
+    return sorted(
+        name
+        for name, module in generator.backbone.named_modules()
+        if isinstance(module, nn.Linear) and name.endswith(suffixes)
+    )
 
 
 def install(generator: Generator, tensors: Mapping[str, Tensor], factor: float = 1.0) -> Lora:
@@ -191,6 +195,7 @@ def metadata(
         "ss_network_args": "{}",
         **other_tools.training(chosen, steps, recipe),
         **generator.lora_metadata,
+        **beside.metadata(chosen.generator),
     }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from . import (
     assembling,
+    beside,
     digests,
     files,
     frozen,
@@ -62,21 +63,24 @@ def compose(
     polish: Sequence[Plan] = (),
     steps: int = POLISH_STEPS,
     listener: Listener | None = None,
+    allow_outside: bool = False,
 ) -> Composition:
     """Compose adapter files into `out`/NAME.safetensors, evaluate it on their recipes' held-out prompts, and lock it.
 
     `out` is runs/NAME where it is left out, weights are 1 each; with a `rank` above 0 the factors are reduced to it.
     With plans of some of the adapters' recipes to `tune` by, better weights are looked for, from those that are given,
     on these plans' validation prompts. With plans to `polish` by, `steps` of joint training on their questions follow,
-    which go on where they were left.
+    which go on where they were left. Companions of the generator are looked for as seen from here, elsewhere only with
+    `allow_outside`.
     Raises `InputError`, with nothing written, where an adapter cannot be read to its last tensor or is made for another
     generator than the first, `WorkError` where memory runs out or a number is not finite, KeyboardInterrupt after the
     step during which the person pressed Ctrl-C.
     """
     started, told = time.monotonic(), Talk(quiet=True) if listener is None else listener
     folder = out or Path("runs", name)
-    parts = parts_of(adapters, weights or (1.0,) * len(adapters), told)
+    parts = parts_of(adapters, weights or (1.0,) * len(adapters), told, allow_outside)
     parts = _with_plans(_with_plans(parts, tune, "--tune"), polish, "--polish")
+    _refuse_beside_others(parts)
     _refuse_unmeasured(tune)
     _refuse_name(name, folder)
     known = [(part.parent.name, part.plan) for part in parts if part.plan is not None]
@@ -131,8 +135,20 @@ def _with_plans(parts: Sequence[Part], given: Sequence[Plan], option: str) -> li
             raise InputError([Problem(Place(option), "", f"none of the adapters is of {plan.name}", hint)])
         part = recipes[plan.name]
         made_for.refuse_another(part.path, part.metadata, plan.generator.model)
+        if why := beside.told(part.path, part.metadata, plan.generator):
+            message = f"{part.path} {why}, unlike what {plan.name} says now"
+            raise InputError([Problem(Place(option), "", message, "train it anew with `recipe run`")])
     named = {plan.name: plan for plan in given}
     return [replace(part, plan=named.get(part.plan.name, part.plan)) if part.plan else part for part in parts]
+
+
+def _refuse_beside_others(parts: Sequence[Part]) -> None:
+    """Raises `InputError` for an adapter that was trained beside other companions than the first that says so."""
+    known = [(part.path, part.plan.generator) for part in parts if part.plan is not None]
+    for path, generator in known[1:]:
+        if why := beside.unlike(generator, known[0][1]):
+            message = f"{why}, unlike {known[0][0]}"
+            raise InputError([Problem(Place(str(path)), "", message, beside.HINT)])
 
 
 def _refuse_unmeasured(tune: Sequence[Plan]) -> None:
@@ -172,7 +188,9 @@ def _tuned(meeting: Meeting, parts: Sequence[Part], tune: set[str], listener: Li
 # --- what is composed ---
 
 
-def parts_of(adapters: Sequence[Path], weights: Sequence[float], listener: Listener) -> list[Part]:
+def parts_of(
+    adapters: Sequence[Path], weights: Sequence[float], listener: Listener, allow_outside: bool = False
+) -> list[Part]:
     """The adapters with what they say of themselves; `InputError` where they cannot be composed."""
     if len(weights) != len(adapters):
         message = f"{len(weights)} weights for {len(adapters)} adapters"
@@ -190,7 +208,7 @@ def parts_of(adapters: Sequence[Path], weights: Sequence[float], listener: Liste
     parts: list[Part] = []
     for (path, metadata), weight in zip(read, weights, strict=True):
         made_for.refuse_another(path, metadata, model)
-        carried = _carried(path, metadata, model, listener)
+        carried = _carried(path, metadata, model, listener, allow_outside)
         taken.append(united.free(carried.name if carried else re.sub(r"[^A-Za-z0-9_-]", "_", path.stem) or "_", taken))
         sha256 = made_for.carried(path, metadata).plan_sha256 if carried else ""
         parent = Parent(taken[-1], float(weight), digests.tensors_sha256(path), sha256)
@@ -206,7 +224,9 @@ def plan_of(path: Path, metadata: Mapping[str, str]) -> Plan:
     return replace(plan, generator=replace(generator, model=model))
 
 
-def _carried(path: Path, metadata: Mapping[str, str], model: Model, listener: Listener) -> Plan | None:
+def _carried(
+    path: Path, metadata: Mapping[str, str], model: Model, listener: Listener, allow_outside: bool
+) -> Plan | None:
     """The plan of an adapter with all its models found; what of it cannot be drawn is left out, and told."""
     if "control_recipes.inputs" not in metadata:
         listener.say(f"{path}: another tool's, of which no measure or question is known")
@@ -217,8 +237,8 @@ def _carried(path: Path, metadata: Mapping[str, str], model: Model, listener: Li
     plan, gone = united.without_assets(replace(plan, adapter=replace(plan.adapter, start=())))
     if gone:
         listener.say(f"{path}: carries no pictures, so {', '.join(gone)} cannot be asked")
-    plan = replace(plan, generator=replace(plan.generator, model=model, companions=()))
-    return frozen.found(plan, path, Path())
+    plan = replace(plan, generator=replace(plan.generator, model=model))
+    return frozen.found(plan, path, Path(), allow_outside)
 
 
 def _refuse_name(name: str, folder: Path) -> None:
@@ -285,7 +305,8 @@ def _composition(
 
 
 def _lock(path: Path, plan: Plan, parts: Sequence[Part], made: Assembled, place: Platform, listener: Listener) -> None:
-    named: Digests = tuple(sorted((str(part.path), models.sha256(part.path)) for part in parts))
+    found = {str(part.path): models.sha256(part.path) for part in parts}
+    named: Digests = tuple(sorted((found | {one.name: one.sha256 for one in gathering.assets(plan)}).items()))
     inputs = locks.inputs(plan, files=named, hub=gathering.hub(plan, None))
     told = made.found.tensors_sha256, made.steps, made.stopped
     old = _there(path)

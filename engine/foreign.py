@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -21,19 +22,14 @@ from typing import Any, cast
 from torch import Tensor
 
 from . import adapter as adapters
-from . import devices, generators
+from . import devices, digests, generators, made_for, models
 from .composing import Factors
-from .errors import InputError, Place, Problem, cut
+from .errors import InputError, Place, Problem, changed, cut
+from .factor_names import PEFT, SETTINGS, SIDES
 from .generators import Names
+from .parts import Asset, Model
 
-_SIDES = {
-    f".{name}{end}": side
-    for side, names in {"A": ("lora_A", "lora_down", "lora.down"), "B": ("lora_B", "lora_up", "lora.up")}.items()
-    for name in names
-    for end in (".weight", ".default.weight")
-}
 _ALPHA = ".alpha"
-_PEFT = "base_model.model."
 _ORIGINAL = ("diffusion_model.", "lora_unet_")
 _OURS = "control_recipes.tensors_sha256"
 # what in a tensor's name says that it is more, or other, than a plain LoRA of the generator
@@ -71,18 +67,20 @@ class _Scaling:
 class _File:
     path: Path
     names: Names
+    settings: Path  # of peft: where its scale stands, if the names are peft's
 
     def refused(self, message: str, key: str = "") -> InputError:
         return InputError([Problem(Place(str(self.path)), cut(key), message, _HINT)])
 
 
-def read(path: Path, family: str) -> tuple[dict[str, Factors], dict[str, str]]:
+def read(path: Path, family: str, settings: Path | None = None) -> tuple[dict[str, Factors], dict[str, str]]:
     """The factors of an adapter of this family of generators, by module with its prefix, sorted; and its metadata.
 
-    Raises `InputError` for a file that is no adapter, and for whatever in it is not understood.
+    Peft's `settings` are those beside it, unless others are given. Raises `InputError` for a file that is no adapter,
+    and for whatever in it is not understood.
     """
     tensors, metadata = adapters.load(path)
-    file = _File(path, generators.names_of(family))
+    file = _File(path, generators.names_of(family), settings or path.with_name(SETTINGS))
     _refuse_otherwise(file, tensors)
     scaling = None if _OURS in metadata else _scaling(file, metadata, tensors)
     pairs, alphas = _sorted_out(file, tensors)
@@ -99,6 +97,27 @@ def read(path: Path, family: str) -> tuple[dict[str, Factors], dict[str, str]]:
     return dict(sorted(found.items())), metadata
 
 
+def of_plan(assets: Sequence[Asset], model: Model) -> dict[str, Factors]:
+    """`read` of an adapter that a plan names for its generator; behind it in `assets`, what peft wrote beside it.
+
+    Raises `InputError` besides for one of ours that was trained for another generator, or is damaged; `WorkError` where
+    a file is not what it was when the plan was made.
+    """
+    for one in assets:
+        if not Path(one.source).is_file() or models.sha256(Path(one.source)) != one.sha256:
+            raise changed(shown(one))
+    path = Path(shown(assets[0]))
+    found, metadata = read(path, model.family, *(Path(one.source) for one in assets[1:]))
+    made_for.refuse_another(path, metadata, model)
+    digests.refuse_damaged(path, metadata)
+    return found
+
+
+def shown(asset: Asset) -> str:
+    """Where a plan's file lies, as seen from here."""
+    return os.path.relpath(asset.source) if asset.source else asset.name
+
+
 def _refuse_otherwise(file: _File, tensors: Mapping[str, Tensor]) -> None:
     for key in tensors:
         for word, why in _OTHERWISE.items():
@@ -111,9 +130,9 @@ def _sorted_out(file: _File, tensors: Mapping[str, Tensor]) -> tuple[dict[str, d
     pairs: dict[str, dict[str, Tensor]] = {}
     alphas: dict[str, float] = {}
     for key, value in tensors.items():
-        end = next((end for end in _SIDES if key.endswith(end)), "")
+        end = next((end for end in SIDES if key.endswith(end)), "")
         if end:
-            pairs.setdefault(key.removesuffix(end), {})[_SIDES[end]] = value
+            pairs.setdefault(key.removesuffix(end), {})[SIDES[end]] = value
         elif key.endswith(_ALPHA) and value.numel() == 1:
             alphas[key.removesuffix(_ALPHA)] = float(value)
         else:
@@ -136,7 +155,7 @@ def _folded(
     """A and B with its scale folded into B."""
     down, up = pair["A"], pair["B"]
     rank = len(down)
-    scale = scaling.of(module.removeprefix(_PEFT), rank) if scaling else alphas.get(module, float(rank)) / rank
+    scale = scaling.of(module.removeprefix(PEFT), rank) if scaling else alphas.get(module, float(rank)) / rank
     if not math.isfinite(scale):
         raise file.refused(f"has a scale that is not finite, found {scale}", module)
     return down, up if scale == 1 else up.to(devices.precise(up.dtype)) * scale
@@ -148,8 +167,8 @@ def _named(file: _File, module: str, factors: Factors) -> Iterator[tuple[str, Fa
     if module.startswith(prefix):
         yield module, factors
         return
-    if module.startswith(_PEFT):
-        yield f"{prefix}{module.removeprefix(_PEFT)}", factors
+    if module.startswith(PEFT):
+        yield f"{prefix}{module.removeprefix(PEFT)}", factors
         return
     head = next((head for head in _ORIGINAL if module.startswith(head)), None)
     original = module.removeprefix(head or "").replace(".", "_")
@@ -168,12 +187,15 @@ def _scaling(file: _File, metadata: Mapping[str, str], tensors: Mapping[str, Ten
     if "lora_adapter_metadata" in metadata:
         told = _object(file, metadata["lora_adapter_metadata"])
         return _settings(file, {key.removeprefix(head): value for key, value in told.items() if key.startswith(head)})
-    beside = file.path.with_name("adapter_config.json")
-    if not any(key.startswith(_PEFT) for key in tensors):
+    if not any(key.startswith(PEFT) for key in tensors):
         return None
-    if not beside.is_file():
+    if not file.settings.is_file():
         raise file.refused("is peft's, whose scale stands in adapter_config.json, and none lies beside it")
-    return _settings(file, _object(file, beside.read_text("utf-8")))
+    try:
+        text = file.settings.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise file.refused(f"has settings that cannot be read, {file.settings}") from error
+    return _settings(file, _object(file, text))
 
 
 def _object(file: _File, text: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import final
 
 from torch import Tensor, nn
 
-from . import adapter, devices, one_picture
+from . import adapter, beside, devices, one_picture
 from .errors import InputError, Place, Problem
 from .generators import Generator
 from .headers import LATENTS
@@ -95,4 +95,5 @@ def metadata(
         **adapter.own_metadata(inputs, recipe, tensors, included),
         "control_recipes.prompt": one_picture.prompt(plan),
         "control_recipes.seed": str(plan.train.seed),
+        **beside.metadata(plan.generator),
     }

@@ -108,7 +108,7 @@ def _changed(node: Node, pattern: tuple[str, ...], change: Callable[[str], str])
         items = [_changed(item, rest, change) for item in node.items] if step == "*" else node.items
         return Node(node.place, items=items, count=node.count)
     if node.children is None:
-        return node
+        return _changed(node, (), change) if pattern == ("*",) else node  # a text that stands for a list of one
     names = list(node.children) if step == "*" else [step] if step in node.children else []
     new = {name: _changed(node.children[name], rest, change) for name in names}
     return Node(node.place, children={**node.children, **new}, keys=node.keys, count=node.count)

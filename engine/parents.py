@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
-from . import gallery, lock_places, one_picture, united
+from . import beside, gallery, lock_places, one_picture, united
 from . import plan as plans
 from .errors import InputError
 from .gallery import Source
@@ -210,6 +210,9 @@ def _refuse_another_generator(found: Sequence[Parent], problems: Problems) -> No
             message = f"is for {other} {first.address}, for which {found[0].plan.name} is"
             hint = "adapters of one generator alone can be composed"
             problems.add((*_KEY, one.written), message, hint, at_key=True)
+        elif why := beside.unlike(one.plan.generator, found[0].plan.generator):
+            message = f"{why}, unlike {found[0].plan.name}"
+            problems.add((*_KEY, one.written), message, beside.HINT, at_key=True)
 
 
 def _polish(chosen: ComposingSchema, parts: united.Parts) -> united.Polish | None:
@@ -264,9 +267,11 @@ def _seen_from_here(one: Parent) -> Plan:
     if folder == ".":
         return one.plan
     drawings = tuple(replace(d, asset=rebased(d.asset, folder)) if d.asset else d for d in one.plan.drawings)
+    generator = one.plan.generator
+    companions = tuple(replace(each, name=rebased(each.name, folder)) for each in generator.companions)
     return replace(
         one.plan,
-        generator=replace(one.plan.generator, model=_moved(one.plan.generator.model, folder)),
+        generator=replace(generator, model=_moved(generator.model, folder), companions=companions),
         critics=_members(one.plan.critics, folder),
         judges=_members(one.plan.judges, folder),
         drawings=drawings,

@@ -39,7 +39,7 @@ class Generator:
     dtype: str  # float32 | bfloat16 | float64
     device: str  # auto | cpu | cuda | cuda:N
     text_length: int  # tokens that the sequence encoder pads to; 0 where the family has none
-    companions: tuple[Asset, ...] = ()  # fixed adapters beside the one that is trained
+    companions: tuple[Asset, ...] = ()  # fixed adapters beside the one that is trained; behind peft's, its settings
     offload: bool = False  # parts wait in main memory until they are needed
     slicing: bool = False  # the decoder takes one picture at a time
     tiling: bool = False  # the decoder takes a picture piece by piece: not exact

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from . import digests, files, headers, lengths, made_for, models
+from . import digests, files, headers, lengths, made_for, models, paths
 from . import plan as plans
 from .counting import counted
 from .errors import InputError, Place, Problem, WorkError
-from .parts import Generator
+from .parts import Asset, Generator
 from .schema_models import Generator as Allowed
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def generate(adapter: Path, prompts: Sequence[str], seed: int, scale: float, out
     """
     header = headers.of_adapter(adapter).metadata
     chosen = _generator(adapter, header)
+    companions = tuple(_companion(adapter, one) for one in chosen.companions)
     model = models.complete(models.locate(chosen.model.address, Path(), revision=chosen.model.revision))
     made_for.refuse_another(adapter, header, model)
     digests.refuse_damaged(adapter, header)
@@ -38,7 +39,7 @@ def generate(adapter: Path, prompts: Sequence[str], seed: int, scale: float, out
     from . import devices, memory, visuals
 
     try:
-        painted = _painted(adapter, replace(chosen, model=model), prompts, seed, scale)
+        painted = _painted(adapter, replace(chosen, model=model, companions=companions), prompts, seed, scale)
     except (MemoryError, RuntimeError, OSError, SafetensorError) as error:
         if not memory.ran_out(error):
             raise
@@ -86,6 +87,20 @@ def _generator(adapter: Path, header: Mapping[str, str]) -> Generator:
         where = ".".join(str(part) for part in found["loc"])
         raise _refuse(adapter, f"asks for a generator that no recipe can: {where}: {found['msg']}", "") from error
     return chosen
+
+
+def _companion(adapter: Path, one: Asset) -> Asset:
+    """A companion of the generator, where the recipe has it as seen from here, or by its name beside the adapter."""
+    for folder, name in ((Path(), one.name), (adapter.parent, PurePosixPath(one.name).name)):
+        try:
+            found = paths.inside(folder, name, allow_outside=False)
+        except paths.Refused:
+            continue
+        if models.sha256(found) == one.sha256:
+            return replace(one, source=str(found))
+    message = f"was trained beside {one.name}, which is not here"
+    hint = f"put it here, or beside the adapter: the file whose sha256 is {one.sha256}"
+    raise _refuse(adapter, message, hint)
 
 
 def _free(folder: Path, stem: str) -> Path:

@@ -145,7 +145,7 @@ class Adapter:
     rank: int
     alpha: float
     targets: str  # attention | all
-    start: tuple[Asset, ...] = ()  # the one adapter that training begins with; empty: a fresh one
+    start: tuple[Asset, ...] = ()  # the one that training begins with, behind peft's its settings; empty: a fresh one
 
 
 @dataclass(frozen=True, slots=True)

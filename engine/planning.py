@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from . import capacity, estimate, one_picture, workload
+from . import beside, capacity, estimate, one_picture, workload
 from .advice import Advice, advice
 from .counting import counted, duration, size
 from .errors import InputError
+from .parts import Asset
 from .plan import Plan, Row, canonical_pieces, digest
 
 VERSION = 1  # of the JSON; a field may be added without another one
@@ -72,7 +73,9 @@ def text(plan: Plan, seen: Outlook) -> str:
         f"{plan.name}  {digest(plan)}",
         f"  generator  {generator.model.address}, {generator.width} × {generator.height}, "
         f"{counted(generator.steps, 'sampler step')}, {generator.dtype}",
+        *_files("beside", plan.generator.companions),
         _prompts(plan),
+        *_files("begins", plan.adapter.start),
         *_made_of(plan),
         *_trained(plan, work),
         f"  evaluation at {'scale' if len(plan.evaluate.scales) == 1 else 'scales'} {scales}, {_said(work.evaluation)}",
@@ -82,6 +85,12 @@ def text(plan: Plan, seen: Outlook) -> str:
         *(line for row in plan.train_rows[:SHOWN] for line in _questions(row, plan)),
     ]
     return "\n".join(lines)
+
+
+def _files(what: str, assets: Sequence[Asset]) -> Iterator[str]:
+    """The adapters that the generator has in it, or the one that training starts with."""
+    if found := beside.files(assets):
+        yield f"  {what:<10} {'with ' if what == 'begins' else ''}{', '.join(one.name for one in found)}"
 
 
 def _prompts(plan: Plan) -> str:

@@ -17,13 +17,14 @@ from statistics import fmean
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from . import assets, charts, figures, files, history, interference, one_picture
+from . import assets, beside, charts, figures, files, history, interference, one_picture
 from . import lock as locks
 from .counting import counted
 from .errors import InputError, Place, Problem
 from .figures import Belief, Evaluation, Interval, Measured, Shot, Strip
 from .gallery import intent
 from .notes import OPPOSED, notes, percent
+from .parts import Asset
 from .plan import Plan, digest
 
 _TEMPLATE = Path(__file__).with_name("report.html")
@@ -495,10 +496,14 @@ def _pulls(past: history.History) -> list[_Pull]:
 def _facts(plan: Plan, found: Evaluation, lock: locks.Lock | None) -> list[dict[str, str]]:
     models = [("generator", plan.generator.model), *((c.name, c.model) for c in (*plan.critics, *plan.judges))]
     facts = {name: f"{model.address} {model.revision}".strip() for name, model in models}
+    if companions := beside.files(plan.generator.companions):
+        facts["beside"] = _files(companions)
     if one_picture.is_meant(plan):
         facts["noise"] = f"seed {plan.train.seed}, of “{one_picture.prompt(plan)}”"
     else:
         facts["adapter"] = f"rank {plan.adapter.rank}, alpha {plan.adapter.alpha:g}, {plan.adapter.targets}"
+    if start := beside.files(plan.adapter.start):
+        facts["began as"] = _files(start)
     facts["plan"] = found.plan
     facts["tensors"] = found.tensors_sha256
     if lock is not None and lock.platform is not None:
@@ -509,6 +514,10 @@ def _facts(plan: Plan, found: Evaluation, lock: locks.Lock | None) -> list[dict[
     if lock is not None:
         facts["lock"] = locks.digest(lock)
     return [{"name": name, "value": value} for name, value in facts.items()]
+
+
+def _files(found: Sequence[Asset]) -> str:
+    return ", ".join(f"{one.name} ({one.sha256[:12]}…)" for one in found)
 
 
 def _scale(scale: float) -> str:

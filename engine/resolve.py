@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from types import MappingProxyType
 
-from . import document, lengths, one_picture, plan, prompts, rendering, resolve_models, schema, schema_training
+from . import (
+    document,
+    factor_names,
+    headers,
+    lengths,
+    one_picture,
+    plan,
+    prompts,
+    rendering,
+    resolve_models,
+    schema,
+    schema_training,
+)
 from .kinds import MEASURES, OF_THE_WORLD, WORLD_SIZE
 from .problems import Problems
 from .recipe import Recipe
@@ -85,7 +98,7 @@ def gather(recipe: Recipe, chosen: schema.Schema, problems: Problems, revisions:
         goal_measure=goal.measure or "",
         goal_question=goal.question or "",
         train=_train(chosen),
-        adapter=_adapter(chosen.adapter, opened),
+        adapter=_adapter(chosen.adapter, generator.model, opened, problems),
         evaluate=plan.Evaluate(
             tuple(range(chosen.evaluate.seeds)), tuple(sorted(set(chosen.evaluate.scales))), chosen.evaluate.every
         ),
@@ -205,14 +218,21 @@ def _replay(replay: schema_training.Replay | None) -> plan.Replay:
     return plan.Replay(replay.buffer, replay.refresh, (replay.sigma[0], replay.sigma[1]))
 
 
-def _adapter(adapter: schema_training.Adapter, opened: resolve_models.Files) -> plan.Adapter:
-    start = opened.adapter(("adapter", "start"), adapter.start) if adapter.start else None
+def _adapter(
+    adapter: schema_training.Adapter, model: plan.Model, opened: resolve_models.Files, problems: Problems
+) -> plan.Adapter:
+    known = model if model.address else None
+    start = opened.adapter(("adapter", "start"), adapter.start, known) if adapter.start else ()
+    for one in start[:1]:
+        if (rank := factor_names.rank(headers.read(Path(one.source)))) > adapter.rank:
+            message = f"{one.name} is of rank {rank}, of which `rank: {adapter.rank}` would lose some"
+            problems.add(("adapter", "start"), message, f"write `rank: {rank}`, or more")
     return plan.Adapter(
         rank=adapter.rank,
         # five times the rank, as the authors of arXiv 2506.01955 advise
         alpha=5.0 * adapter.rank if adapter.alpha is None else adapter.alpha,
         targets=adapter.targets,
-        start=() if start is None else (start,),
+        start=start,
     )
 
 

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import answers, document, generators, headers, models, paths, plan, schema, schema_models
+from . import (
+    answers,
+    digests,
+    document,
+    factor_names,
+    generators,
+    headers,
+    made_for,
+    models,
+    paths,
+    plan,
+    schema,
+    schema_models,
+)
 from .errors import InputError
 from .problems import Problems, shown
 from .recipe import Recipe
@@ -25,16 +39,39 @@ class Files:
             self.problems.add(path, error.message, error.hint)
             return None
 
-    def adapter(self, path: document.Path, name: str) -> plan.Asset | None:
-        """An adapter's file, named by its digest."""
-        found = self(path if self.problems.document.has(path) else path[:-1], name)
+    def adapter(self, path: document.Path, name: str, model: plan.Model | None) -> tuple[plan.Asset, ...]:
+        """An adapter's file for this generator, named by its digest, and what peft wrote beside it of its scale.
+
+        Nothing where there is none that can be read, which goes to the problems.
+        """
+        path = path if self.problems.document.has(path) else path[:-1]
+        found = self(path, name)
         if found is not None and found.suffix.lower() in headers.PICKLES:
             self.problems.add(path, f"is a pickle, found {shown(name)}", headers.WHY)
-            return None
+            return ()
         if found is not None and found.suffix != ".safetensors":
             self.problems.add(path, f"is no adapter, found {shown(name)}", "only .safetensors files are read")
-            return None
-        return None if found is None else plan.Asset(name, models.sha256(found), str(found))
+            return ()
+        if found is None:
+            return ()
+        try:
+            header = headers.of_adapter(found)
+            digests.refuse_damaged(found, header.metadata)
+            if model is not None:
+                made_for.refuse_another(Path(name), header.metadata, model)
+        except InputError as error:
+            for one in error.problems:
+                self.problems.add(path, f"{name} {one.message}", one.hint)
+            return ()
+        return (plan.Asset(name, models.sha256(found), str(found)), *self._beside(path, name, header))
+
+    def _beside(self, path: document.Path, name: str, header: headers.Header) -> tuple[plan.Asset, ...]:
+        """Peft's settings, where the scale of an adapter stands in them."""
+        if not factor_names.scaled_beside(header):
+            return ()
+        beside = posixpath.join(posixpath.dirname(name), factor_names.SETTINGS)
+        found = self(path, beside)
+        return () if found is None else (plan.Asset(beside, models.sha256(found), str(found)),)
 
 
 NOWHERE = plan.Model("", "", "", (), "")
@@ -92,11 +129,7 @@ def generator(
         dtype=chosen.dtype,
         device=chosen.device,
         text_length=models.text_length(model) if model else 0,
-        companions=tuple(
-            found
-            for at, name in enumerate(chosen.companions)
-            if (found := opened.adapter(("generator", "with", at), name)) is not None
-        ),
+        companions=_companions(chosen, model, opened, problems),
         offload=chosen.offload,
         slicing=chosen.slicing,
         tiling=chosen.tiling,
@@ -107,6 +140,21 @@ def generator(
     if known and (idle := generators.negative_problem(made)):
         problems.add(("generator", "negative"), *idle)
     return made
+
+
+def _companions(
+    chosen: schema_models.Generator, model: plan.Model | None, opened: Files, problems: Problems
+) -> tuple[plan.Asset, ...]:
+    """The generator's companions, each once; what is wrong with them goes to `problems`."""
+    found: list[plan.Asset] = []
+    for at, name in enumerate(chosen.companions):
+        made = opened.adapter(("generator", "with", at), name, model)
+        known = {one.sha256: one.name for one in found}
+        if made and made[0].sha256 in known:
+            message = f"{name} is the same adapter as {known[made[0].sha256]}"
+            problems.add(("generator", "with", at), message, "give it once: what is there twice acts twice")
+        found += [one for one in made if one not in found]
+    return tuple(found)
 
 
 def critics(chosen: schema.Schema, located: Mapping[document.Path, plan.Model]) -> tuple[plan.Critic, ...]:

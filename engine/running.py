@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from . import (
     assembling,
+    beside,
     digests,
     figures,
     files,
@@ -345,6 +346,8 @@ def evaluate(
         one_picture.refuse_another(adapter, headers.read(adapter).shapes)
     else:
         headers.of_adapter(adapter)
+    if unlike := beside.told(adapter, headers.read(adapter).metadata, plan.generator):
+        listener.say(f"warning: {adapter} {unlike}: its figures are of another generator")
     if outcome is not None and not chosen and models.sha256(adapter) != outcome.adapter_sha256:
         hint = "give the one you mean with --adapter, bring it back, or train it anew with `recipe run --again`"
         why = f"is not what it was when {path} was written"

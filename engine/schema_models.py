@@ -53,7 +53,11 @@ class Generator(Keys):
     )
     dtype: Dtype = "float32"
     device: Device = "auto"
-    companions: Files = Field(default=[], alias="with", description="fixed companion adapters, relative to the recipe")
+    companions: Files = Field(
+        default=[],
+        alias="with",
+        description="adapters, relative to the recipe, that are merged into the generator and stay as they are",
+    )
     offload: bool = Field(default=False, description="parts wait in main memory until they are needed")
     slicing: bool = Field(default=False, description="decode one picture at a time: less memory")
     tiling: bool = Field(default=False, description="decode a picture piece by piece: less memory, not exact")

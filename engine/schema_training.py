@@ -22,7 +22,7 @@ class Adapter(Keys):
         default="attention",
         description="which linear layers of the generator are adapted: those of `attention`, or `all`",
     )
-    start: Text | None = Field(default=None, description="the adapter file to begin with, relative to the recipe")
+    start: Text | None = Field(default=None, description="the adapter file to go on from, relative to the recipe")
 
 
 class Augment(Keys):

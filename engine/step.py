@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -24,6 +24,7 @@ from . import (
     one_picture,
     replay,
     stage,
+    starting,
     unbuilt,
     workload,
 )
@@ -33,7 +34,7 @@ from .errors import WorkError
 from .panel import Panel, Said
 from .plan import Plan, Row, Train
 from .stage import Stage
-from .streams import derived, stream
+from .streams import stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,15 @@ class Done:
     conflict: conflict.Conflict | None = None  # how the questions' gradients lie, where that was looked at
 
 
-def prepare(plan: Plan, begin: Mapping[str, Tensor] | None = None, on: Stage | None = None) -> Desk:
+def prepare(
+    plan: Plan,
+    begin: Mapping[str, Tensor] | None = None,
+    on: Stage | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Desk:
     """Load the plan's models, encode its prompts, let the text encoders go, and begin with noise, or an adapter: a
-    fresh one, or the one whose tensors are given to `begin` with. What `on` has is not loaded again.
+    fresh one, the one that the plan starts with, or the one whose tensors are given to `begin` with. What `on` has is
+    not loaded again; `say` is told what of the plan's start is not there.
 
     Raises `InputError`, before anything is loaded, for a plan that uses what is not built yet.
     """
@@ -86,7 +93,7 @@ def prepare(plan: Plan, begin: Mapping[str, Tensor] | None = None, on: Stage | N
             with torch.no_grad():
                 untouched = _unrolled(plan, generator, conditioning.rows([0]), learned).denoised
     elif begin is None:
-        learned = adapter.inject(generator, plan.adapter, derived(plan.train.seed, "adapter"))
+        learned = starting.begin(generator, plan, say)
     else:
         learned = adapter.install(generator, begin, plan.adapter.alpha / plan.adapter.rank)
     return Desk(
@@ -196,7 +203,9 @@ def _pull(desk: Desk, finished: Tensor, step: int, part: int, factors: Mapping[s
     else:
         estimate = flow.clean_estimate(generator, given, generator.noise(seeds), desk.plan.generator.steps, draws)
     pixels = generator.image(estimate.decoded)
-    finite.pictures(pixels, [row.prompt for row in rows], desk.plan, f"step {step}", bare=step == 1)
+    finite.pictures(
+        pixels, [row.prompt for row in rows], desk.plan, f"step {step}", bare=step == 1 and _fresh(desk.plan)
+    )
     # at least float32 from here on: half precision is too coarse for a sum of gradients
     pixels = pixels.to(devices.precise(pixels.dtype))
     mirrors = [may_mirror(row, desk.plan) for row in rows] if settings.augment.flip else None
@@ -220,6 +229,11 @@ def _pull(desk: Desk, finished: Tensor, step: int, part: int, factors: Mapping[s
     ends = [(shown.pictures, share * gradient)] + ([(share * stay, None)] if stay is not None else [])
     torch.autograd.backward([end for end, _ in ends], [pull for _, pull in ends])
     return _Pull(told, float(stay.detach()) if stay is not None else 0.0, said, lie, nats)
+
+
+def _fresh(plan: Plan) -> bool:
+    """Whether what is trained changes no picture before its first step."""
+    return not (plan.adapter.start or plan.composed.parents)
 
 
 def _looks_apart(settings: Train, step: int) -> bool:

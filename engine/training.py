@@ -66,15 +66,15 @@ def train(
 
     The adapter carries `recipe_text`, the texts of the files `included`, by name, and the lock's `inputs` as text;
     `say` is told where training goes on, and which checkpoints it could not go on from. Same plan and platform, same
-    tensors, interrupted or not, unless it is to be `fast` on CUDA. It begins with a fresh adapter, or with the tensors
-    to `begin` with; what stands `on` a stage is not loaded again, and is bare again afterwards. Writes metrics.jsonl
-    and checkpoint/. Ctrl-C or SIGTERM stops after the current step with a checkpoint. Raises `InputError` for models
-    that cannot do what the plan asks, `WorkError` where a number stops being finite or the checkpoint is of another
-    plan, `OSError` where the folder cannot be written.
+    tensors, interrupted or not, unless it is to be `fast` on CUDA. It begins with a fresh adapter, with the plan's own
+    start, or with the tensors to `begin` with; what stands `on` a stage is not loaded again, and is bare again
+    afterwards. Writes metrics.jsonl and checkpoint/. Ctrl-C or SIGTERM stops after the current step with a checkpoint.
+    Raises `InputError` for models that cannot do what the plan asks, `WorkError` where a number stops being finite or
+    the checkpoint is of another plan, `OSError` where the folder cannot be written.
     """
     with platforms.deterministic(plan, fast):
         with memory.watched(plan, "encode", "loading the models"):
-            desk = steps.prepare(plan, begin, on)
+            desk = steps.prepare(plan, begin, on, say)
         state = _state(desk)
         _restore(folder, state, plan, say)
         before = state.progress.seconds

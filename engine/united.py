@@ -3,7 +3,8 @@
 questions, measures, drawings   called ADAPTER.NAME, and asked of the rows of their own adapter
 critics, judges                 shared where model, settings and weight are the same; where only the name is,
                                 ADAPTER.NAME, with a number behind it where that is taken too
-generator, train, evaluate      the first one's; nothing is trained, unless it is polished
+generator, train, evaluate      the first one's; nothing is trained, unless it is polished; the companions of the
+                                generator are those of all: whoever composes refuses others before
 goal, expect                    the only one's goal; what one was to reach alone is not expected of all together
 
 Polishing trains on the rows of some of them, as many of each, but not on prompts that another one holds out.
@@ -65,7 +66,6 @@ def united(name: str, parts: Parts, composed: Composed, rank: int, polish: Polis
     return replace(
         first,
         name=name,
-        generator=replace(first.generator, companions=()),
         critics=_sorted(members, "critics"),
         judges=_sorted(members, "judges"),
         drawings=tuple(sorted(drawings, key=lambda one: one.key)),

@@ -16,6 +16,7 @@ import gallery_page
 import pico
 import pytest
 import reference
+import torch
 import typer
 from control_recipes.cli import app, main
 from control_recipes.engine import document
@@ -23,6 +24,7 @@ from control_recipes.engine.errors import InputError
 from control_recipes.engine.kinds import MEASURES, VISUALS
 from control_recipes.engine.schema_prompts import SOURCES
 from PIL import Image
+from safetensors.torch import save_file
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -187,6 +189,8 @@ def furnish(folder: Path) -> None:
     }.items():
         (folder / "assets" / f"prompts.{name}").write_text(text, encoding="utf-8")
     Image.new("RGBA", (32, 16), (200, 120, 40, 128)).save(folder / "assets" / "card.png")
+    for name in ("style", "sketch"):
+        save_file({f"transformer.{name}.lora_A.weight": torch.ones(1, 2)}, folder / f"{name}.safetensors")
 
 
 def checked(block: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:

@@ -185,13 +185,16 @@ def negative_problem(chosen: plan.Generator) -> tuple[str, str] | None:
 
 
 def load(chosen: plan.Generator) -> Generator:
-    """Load the model that the plan names, frozen, by its family.
+    """Load the model that the plan names, frozen, by its family, with its companions in it.
 
-    Raises `InputError` where plan and model clash, `WorkError` where its files are not those of the plan any more.
+    Raises `InputError` where plan and model, or a companion, clash, `WorkError` where a file is not that of the plan
+    any more.
     """
-    from .. import models  # which knows the families by this module
+    from .. import companions, models  # which know the families by this module
 
     if chosen.model.family not in FAMILIES.values():
         raise ValueError(f"no family of generators is called {chosen.model.family!r}")
     models.refuse_changed(chosen.model)
-    return importlib.import_module(f".{chosen.model.family}", __name__).load(chosen)
+    generator: Generator = importlib.import_module(f".{chosen.model.family}", __name__).load(chosen)
+    companions.merge(generator, chosen)
+    return generator

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import factors
 import families
 import pico
 import pytest
 import torch
-from control_recipes.engine import adapter, flow, generators, models, plan, training
+from control_recipes.engine import adapter, composing, flow, generators, models, plan, starting, training
 from control_recipes.engine import step as steps
 from control_recipes.engine.errors import InputError
 from families import Case
@@ -183,6 +185,24 @@ def test_stock_diffusers_gives_our_pictures_in_a_fresh_process(case, folder, tmp
     theirs = torch.load(tmp_path / "images.pt", weights_only=True)
     assert (theirs - adapted).abs().max() <= 1e-5
     assert (theirs - bare).abs().max() > 1e-3  # the comparison can fail
+    lora.scale(0)
+    assert torch.equal(pictures(generator, chosen), bare)
+
+
+def test_a_file_gives_its_pictures_as_a_companion_and_as_a_start(case, folder, tmp_path):
+    """As it does where it is laid on, which stock diffusers is held to above."""
+    chosen = case.chosen(folder, steps=2)
+    generator = generators.load(chosen)
+    bare, lora = pictures(generator, chosen), trained(generator)
+    file = factors.written(tmp_path / "a.safetensors", composing.factors(adapter.tensors(lora)))
+    wanted = pictures(generator, chosen)
+    assert (wanted - bare).abs().max() > 1e-3
+    adapter.eject(lora)
+    beside = dataclasses.replace(chosen, companions=(file,))
+    assert (pictures(generators.load(beside), beside) - wanted).abs().max() <= 1e-5
+    begun = pico.plan_of(chosen, folder, adapter=plan.Adapter(4, 8.0, "all", (file,)))
+    lora = starting.begin(generator, begun, pytest.fail)  # nothing is missing
+    assert (pictures(generator, chosen) - wanted).abs().max() <= 1e-5
     lora.scale(0)
     assert torch.equal(pictures(generator, chosen), bare)
 

@@ -71,6 +71,9 @@ def test_of_peft_the_scale_stands_beside(tmp_path, rooted, scale):
     config = {"r": 2, "lora_alpha": 8, "use_rslora": rooted, "alpha_pattern": {}}
     (tmp_path / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
     torch.testing.assert_close(product(path), scale * UP @ DOWN)
+    (tmp_path / "adapter_config.json").write_bytes(b"\xff")
+    with pytest.raises(InputError, match="has settings that cannot be read"):
+        foreign.read(path, "flux")
 
 
 @pytest.mark.parametrize(

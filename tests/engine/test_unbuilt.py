@@ -14,13 +14,7 @@ from control_recipes.engine.resolve import resolve
 
 # a key of the table -> what is changed in the recipe of the tests, and what stands where the fault is told
 USES = {
-    "generator.with": (
-        "size: {width: 64, height: 64}}",
-        "size: {width: 64, height: 64}, with: [o.safetensors]}",
-        "[o.",
-    ),
     "generator.offload": ("size: {width: 64, height: 64}}", "size: {width: 64, height: 64}, offload: true}", "true}"),
-    "adapter.start": ("alpha: 4}", "alpha: 4, start: o.safetensors}", "o.safet"),
     "critics.eyes.quantize": ("{model: ./critic}", "{model: ./critic, quantize: 8bit}", "8bit"),
     "judges.second.quantize": ("{model: ./second}", "{model: ./second, quantize: 4bit}", "4bit"),
 }
@@ -33,7 +27,6 @@ def changed(tiny: Path, key: str) -> tuple[str, str]:
     assert text.count(old) == 1
     text = text.replace(old, new)
     tiny.write_text(text, encoding="utf-8")
-    Path("o.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
     before = text[: text.index(at, text.index(new))]
     return text, f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
 

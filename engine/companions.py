@@ -1,0 +1,64 @@
+"""Companions: fixed adapters that are part of a frozen generator, merged into its weights when it is loaded.
+
+W' = W + Σ B A, summed in at least float32 on the CPU, then rounded once to the model's dtype. A pass then costs what it
+costs without them, nothing more is kept for the gradient, and the layer below the adapter that is trained is the
+companions' own: at scale 0 its bits are those of the generator with them. In float32 a weight is off by half a unit in
+its last place, 2⁻²⁴ of itself; in bfloat16 by 2⁻⁸, which is what stock `fuse_lora` comes to as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import nn
+
+from . import beside, composing, devices, foreign
+from .composing import Factors
+from .errors import InputError, Place, Problem, cut
+from .generators import Generator
+from .parts import Generator as Chosen
+
+
+def merge(generator: Generator, chosen: Chosen) -> None:
+    """Add what the plan's companions do to the weights of the backbone.
+
+    Raises `InputError` where one is no adapter of this generator, or not understood to its last tensor, `WorkError`
+    where its file is not the plan's any more.
+    """
+    read: list[Mapping[str, Factors]] = []
+    for file in beside.files(chosen.companions):
+        factors = foreign.of_plan(beside.group(chosen.companions, file), chosen.model)
+        refuse_unfitting(factors, generator, Place(foreign.shown(file)), "generator.with")
+        read.append(factors)
+    if not read:
+        return
+    linear = _linear(generator)
+    for name, (down, up) in composing.beside(read, [1.0] * len(read)).items():
+        layer = linear[name]
+        weight = layer.weight.data
+        kind = devices.precise(weight.dtype)
+        whole = weight.to("cpu", kind) + up.to(kind) @ down.to(kind)
+        # a tensor of its own: what was loaded may be the file itself, mapped into memory
+        layer.weight.data = whole.to(weight.device, weight.dtype)
+
+
+def _linear(generator: Generator) -> dict[str, nn.Linear]:
+    """The linear layers of a bare backbone, by their names in a file."""
+    parts = generator.backbone.named_modules()
+    return {f"{generator.lora_prefix}.{name}": part for name, part in parts if isinstance(part, nn.Linear)}
+
+
+def refuse_unfitting(factors: Mapping[str, Factors], generator: Generator, place: Place, key: str) -> None:
+    """Raises `InputError`, at `place` and `key`, for every factor that is of no linear layer, or of another's shape."""
+    linear, problems = _linear(generator), list[Problem]()
+    for name, (down, up) in factors.items():
+        layer = linear.get(name)
+        if layer is None:
+            message = f"{cut(name)} fits no linear layer of this generator"
+            problems.append(Problem(place, key, message, "give an adapter of this generator"))
+        elif (down.shape[1], up.shape[0]) != (layer.in_features, layer.out_features):
+            found = f"{down.shape[1]} → {up.shape[0]}, not {layer.in_features} → {layer.out_features}"
+            message = f"{cut(name)} has the wrong shape: {found}"
+            problems.append(Problem(place, key, message, "give an adapter of this generator, of its very size"))
+    if problems:
+        raise InputError(problems[:3], max(0, len(problems) - 3))

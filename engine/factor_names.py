@@ -1,0 +1,27 @@
+"""How tools name the factors of a LoRA, and what the names alone say of a file. Free of torch."""
+
+from __future__ import annotations
+
+from .headers import Header
+
+# how a tensor's name ends -> which factor it is: A [R, in] or B [out, R]
+SIDES = {
+    f".{name}{end}": side
+    for side, names in {"A": ("lora_A", "lora_down", "lora.down"), "B": ("lora_B", "lora_up", "lora.up")}.items()
+    for name in names
+    for end in (".weight", ".default.weight")
+}
+PEFT = "base_model.model."  # before every name that peft saves
+SETTINGS = "adapter_config.json"  # beside its file, with the scale
+
+
+def rank(header: Header) -> int:
+    """The highest rank of a file's matrices; 0 where none is named as a factor."""
+    down = tuple(end for end, side in SIDES.items() if side == "A")
+    return max((shape[0] for name, shape in header.shapes.items() if shape and name.endswith(down)), default=0)
+
+
+def scaled_beside(header: Header) -> bool:
+    """Whether the scale stands in a file beside it, as peft has it."""
+    told = {"lora_adapter_metadata", "control_recipes.tensors_sha256"} & header.metadata.keys()
+    return not told and any(name.startswith(PEFT) for name in header.shapes)

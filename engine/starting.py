@@ -1,0 +1,94 @@
+"""Starting: an adapter begins with the factors of another one, of whichever tool, and loses nothing of it.
+
+Of a matrix of rank r, trained at rank R ≥ r, A is its rows and R − r fresh ones, B its columns and as many zeros: the
+product is what it was, and all R directions learn. alpha / R is taken out of B, as it is put back when it is saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from . import adapter, beside, companions, foreign, headers, models
+from .adapter import Lora
+from .composing import Factors
+from .counting import counted
+from .errors import InputError, Place, Problem
+from .generators import Generator
+from .plan import Plan
+from .streams import derived
+
+KEY = "adapter.start"
+_SHOWN = 3  # names of matrices in a message
+
+
+def begin(generator: Generator, plan: Plan, say: Callable[[str], None] = lambda text: None) -> Lora:
+    """The plan's adapter on its generator, at scale 1: a fresh one, or with what it is to start with in its place.
+
+    `say` is told which matrices start at zero because the file has none. Raises `InputError` where the file has what
+    the recipe would not train, a higher rank than the recipe, or what is not understood; `WorkError` where it changed.
+    """
+    given: dict[str, Factors] = {}
+    for file in beside.files(plan.adapter.start):
+        place = foreign.shown(file)
+        given = foreign.of_plan(beside.group(plan.adapter.start, file), plan.generator.model)
+        _refuse(given, generator, plan, Place(place))
+        for text in (*_lacking(given, generator, plan), *_elsewhere(Path(place), plan)):
+            say(f"{place}: {text}")
+    lora = adapter.inject(generator, plan.adapter, derived(plan.train.seed, "adapter"))
+    _take(lora, given, plan.adapter.alpha / plan.adapter.rank)
+    return lora
+
+
+def _take(lora: Lora, given: Mapping[str, Factors], scale: float) -> None:
+    weights = lora.weights()
+    for module, (down, up) in given.items():
+        name = module.removeprefix(f"{lora.prefix}.")
+        weights[f"{name}.lora_A"].data[: len(down)] = down
+        weights[f"{name}.lora_B"].data[:, : len(down)] = up.to(weights[f"{name}.lora_B"].dtype) / scale
+
+
+def _refuse(given: Mapping[str, Factors], generator: Generator, plan: Plan, place: Place) -> None:
+    """Raises `InputError` where something of the file would be lost."""
+    companions.refuse_unfitting(given, generator, place, KEY)
+    targets = plan.adapter.targets
+    if left_out := sorted(given.keys() - _trained(generator, targets)):
+        message = f"`targets: {targets}` would lose {_told(left_out)} that the file has"
+        raise InputError([Problem(place, KEY, message, _cure(left_out, generator, targets))])
+    rank = max(len(down) for down, _ in given.values())
+    if rank > plan.adapter.rank:
+        message = f"is of rank {rank}, of which `rank: {plan.adapter.rank}` would lose some"
+        raise InputError([Problem(place, KEY, message, f"write `adapter: {{rank: {rank}}}`, or more")])
+
+
+def _cure(left_out: list[str], generator: Generator, targets: str) -> str:
+    """What to write where the recipe's targets are too few."""
+    apart = "keep the file as it is, beside the adapter: `generator: {with: [FILE]}`"
+    if targets != "all" and _trained(generator, "all").issuperset(left_out):
+        return f"write `adapter: {{targets: all}}`; or {apart}"
+    return f"no adapter of this program takes them; {apart}"
+
+
+def _trained(generator: Generator, targets: str) -> set[str]:
+    """The matrices of these targets, by their names in a file."""
+    return {f"{generator.lora_prefix}.{name}" for name in adapter.targeted(generator, targets)}
+
+
+def _lacking(given: Mapping[str, Factors], generator: Generator, plan: Plan) -> Iterator[str]:
+    trained = _trained(generator, plan.adapter.targets)
+    if zero := sorted(trained - given.keys()):
+        yield f"has not all that is trained: {_told(zero)} of {len(trained)} start at zero"
+
+
+def _elsewhere(path: Path, plan: Plan) -> Iterator[str]:
+    """That it was trained beside other companions than those of the plan, or is one of them."""
+    if models.sha256(path) in {one.sha256 for one in plan.generator.companions}:
+        yield "is a companion of the generator as well: what it does, it does twice"
+    if unlike := beside.told(path, headers.read(path).metadata, plan.generator):
+        yield f"{unlike}: what it did there it may not do here"
+
+
+def _told(names: list[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{counted(len(names), 'matrix', 'matrices')} ({shown}{more})"
