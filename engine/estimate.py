@@ -143,13 +143,15 @@ def _views(asks: Sequence[Ask], plan: Plan, member: Critic, beside: set[str]) ->
     for (see, _), some in by_view.items():
         pictures = 1 + len(beside.intersection(see))
         head = len(chat.prompt(some[0].wordings[0], pictures).head) + pictures * (chat.picture_tokens(*size) - 1)
-        read, answered = head, 0
+        read, answered, readings = head, 0, 1
         for ask in some:
             question = ask.wordings[0]
-            said = [len(chat.answer(question, answer)) for answer in (*ask.answers, *ask.against)]
-            read += len(chat.prompt(question, pictures).tail) + sum(length - 1 for length in said)
-            answered += 1 + sum(length - 1 for length in said)
-        found.append((read, answered, pictures))
+            said = [chat.answer(question, answer) for answer in (*ask.answers, *ask.against)]
+            readings = critics.readings(member.model.family, said)  # more than one of a single question alone
+            tail, later = len(chat.prompt(question, pictures).tail), sum(len(answer) - 1 for answer in said)
+            read += tail + later + (readings - 1) * (head + tail)
+            answered += 1 + later
+        found.append((read, answered, pictures * readings))
     return found
 
 
