@@ -38,6 +38,7 @@ FAMILIES = {
 }
 # `model_type` of a model and of its vision tower -> the family, where the first alone does not tell
 TOWERS = {("llava", "pixtral"): "pixtral"}
+GENERIC = "generic"  # of any other model, whose image processor is a known one: `processors.KNOWN`
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,24 @@ def family_of(config: Mapping[str, object]) -> str | None:
     return TOWERS.get((str(kind), str(tower))) or FAMILIES.get(str(kind))
 
 
+def generic_of(folder: str | Path) -> str | None:
+    """`GENERIC` where a folder without a family of its own has an image processor that is known; None otherwise."""
+    from .processors import KNOWN, kind_of
+
+    try:
+        kind = kind_of(Path(folder))
+    except InputError:  # no file says which
+        return None
+    return GENERIC if kind in KNOWN else None
+
+
+def known_processors() -> list[str]:
+    """The image processors that a model without a family of its own may have."""
+    from .processors import KNOWN
+
+    return list(KNOWN)
+
+
 class Critic(Protocol):
     """A vision-language model as the engine sees it."""
 
@@ -78,7 +97,7 @@ class Critic(Protocol):
 
 
 def load(folder: str | Path, family: str, dtype: str, device: str, checkpointing: bool = False) -> Critic:
-    """The critic of a model folder, frozen; `family` is a value of `FAMILIES`.
+    """The critic of a model folder, frozen; `family` is a value of `FAMILIES`, or `GENERIC`.
 
     `dtype` as torch names it (float32, bfloat16, float64), `device` as torch names it, or `auto`: the first
     accelerator there is, else the processor. With `checkpointing`, layers are computed again in the backward pass
@@ -111,8 +130,14 @@ def packs(family: str) -> bool:
     return bool(getattr(import_module(f".{family}", __name__), "PACKS", True))
 
 
+def readings(family: str, answers: Sequence[Sequence[int]]) -> int:
+    """How many times one pass reads its pictures and its question for these answers, given as tokens: mostly once."""
+    rows = getattr(import_module(f".{family}", __name__), "rows_of", None)
+    return len(rows(answers)) if rows else 1
+
+
 def _module(folder: str | Path, family: str) -> ModuleType:
-    if family not in FAMILIES.values():
+    if family not in (*FAMILIES.values(), GENERIC):
         known = ", ".join(sorted(set(FAMILIES.values())))
         problem = Problem(Place(str(folder)), "", f"no critic of family {family!r} is known", f"there are: {known}")
         raise InputError([problem])

@@ -100,9 +100,9 @@ def _log_probs(family: Family, views: Sequence[View], branches: Sequence[Sequenc
 
 
 def _group(family: Family, views: Sequence[View], branches: Sequence[Sequence[Branch]]) -> LogProbs:
-    pictures = _pictures(views)
+    pictures = laid_over(views)
     device = pictures[0].device
-    head = _head(family, pictures)
+    head = head_of(family.chat, pictures)
     packed = pack(head, [[_asked(family.chat, branch, len(pictures)) for branch in some] for some in branches])
     segment, tokens = _tensor(packed.segment, device), _tensor(packed.tokens, device)
     hidden = family.read(
@@ -125,7 +125,7 @@ def _asked(chat: Chat, branch: Branch, pictures: int) -> Asked:
     return Asked(chat.prompt(branch.question, pictures).tail, answer)
 
 
-def _pictures(views: Sequence[View]) -> list[Tensor]:
+def laid_over(views: Sequence[View]) -> list[Tensor]:
     """The picture with its overlays, then each reference: [B, 3, H, W] each."""
     picture = torch.stack([view.picture for view in views])
     for layer in range(max(len(view.overlays) for view in views)):
@@ -137,9 +137,8 @@ def _pictures(views: Sequence[View]) -> list[Tensor]:
     return [picture, *(torch.stack(pictures).to(picture) for pictures in references)]
 
 
-def _head(family: Family, pictures: Sequence[Tensor]) -> list[int]:
+def head_of(chat: Chat, pictures: Sequence[Tensor]) -> list[int]:
     """The tokens before the questions, each picture's one image token replaced by the tokens it has."""
-    chat = family.chat
     shown = iter([chat.picture(picture.shape[-1], picture.shape[-2]) for picture in pictures])
     head = chat.head(len(pictures))
     return [token for one in head for token in (next(shown) if one == chat.image_id else (one,))]
@@ -169,9 +168,9 @@ def reply(family: Family, view: View, question: str, limit: int) -> str:
     from transformers import DynamicCache
 
     with torch.no_grad():
-        pictures = _pictures([view])
+        pictures = laid_over([view])
         device = pictures[0].device
-        head = _head(family, pictures)
+        head = head_of(family.chat, pictures)
         prompt = [*head, *family.chat.prompt(question, len(pictures)).tail]
         tokens = torch.tensor([prompt], device=device)
         positions = _positions(family, pictures, head, torch.arange(len(prompt), device=device)[None])

@@ -81,6 +81,20 @@ def canvas(folder: Path) -> Canvas:
     return Canvas(read.side(), least, most, each) if cuts and most > 1 else Canvas(read.side(), 1, 1, each)
 
 
+def tiled(pictures: Tensor, canvas: Canvas, normal: Normal) -> Tensor:
+    """Pictures [B, 3, H, W] → [B, N, 3, side, side]: the tiles, row by row, then the small whole."""
+    import torch
+
+    from .pixels import normalise, resize
+
+    side = canvas.side
+    rows, columns = canvas.grid(pictures.shape[-1], pictures.shape[-2])
+    large = resize(pictures, rows * side, columns * side, normal.kernel)
+    cut = large.unflatten(-1, (-1, side)).unflatten(-3, (-1, side)).permute(0, 2, 4, 1, 3, 5).flatten(1, 2)
+    small = [resize(pictures, side, side, normal.kernel)[:, None]] if rows * columns > 1 else []
+    return normalise(torch.cat([cut, *small], 1), normal)
+
+
 def chat(folder: Path) -> Chat:
     """The chat of a model folder, without torch."""
     read = config(folder)
@@ -118,16 +132,7 @@ class InternVL(Reader):
 
     def pixel_values(self, pictures: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] → [B, N, 3, side, side]: the tiles, row by row, then the small whole."""
-        import torch
-
-        from .pixels import normalise, resize
-
-        side, kernel = self.canvas.side, self.normal.kernel
-        rows, columns = self.canvas.grid(pictures.shape[-1], pictures.shape[-2])
-        large = resize(pictures, rows * side, columns * side, kernel)
-        cut = large.unflatten(-1, (-1, side)).unflatten(-3, (-1, side)).permute(0, 2, 4, 1, 3, 5).flatten(1, 2)
-        small = [resize(pictures, side, side, kernel)[:, None]] if rows * columns > 1 else []
-        return normalise(torch.cat([cut, *small], 1), self.normal)
+        return tiled(pictures, self.canvas, self.normal)
 
     def look(self, pictures: Sequence[Tensor]) -> Tensor:
         import torch

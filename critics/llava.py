@@ -63,6 +63,15 @@ def square(folder: Path) -> Square:
     return Square(integer(folder / "config.json", vision, "patch_size"), side, size)
 
 
+def cut(pictures: Tensor, square: Square, normal: Normal) -> Tensor:
+    """Pictures [B, 3, H, W] → [B, 3, side, side], as the stock processor makes them."""
+    from .pixels import crop, normalise, resize
+
+    height, width = square.size(pictures.shape[-1], pictures.shape[-2])
+    values = resize(pictures, height, width, normal.kernel)
+    return normalise(crop(values, square.side, square.side), normal)
+
+
 def chat(folder: Path) -> Chat:
     """The chat of a model folder, without torch."""
     path = folder / "config.json"
@@ -83,11 +92,11 @@ def sizes(folder: Path) -> Sizes:
         "vocab_size": 32000, **section(path, config, "text_config"),
     }  # fmt: skip
     vision = section(path, config, "vision_config")
-    heads, cut = integer(path, text, "num_attention_heads"), square(folder)
+    heads, seen = integer(path, text, "num_attention_heads"), square(folder)
     shared = integer(path, {"num_key_value_heads": heads, **text}, "num_key_value_heads") / heads
 
     def patches(width: int, height: int) -> int:
-        return cut.tokens(width, height) + 1  # the class token
+        return seen.tokens(width, height) + 1  # the class token
 
     return Sizes(
         vision=Tower(
@@ -103,7 +112,7 @@ def sizes(folder: Path) -> Sizes:
         vocabulary=integer(path, text, "vocab_size"),
         tied=config.get("tie_word_embeddings", text.get("tie_word_embeddings")) is True,
         patches=patches,
-        tokens=cut.tokens,
+        tokens=seen.tokens,
     )  # fmt: skip
 
 
@@ -127,11 +136,7 @@ class Llava(Reader):
 
     def pixel_values(self, pictures: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] → [B, 3, side, side], as the stock processor makes them."""
-        from .pixels import crop, normalise, resize
-
-        height, width = self.square.size(pictures.shape[-1], pictures.shape[-2])
-        values = resize(pictures, height, width, self.normal.kernel)
-        return normalise(crop(values, self.square.side, self.square.side), self.normal)
+        return cut(pictures, self.square, self.normal)
 
     def look(self, pictures: Sequence[Tensor]) -> Tensor:
         import torch

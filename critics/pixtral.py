@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from .chat import Chat, read_chat, refuse
-from .configs import Config, processor_of, read_config, refuse_features, sides, vision_tower
+from .configs import Config, Json, processor_of, read_config, refuse_features, sides, vision_tower
 from .configs import sizes as sizes_of
 from .costs import Sizes
 from .reading import Reader, stock_model
@@ -65,12 +65,25 @@ def rows(folder: Path) -> Rows:
     read, (path, data) = config(folder), processor_of(folder)
     if set(sides(path, data, "patch_size", {"height": read.patch()}).values()) != {read.patch()}:
         raise refuse(path, f"`patch_size` is not what the vision tower sees: {read.patch()} pixels square")
+    return Rows(read.patch(), longest(path, data))
+
+
+def longest(path: Path, data: Json) -> tuple[int, int]:
+    """(height, width) that no picture exceeds, from the processor's file, `data` at `path`."""
     size = sides(path, data, "size", {"longest_edge": 1024})
-    longest = size.get("longest_edge")
-    high, wide = (longest, longest) if longest else (size.get("height"), size.get("width"))
+    edge = size.get("longest_edge")
+    high, wide = (edge, edge) if edge else (size.get("height"), size.get("width"))
     if not high or not wide:
         raise refuse(path, "`size` needs `longest_edge`, or `height` and `width`")
-    return Rows(read.patch(), (high, wide))
+    return high, wide
+
+
+def filled(pictures: Tensor, rows: Rows, normal: Normal) -> Tensor:
+    """Pictures [B, 3, H, W] → [B, 3, h, w], as the stock processor makes them."""
+    from .pixels import normalise, resize
+
+    high, wide = rows.grid(pictures.shape[-1], pictures.shape[-2])
+    return normalise(resize(pictures, high * rows.patch, wide * rows.patch, normal.kernel), normal)
 
 
 def chat(folder: Path) -> Chat:
@@ -106,11 +119,7 @@ class Pixtral(Reader):
 
     def pixel_values(self, pictures: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] → [B, 3, h, w], as the stock processor makes them."""
-        from .pixels import normalise, resize
-
-        high, wide = self.rows.grid(pictures.shape[-1], pictures.shape[-2])
-        size = high * self.rows.patch, wide * self.rows.patch
-        return normalise(resize(pictures, *size, self.normal.kernel), self.normal)
+        return filled(pictures, self.rows, self.normal)
 
     def look(self, pictures: Sequence[Tensor]) -> Tensor:
         import torch

@@ -39,6 +39,7 @@ RATES = {
 }
 # seconds that a forward pass takes at least, however small its model: the framework's own work for each layer
 PASS_SECONDS = (0.004, 0.04)
+_STOCK_NAMES = ("model", "diffusion_pytorch_model")  # how transformers' and diffusers' own files of weights begin
 _LOOKED_AT = 32  # rows whose views are tokenised, evenly from the list
 
 
@@ -83,9 +84,19 @@ def estimate(plan: Plan, device: Device) -> Estimate:
 
 def weights_bytes(model: Model, dtype: str, parameters: float) -> int:
     """Of a model in memory: what its files hold, in the plan's dtype; from `parameters` where they are not here yet."""
-    files = sorted(Path(model.folder).rglob("*.safetensors"))
-    counted = sum(headers.read(path).values for path in files)
+    counted = sum(headers.read(path).values for path in _loaded(Path(model.folder)))
     return round(BYTES[dtype] * (counted or parameters))
+
+
+def _loaded(folder: Path) -> list[Path]:
+    """The weights that libraries load of a folder.
+
+    Published ones hold them once more: in one file under another name, or in half precision, `model.fp16`; and what
+    looks at pictures afterwards, which is never loaded.
+    """
+    files = sorted(folder.rglob("*.safetensors"))
+    named = [path for path in files if path.name.startswith(_STOCK_NAMES) and "." not in path.stem]
+    return [path for path in named if path.parent.name != "safety_checker"]
 
 
 class _Costs:
@@ -143,13 +154,15 @@ def _views(asks: Sequence[Ask], plan: Plan, member: Critic, beside: set[str]) ->
     for (see, _), some in by_view.items():
         pictures = 1 + len(beside.intersection(see))
         head = len(chat.prompt(some[0].wordings[0], pictures).head) + pictures * (chat.picture_tokens(*size) - 1)
-        read, answered = head, 0
+        read, answered, readings = head, 0, 1
         for ask in some:
             question = ask.wordings[0]
-            said = [len(chat.answer(question, answer)) for answer in (*ask.answers, *ask.against)]
-            read += len(chat.prompt(question, pictures).tail) + sum(length - 1 for length in said)
-            answered += 1 + sum(length - 1 for length in said)
-        found.append((read, answered, pictures))
+            said = [chat.answer(question, answer) for answer in (*ask.answers, *ask.against)]
+            readings = critics.readings(member.model.family, said)  # more than one of a single question alone
+            tail, later = len(chat.prompt(question, pictures).tail), sum(len(answer) - 1 for answer in said)
+            read += tail + later + (readings - 1) * (head + tail)
+            answered += 1 + later
+        found.append((read, answered, pictures * readings))
     return found
 
 

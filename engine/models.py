@@ -136,14 +136,16 @@ def _family(folder: Path, address: str) -> str:
     """The word that says which file of ours knows this model."""
     index = folder / "model_index.json"
     if index.is_file():
-        word, known, kind = str(_json(index).get("_class_name", "")), generators.FAMILIES, "generators"
-        found = known.get(word)
+        word, kind = str(_json(index).get("_class_name", "")), "generators"
+        found, known = generators.FAMILIES.get(word), ", ".join(generators.FAMILIES)
     else:
         config = _json(folder / "config.json")
-        word, known, kind = str(config.get("model_type", "")), critics.FAMILIES, "critics"
-        found = critics.family_of(config)
+        word, kind = str(config.get("model_type", "")), "critics"
+        found = critics.family_of(config) or critics.generic_of(folder)
+        shown = ", ".join(critics.known_processors())
+        known = f"{', '.join(critics.FAMILIES)}, and any other whose image processor is one of {shown}"
     if found is None:
-        raise ValueError(f"{address} is of a family of {kind} not known here: `{word}`; known are {', '.join(known)}")
+        raise ValueError(f"{address} is of a family of {kind} not known here: `{word}`; known are {known}")
     return found
 
 

@@ -466,6 +466,74 @@ def internvl(folder: Path, scale: int = 1) -> None:
     save(folder, transformers.InternVLForConditionalGeneration(config), made, template, images, names)
 
 
+def vipllava(folder: Path, scale: int = 1) -> None:
+    made = sentencepiece()
+    config = transformers.VipLlavaConfig(
+        text_config=text(scale, model_type="llama", vocab_size=made.get_vocab_size()),
+        vision_config=vision(scale, model_type="clip_vision_model", image_size=32, projection_dim=16),
+        image_token_index=made.token_to_id("<image>"), vision_feature_layer=[-1, -2], tie_word_embeddings=False,
+    )  # fmt: skip
+    images = {
+        "image_processor_type": "CLIPImageProcessor", "processor_class": "LlavaProcessor", "resample": 3,
+        "crop_size": {"height": 32, "width": 32}, "size": {"shortest_edge": 32},
+        "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711],
+    }  # fmt: skip
+    names = {**LLAMA, "unk_token": "<unk>"}
+    save(folder, transformers.VipLlavaForConditionalGeneration(config), made, VICUNA, images, names)
+
+
+# after CohereLabs/aya-vision-8b: turns between tokens of their own, each picture a word that its processor replaces
+AYA = (
+    "{{ bos_token }}{% for message in messages %}<|START_OF_TURN_TOKEN|>"
+    "{% if message['role'] == 'user' %}<|USER_TOKEN|>{% else %}<|CHATBOT_TOKEN|>{% endif %}"
+    "{% for content in message['content'] %}{% if content['type'] == 'image' %}<image>{% else %}{{ content['text'] }}"
+    "{% endif %}{% endfor %}<|END_OF_TURN_TOKEN|>{% endfor %}"
+    "{% if add_generation_prompt %}<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>{% endif %}"
+)
+
+
+def aya_vision(folder: Path, scale: int = 1) -> None:
+    turns = tuple(f"<|{name}_TOKEN|>" for name in ("START_OF_TURN", "END_OF_TURN", "USER", "CHATBOT"))
+    marks = ("<image>", "<|START_OF_IMG|>", "<|END_OF_IMG|>", "<|IMG_PATCH|>", "TILE_GLOBAL")
+    tiles = tuple(f"TILE_{tile}" for tile in range(1, 7))
+    made = tokenizer(("<PAD>", "<BOS>", *turns, *marks, *tiles))
+    config = transformers.AyaVisionConfig(
+        text_config=text(
+            scale, model_type="cohere2", vocab_size=made.get_vocab_size(), sliding_window=40, logit_scale=1.0,
+            layer_types=["sliding_attention", "full_attention"] * (layers(scale) // 2), pad_token_id=0, bos_token_id=1,
+            eos_token_id=made.token_to_id(turns[1]),
+        ),
+        vision_config=vision(scale, model_type="siglip_vision_model", image_size=32, vision_use_head=False),
+        image_token_index=made.token_to_id("<|IMG_PATCH|>"), alignment_intermediate_size=32 * scale,
+    )  # fmt: skip
+    images = {
+        "image_processor_type": "GotOcr2ImageProcessor", "resample": 3, "crop_to_patches": True, "min_patches": 1,
+        "max_patches": 6, **SQUARE,
+    }  # fmt: skip
+    names = {"bos_token": "<BOS>", "eos_token": turns[1], "pad_token": "<PAD>"}
+    joint = {"processor_class": "AyaVisionProcessor", "img_size": 32, "patch_size": 8, "downsample_factor": 2}
+    save(folder, transformers.AyaVisionForConditionalGeneration(config), made, AYA, images, names, joint)
+
+
+def mistral3(folder: Path, scale: int = 1) -> None:
+    marks = ("[INST]", "[/INST]", "[IMG]", "[IMG_BREAK]", "[IMG_END]")
+    made = tokenizer(("<unk>", "<s>", "</s>", "<pad>", *marks), "<s>")
+    config = transformers.Mistral3Config(
+        text_config=text(scale, model_type="mistral", vocab_size=made.get_vocab_size(), sliding_window=None),
+        vision_config=vision(scale, model_type="pixtral", image_size=64, head_dim=8 * scale),
+        image_token_index=made.token_to_id("[IMG]"), vision_feature_layer=-1, tie_word_embeddings=False,
+        spatial_merge_size=2,
+    )  # fmt: skip
+    images = {
+        "image_processor_type": "PixtralImageProcessorFast", "size": {"longest_edge": 64}, "resample": 3,
+        "do_pad": True, "patch_size": 8,
+        "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711],
+    }  # fmt: skip
+    names = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    joint = {"processor_class": "PixtralProcessor", "patch_size": 8, "spatial_merge_size": 2}
+    save(folder, transformers.Mistral3ForConditionalGeneration(config), made, PIXTRAL, images, names, joint)
+
+
 CASES = {
     "qwen3_vl": Case(
         "qwen3_vl", qwen3_vl, "Qwen3VLForConditionalGeneration", "qwen3_vl.processing_qwen3_vl.Qwen3VLProcessor",
@@ -545,6 +613,26 @@ CASES = {
         "smolvlm.image_processing_pil_smolvlm.SmolVLMImageProcessorPil", (64, 64), rounds=3, flat=True,
         processes={"image_seq_len": 4, "video_processor": None},
         patched=(("smolvlm.processing_smolvlm", "num2words", str),),  # numbers in words, for videos
+    ),
+    # without a file of their own: one of each image processor that is known
+    "vipllava": Vicuna(
+        "generic", vipllava, "VipLlavaForConditionalGeneration", "llava.processing_llava.LlavaProcessor",
+        "clip.image_processing_pil_clip.CLIPImageProcessorPil", (32, 32),
+        processes={"patch_size": 8, "num_additional_image_tokens": 1, "vision_feature_select_strategy": "default"},
+        unused=("model.vision_tower.post_layernorm",),
+    ),
+    "aya_vision": Case(
+        "generic", aya_vision, "AyaVisionForConditionalGeneration",
+        "aya_vision.processing_aya_vision.AyaVisionProcessor",
+        "got_ocr2.image_processing_pil_got_ocr2.GotOcr2ImageProcessorPil", (32, 32),
+        processes={"img_size": 32, "patch_size": 8, "downsample_factor": 2},
+        unused=("model.vision_tower.post_layernorm",),
+    ),
+    "mistral3": Case(
+        "generic", mistral3, "Mistral3ForConditionalGeneration", "pixtral.processing_pixtral.PixtralProcessor",
+        "pixtral.image_processing_pil_pixtral.PixtralImageProcessorPil", (32, 48),
+        processes={"patch_size": 8, "spatial_merge_size": 2},
+        stands={"pixtral.image_processing_pixtral": "pixtral.image_processing_pil_pixtral"},
     ),
 }  # fmt: skip
 CASES = {name: replace(case, name=name) for name, case in CASES.items()}

@@ -121,13 +121,15 @@ def test_float64_with_sdpa(critic: Any) -> None:
 def test_float64_with_sdpa_of_every_other_family(case: Case, tmp_path: Path) -> None:
     case.build(tmp_path, 1)
     critic = critics.load(tmp_path, case.family, "float64", "cpu")
-    found = [differences(critic, seed, several=case.several) for seed in FEW]
+    seeds = FEW[:1] if case.family == critics.GENERIC else FEW  # what it shares is a question's answers alone
+    found = [differences(critic, seed, several=case.several) for seed in seeds]
     assert max(loss for loss, _, _ in found) <= 1e-9, found
     assert max(gradient for _, gradient, _ in found) <= 1e-6, found
 
 
 def test_every_family_is_among_them() -> None:
-    assert {*PLAIN, *(case.family for case in CASES.values())} == set(critics.FAMILIES.values()) | set(TOWERS.values())
+    families = {*critics.FAMILIES.values(), *TOWERS.values(), critics.GENERIC}
+    assert {*PLAIN, *(case.family for case in CASES.values())} == families
 
 
 def test_float64_with_eager_attention(critic: Any, monkeypatch: pytest.MonkeyPatch) -> None:

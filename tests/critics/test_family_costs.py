@@ -167,7 +167,60 @@ FULL: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         },
         {"size": {"height": 448, "width": 448}, "crop_to_patches": True},
     ),
+    "aya-vision-8b": (
+        "generic",
+        {
+            "model_type": "aya_vision", "image_token_index": 255036, "downsample_factor": 2,
+            "alignment_intermediate_size": 28672,
+            "text_config": {
+                "model_type": "cohere2", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
+                "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 256000,
+            },
+            "vision_config": {
+                "model_type": "siglip_vision_model", "hidden_size": 1152, "image_size": 364,
+                "intermediate_size": 4304, "num_attention_heads": 16, "num_hidden_layers": 27, "patch_size": 14,
+                "vision_use_head": False,
+            },
+        },
+        {"image_processor_type": "GotOcr2ImageProcessor", "size": {"height": 364, "width": 364}},
+    ),
+    "Mistral-Small-3.1-24B": (
+        "generic",
+        {
+            "model_type": "mistral3", "image_token_index": 10, "spatial_merge_size": 2, "tie_word_embeddings": False,
+            "text_config": {
+                "model_type": "mistral", "hidden_size": 5120, "head_dim": 128, "intermediate_size": 32768,
+                "num_hidden_layers": 40, "num_key_value_heads": 8, "sliding_window": None, "vocab_size": 131072,
+            },
+            "vision_config": {"model_type": "pixtral", "head_dim": 64, "image_size": 1540, "patch_size": 14},
+        },
+        {
+            "image_processor_type": "PixtralImageProcessor", "size": {"longest_edge": 1540}, "patch_size": 14,
+        },
+    ),
+    "vip-llava-7b": (
+        "generic",
+        {
+            "model_type": "vipllava", "image_token_index": 32000, "tie_word_embeddings": False,
+            "text_config": {"model_type": "llama", "max_position_embeddings": 4096, "vocab_size": 32064},
+            "vision_config": {
+                "model_type": "clip_vision_model", "hidden_size": 1024, "image_size": 336, "intermediate_size": 4096,
+                "num_attention_heads": 16, "num_hidden_layers": 24, "patch_size": 14, "projection_dim": 768,
+            },
+        },
+        {
+            "image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 336},
+            "crop_size": {"height": 336, "width": 336},
+        },
+    ),
 }  # fmt: skip
+
+
+# processor_config.json
+WRITERS = {
+    "aya_vision": {"img_size": 364, "patch_size": 14, "downsample_factor": 2},
+    "mistral3": {"patch_size": 14, "spatial_merge_size": 2},
+}
 
 
 @pytest.mark.parametrize("name", FULL)
@@ -175,6 +228,8 @@ def test_parameters_are_the_stock_models(tmp_path: Path, name: str) -> None:
     family, config, images = FULL[name]
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(images))
+    if family == critics.GENERIC:  # whose processor has numbers of its own
+        (tmp_path / "processor_config.json").write_text(json.dumps(WRITERS.get(str(config["model_type"]), {})))
     with torch.device("meta"):
         read = transformers.AutoConfig.from_pretrained(tmp_path)
         model = transformers.AutoModelForImageTextToText.from_config(read)

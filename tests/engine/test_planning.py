@@ -8,11 +8,13 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from control_recipes.cli import main
 from control_recipes.engine import advice, capacity, estimate, gallery, planning, resolve, unbuilt
-from control_recipes.engine.plan import Plan, canonical, digest
+from control_recipes.engine.plan import Model, Plan, canonical, digest
 from control_recipes.engine.recipe import read
+from safetensors.numpy import save_file
 
 ROOT = Path(__file__).parents[2]
 CPU = capacity.Device("cpu", "x86_64", 16 * 2**30, 8 * 2**30, 2)
@@ -208,3 +210,18 @@ def test_a_model_that_does_not_say_enough_is_no_error(tmp_path: Path):
     assert seen.needs is None
     assert "config.json" in seen.unknown
     assert "not known" in planning.text(resolve.resolve(read(tmp_path / "r.yaml")), seen)
+
+
+def test_weights_that_a_folder_holds_once_more_are_not_counted(tmp_path: Path):
+    """As FLUX.1-schnell, Stable Diffusion 1.4 and Mistral Small are published."""
+    counted = ("unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model-00001-of-00002", "text_encoder/model")
+    again = ("unet/diffusion_pytorch_model.fp16", "flux1-schnell", "consolidated", "safety_checker/model")
+    for at, name in enumerate((*counted, *again)):
+        path = tmp_path / f"{name}.safetensors"
+        path.parent.mkdir(exist_ok=True)
+        save_file({"weight": np.zeros(10**at, np.float16)}, path)
+    model = Model("org/name@main", "sd", "0" * 40, (), str(tmp_path))
+    assert estimate.weights_bytes(model, "bfloat16", 5e9) == 2 * 111
+    for name in counted:
+        (tmp_path / f"{name}.safetensors").unlink()
+    assert estimate.weights_bytes(model, "bfloat16", 5e9) == 10**10
