@@ -83,7 +83,7 @@ def _evaluate(
     generator = generators.load(plan.generator) if on is None else on.generator
     conditioning = painting.conditioned(generator, plan) if on is None else on.tests
     learned = latents.installed(generator, plan, adapter, tensors)
-    panel = Panel(plan, [judge.name for judge in plan.judges])
+    panel = Panel(plan, [judge.name for judge in plan.judges], generator.turns)
     scales = tuple(sorted({0.0, scale, *plan.evaluate.scales}))
     pairs = painting.pairs(plan)
     tally = _Tally()

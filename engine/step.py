@@ -93,7 +93,7 @@ def prepare(plan: Plan, begin: Mapping[str, Tensor] | None = None, on: Stage | N
         plan,
         generator,
         learned,
-        Panel(plan, [who for who, _, _ in plan.train.stop.by]),
+        Panel(plan, [who for who, _, _ in plan.train.stop.by], generator.turns),
         conditioning,
         {prompt: place for place, prompt in enumerate(prompts)},
         {place: loss.weights(row, plan) for place, row in enumerate(plan.train_rows)},

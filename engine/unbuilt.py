@@ -15,11 +15,10 @@ from .plan import Critic, Plan
 # a key of the recipe -> whether a plan uses it
 TABLE: dict[Path, Callable[[Plan], bool]] = {
     ("generator", "with"): lambda plan: bool(plan.generator.companions),
-    ("generator", "offload"): lambda plan: plan.generator.offload,
     ("adapter", "start"): lambda plan: bool(plan.adapter.start),
 }
 # a key of each critic and judge -> whether one uses it
-OF_EACH: dict[str, Callable[[Critic], bool]] = {"quantize": lambda member: bool(member.quantize)}
+OF_EACH: dict[str, Callable[[Critic], bool]] = {}
 
 
 def refuse(plan: Plan, document: Document | None = None) -> None:

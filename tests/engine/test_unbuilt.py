@@ -19,10 +19,7 @@ USES = {
         "size: {width: 64, height: 64}, with: [o.safetensors]}",
         "[o.",
     ),
-    "generator.offload": ("size: {width: 64, height: 64}}", "size: {width: 64, height: 64}, offload: true}", "true}"),
     "adapter.start": ("alpha: 4}", "alpha: 4, start: o.safetensors}", "o.safet"),
-    "critics.eyes.quantize": ("{model: ./critic}", "{model: ./critic, quantize: 8bit}", "8bit"),
-    "judges.second.quantize": ("{model: ./second}", "{model: ./second, quantize: 4bit}", "4bit"),
 }
 
 
@@ -68,7 +65,7 @@ def test_nothing_is_loaded_by_the_functions_that_would_ignore_it(tiny: Path, key
 def test_the_command_says_so_and_writes_nothing(
     tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, place = changed(tiny, "generator.offload")
+    _, place = changed(tiny, "adapter.start")
     before = sorted(Path().rglob("*"))
     for command, status in (("check", 0), ("show", 0), ("plan", 0), ("run", 2)):
         monkeypatch.setattr(sys, "argv", ["recipe", command, str(tiny)])
@@ -78,7 +75,7 @@ def test_the_command_says_so_and_writes_nothing(
         except SystemExit as error:
             left = error.code
         assert left == status, command
-    assert f"{tiny}:{place}: generator.offload: is not built yet" in capsys.readouterr().err
+    assert f"{tiny}:{place}: adapter.start: is not built yet" in capsys.readouterr().err
     assert sorted(Path().rglob("*")) == before
 
 
