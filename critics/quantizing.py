@@ -72,7 +72,7 @@ class Eight(Quantized):
 
     def weight_in(self, dtype: torch.dtype) -> Tensor:
         exact = torch.promote_types(dtype, torch.float32)
-        return (self.values.to(exact) * self.scales).to(dtype)
+        return self.values.to(exact).mul_(self.scales).to(dtype)
 
 
 @final
@@ -96,7 +96,7 @@ class Four(Quantized):
 
     def weight_in(self, dtype: torch.dtype) -> Tensor:
         exact = torch.promote_types(dtype, torch.float32)
-        blocks = F.embedding(self.values.int(), self.pairs).view(-1, BLOCK).to(exact) * self.scales
+        blocks = F.embedding(self.values.int(), self.pairs).view(-1, BLOCK).to(exact).mul_(self.scales)
         count = self.out_features * self.in_features
         return blocks.flatten()[:count].view(self.out_features, self.in_features).to(dtype)
 

@@ -25,11 +25,16 @@ class Weights:
 
     linear: float  # in the layers of its towers, which may be quantised
     rest: float
+    largest: float  # of one matrix in the layers
 
     def bytes(self, member: Critic) -> int:
         """In memory, as a plan holds them."""
         element = BYTES[member.dtype]
         return round(element * self.rest + (critics.BYTES_QUANTIZED.get(member.quantize) or element) * self.linear)
+
+    def scratch(self, member: Critic) -> int:
+        """Bytes of one matrix while it is made full again: in float32, and in the dtype that is multiplied in."""
+        return round((4 + BYTES[member.dtype]) * self.largest) if member.quantize else 0
 
 
 @final
@@ -65,7 +70,8 @@ def weights(member: Critic) -> Weights:
     sizes = critics.sizes_of(member.model.folder, member.model.family)
     linear, everything = sizes.vision.parameters() + sizes.text.parameters(), sizes.parameters()
     whole = values(member.model) or everything
-    return Weights(whole * linear / everything, whole * (1 - linear / everything))
+    largest = max(tower.width * tower.hidden for tower in (sizes.vision, sizes.text))
+    return Weights(whole * linear / everything, whole * (1 - linear / everything), largest)
 
 
 def asked(plan: Plan, member: Critic) -> Cost:

@@ -177,7 +177,9 @@ def _learning(plan: Plan, costs: Costs, pictures: int) -> _Work:
     kept = decoded.held(chosen.checkpoint_decoder)
     spread = 1 if chosen.slicing else pictures
     asked = {
-        one.name: round(BYTES[one.dtype] * _held_asking(one, costs.critics[one.name], pictures)) for one in plan.critics
+        one.name: costs.weights[one.name].scratch(one)
+        + round(BYTES[one.dtype] * _held_asking(one, costs.critics[one.name], pictures))
+        for one in plan.critics
     }
     held = costs.denoised.held(chosen.checkpoint_backbone)
     # what the sampler's other steps keep meanwhile, unless each of them is computed again as a whole
@@ -198,7 +200,8 @@ def _looking(plan: Plan, costs: Costs, pictures: int, members: Sequence[Critic])
         _Part(0, round(element * pictures * costs.denoised.widest)),
         _Part(0, round(element * decoded * costs.generator.decoded.widest)),
         {
-            one.name: round(BYTES[one.dtype] * _in_a_pass(one, pictures) * costs.critics[one.name].widest)
+            one.name: costs.weights[one.name].scratch(one)
+            + round(BYTES[one.dtype] * _in_a_pass(one, pictures) * costs.critics[one.name].widest)
             for one in members
         },
     )

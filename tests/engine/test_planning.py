@@ -280,6 +280,11 @@ def test_fewer_bits_of_a_critics_layers_are_counted(full_size: Plan, bits: str, 
     before = costing.weights(full_size.critics[0])
     saved = before.bytes(full_size.critics[0]) - costing.weights(stored).bytes(stored)
     assert saved == pytest.approx((1 - share) * 2 * before.linear, rel=1e-6)
+    card = capacity.Device("cuda", "", 48 * 2**30, None, 1)
+    fewer = dataclasses.replace(full_size, critics=(stored,))
+    whole, less = (estimate.estimate(plan, card).stages[1] for plan in (full_size, fewer))
+    assert less.critics - whole.critics == 6 * 3584 * 18944  # its largest matrix
+    assert whole.weights - less.weights == pytest.approx(saved, rel=1e-6)
     # embeddings and head of a model of 7 billion stay as they are
     assert before.rest / (before.rest + before.linear) == pytest.approx(0.13, abs=0.02)
 
