@@ -176,7 +176,7 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Train, evaluate, lock and report."""
-    from .engine import building, capacity, console, jobs, paths, running, unbuilt
+    from .engine import building, capacity, console, jobs, paths, running
 
     if out is not None and len(files) > 1:
         raise typer.BadParameter("one folder holds one run: give one FILE with --out")
@@ -192,7 +192,6 @@ def run(
 
         todo = [planned(source) for source in sources]
         for job in jobs.everything(todo):
-            unbuilt.refuse(job.plan, job.recipe.document)
             capacity.refuse_missing(job.plan, job.recipe.document)
             paths.refuse_unwritable(job.folder / f"{job.plan.name}.safetensors")
         if locked:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ..engine.errors import InputError, Place, Problem
 
@@ -36,6 +36,8 @@ FAMILIES = {
     "pixtral": "pixtral",  # no model type of its own: `TOWERS`
     "internvl": "internvl",
 }
+# bytes of a value that is quantised, its share of scales included
+BYTES_QUANTIZED = {"8bit": 1.01, "4bit": 0.5625}
 # `model_type` of a model and of its vision tower -> the family, where the first alone does not tell
 TOWERS = {("llava", "pixtral"): "pixtral"}
 GENERIC = "generic"  # of any other model, whose image processor is a known one: `processors.KNOWN`
@@ -87,6 +89,8 @@ def known_processors() -> list[str]:
 class Critic(Protocol):
     """A vision-language model as the engine sees it."""
 
+    model: Any  # the stock model with all its weights
+
     def ask(self, views: Sequence[View], branches: Sequence[Sequence[Branch]]) -> list[list[Tensor]]:
         """Log-probabilities [T] of every answer token, for each view and each of its branches (nats)."""
         ...
@@ -96,18 +100,26 @@ class Critic(Protocol):
         ...
 
 
-def load(folder: str | Path, family: str, dtype: str, device: str, checkpointing: bool = False) -> Critic:
+def load(
+    folder: str | Path, family: str, dtype: str, device: str, checkpointing: bool = False, quantize: str = ""
+) -> Critic:
     """The critic of a model folder, frozen; `family` is a value of `FAMILIES`, or `GENERIC`.
 
     `dtype` as torch names it (float32, bfloat16, float64), `device` as torch names it, or `auto`: the first
     accelerator there is, else the processor. With `checkpointing`, layers are computed again in the backward pass
-    instead of kept. `InputError` where the folder cannot be used.
+    instead of kept. `quantize` stores their weights in `8bit` or `4bit` before they come to the device. `InputError`
+    where the folder cannot be used.
     """
     import torch
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    critic = _module(folder, family).load(Path(folder), dtype, device)
+    critic = _module(folder, family).load(Path(folder), dtype, "cpu" if quantize else device)
+    if quantize:
+        from .quantizing import quantize as stored
+
+        stored(critic.model, quantize)
+        torch.nn.Module.to(critic.model, device)
     if checkpointing:
         from .recomputing import recompute
 

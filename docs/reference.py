@@ -26,7 +26,6 @@ from control_recipes.engine import (
     template,
     template_cost,
     texts,
-    unbuilt,
     values,
 )
 from control_recipes.engine.kinds import MEASURES, VISUALS
@@ -90,8 +89,7 @@ def _rows(prefix: str, node: Node, deep: bool = True) -> Iterator[tuple[str, str
     for key, inner in node.get("properties", {}).items():
         path = f"{prefix}{key}"
         said = inner.get("description") or _target(inner).get("description", "")
-        built = "" if not _unbuilt(path) else " *Not built yet: `recipe run` refuses it.*"
-        yield path, _words(inner), _default(inner, key in node.get("required", ())), f"{_escaped(said)}.{built}"
+        yield path, _words(inner), _default(inner, key in node.get("required", ())), f"{_escaped(said)}."
         if deep:
             yield from _below(path, inner)
 
@@ -119,11 +117,6 @@ def _alternatives(node: Node) -> list[Node]:
 
 def _target(node: Node) -> Node:
     return _SCHEMA["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
-
-
-def _unbuilt(path: str) -> bool:
-    keys = tuple(path.split("."))
-    return keys in unbuilt.TABLE or (keys[:1] in (("critics",), ("judges",)) and keys[-1] in unbuilt.OF_EACH)
 
 
 def _default(node: Node, required: bool) -> str:

@@ -120,6 +120,7 @@ def _inject(generator: Generator, ranks: Mapping[str, int], alphas: Mapping[str,
 
     if not ranks:
         raise ValueError("an adapter needs at least one layer")
+    generator.turns.take(generator.backbone)  # peft puts its layers where the backbone's weights are
     patterns = {re.escape(name): rank for name, rank in ranks.items()}
     scaled = {re.escape(name): alpha for name, alpha in alphas.items()}
     config: Any = LoraConfig(

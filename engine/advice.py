@@ -10,6 +10,8 @@ from . import capacity, estimate
 from .counting import size
 from .plan import Critic, Plan
 
+_FEWER = {"": ("8bit", "4bit"), "8bit": ("4bit",), "4bit": ()}  # bits that weights may be stored in yet
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -102,13 +104,15 @@ def _exact(plan: Plan) -> Iterator[Change]:
             yield _generator("checkpointing", f"{{{part}: true}}", slower, True, **{f"checkpoint_{part}": True})
     if not chosen.slicing:
         yield _generator("slicing", "true", slower, True, slicing=True)
+    if not chosen.offload:
+        yield _generator("offload", "true", slower, True, offload=True)
     for member in plan.critics:
         if not member.checkpointing:
             yield _member("critics", member, "checkpointing", "true", slower, True, checkpointing=True)
 
 
 def _rounded(plan: Plan) -> Iterator[Change]:
-    """Half precision, where it is not there yet."""
+    """Fewer bits, where they are not there yet: of all numbers, or of the weights of those who are asked."""
     note = "rounds more coarsely"
     if plan.generator.dtype != "bfloat16":
         yield _generator("dtype", "bfloat16", note, False, dtype="bfloat16")
@@ -116,6 +120,8 @@ def _rounded(plan: Plan) -> Iterator[Change]:
         for member in members:
             if member.dtype != "bfloat16":
                 yield _member(section, member, "dtype", "bfloat16", note, False, dtype="bfloat16")
+            for bits in _FEWER[member.quantize]:
+                yield _member(section, member, "quantize", bits, "rounds its weights", False, quantize=bits)
 
 
 def _generator(key: str, value: str, note: str, exact: bool, **fields: str | int) -> Change:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from . import adapter as adapters
-from . import digests, figures, finite, generators, latents, made_for, measures, memory, painting, unbuilt, visuals
+from . import digests, figures, finite, generators, latents, made_for, measures, memory, painting, visuals
 from .errors import WorkError
 from .painting import Pair
 from .panel import Panel
@@ -68,7 +68,6 @@ def evaluate(
     Raises `InputError` where the file is no adapter of the plan's generator, or damaged, and for what is not built yet,
     `WorkError` where memory runs out or a number is not finite, `OSError` where the folder cannot be written.
     """
-    unbuilt.refuse(plan)
     with memory.watched(plan, "evaluate", "evaluation"):
         return _evaluate(plan, adapter, folder, listen, scale, on)
 
@@ -83,7 +82,7 @@ def _evaluate(
     generator = generators.load(plan.generator) if on is None else on.generator
     conditioning = painting.conditioned(generator, plan) if on is None else on.tests
     learned = latents.installed(generator, plan, adapter, tensors)
-    panel = Panel(plan, [judge.name for judge in plan.judges])
+    panel = Panel(plan, [judge.name for judge in plan.judges], generator.turns)
     scales = tuple(sorted({0.0, scale, *plan.evaluate.scales}))
     pairs = painting.pairs(plan)
     tally = _Tally()

@@ -17,6 +17,7 @@ from . import devices, finite, models, visuals
 from .augment import Augmented, moved
 from .errors import WorkError
 from .loss import Heard, branches, heard, likelihood, loss, term, total
+from .offloading import Turns
 from .plan import Ask, Critic, Drawing, Plan, Row
 from .quiet import quiet
 
@@ -33,14 +34,18 @@ class Said:
 
 @final
 class Panel:
-    """The critics of a plan and those of its judges who are named, loaded once, with the visual prompts drawn."""
+    """The critics of a plan and those of its judges who are named, loaded once, with the visual prompts drawn.
 
-    def __init__(self, plan: Plan, judges: Sequence[str] = ()) -> None:
+    Those on the device where the generator's parts take `turns` take theirs too.
+    """
+
+    def __init__(self, plan: Plan, judges: Sequence[str] = (), turns: Turns | None = None) -> None:
         self._plan = plan
+        self._turns = turns or Turns(torch.device("cpu"), False)
         self._holds = {question.name: question.hold for question in plan.questions}
         self._critics_of = {question.name: question.critics for question in plan.questions}
-        self._seats = [(member, False, _load(member)) for member in plan.critics]
-        self._seats += [(member, True, _load(member)) for member in plan.judges if member.name in judges]
+        self._seats = [(member, False, _load(member, self._turns)) for member in plan.critics]
+        self._seats += [(member, True, _load(member, self._turns)) for member in plan.judges if member.name in judges]
         size = (plan.generator.width, plan.generator.height)
         self._drawings = {drawing.key: _drawn(drawing, *size) for drawing in plan.drawings}
         self._mirrored = {
@@ -174,6 +179,7 @@ class Panel:
         groups = [(b, see, asks) for b, some in enumerate(asks_by_view(asks) for asks in asked) for see, asks in some]
         if not groups:
             return
+        self._turns.take(critic.model)
         views = [self._view(shown, b, see) for b, see, _ in groups]
         answers = critic.ask(
             views, [[one for ask in asks for one in branches(ask, _which(ask, wordings))] for _, _, asks in groups]
@@ -213,8 +219,20 @@ def _drawn(drawing: Drawing, width: int, height: int) -> tuple[bool, Tensor]:
     return drawing.kind == "reference", layer
 
 
-def _load(member: Critic) -> critics.Critic:
+def _load(member: Critic, turns: Turns) -> critics.Critic:
+    """A critic on its device, or in main memory until it is its turn there."""
     models.refuse_changed(member.model)
+    device = devices.found(member.device)
+    waits = turns.meet(device)
     with quiet():
-        device = str(devices.found(member.device))
-        return critics.load(member.model.folder, member.model.family, member.dtype, device, member.checkpointing)
+        critic = critics.load(
+            member.model.folder,
+            member.model.family,
+            member.dtype,
+            "cpu" if waits else str(device),
+            member.checkpointing,
+            member.quantize,
+        )
+    if waits:
+        turns.add(critic.model)
+    return critic

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from . import beside, capacity, estimate, one_picture, workload
+from . import beside, capacity, cards, estimate, one_picture, workload
 from .advice import Advice, advice
+from .costing import Costs
 from .counting import counted, duration, size
 from .errors import InputError
 from .parts import Asset
@@ -16,6 +18,7 @@ from .plan import Plan, Row, canonical_pieces, digest
 
 VERSION = 1  # of the JSON; a field may be added without another one
 SHOWN = 3  # rows whose questions are printed
+WIDTH = 100  # columns of a table
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +30,20 @@ class Outlook:
     needs: estimate.Estimate | None  # None where a model's configuration does not say enough
     unknown: str  # why there are no needs
     advice: tuple[Advice, ...]  # empty where it fits
+    cards: tuple[cards.Card, ...]  # empty where there are no needs
 
 
 def outlook(plan: Plan) -> Outlook:
     """Count a plan's work, and estimate what it needs of the device at hand."""
     work, device = workload.workload(plan), capacity.device(plan.generator.device)
     try:
-        needs = estimate.estimate(plan, device)
+        costs = Costs(plan)
+        needs = estimate.estimate(plan, device, costs)
     except InputError as error:
         found = error.problems[0]
-        return Outlook(work, device, None, f"{found.place.file}: {found.message}", ())
-    return Outlook(work, device, needs, "", tuple(advice(plan, device, needs)))
+        return Outlook(work, device, None, f"{found.place.file}: {found.message}", (), ())
+    fitting = tuple(cards.cards(plan, costs))
+    return Outlook(work, device, needs, "", tuple(advice(plan, device, needs)), fitting)
 
 
 def as_json(plan: Plan, seen: Outlook, measured: object = None) -> Iterator[str]:
@@ -52,6 +58,7 @@ def as_json(plan: Plan, seen: Outlook, measured: object = None) -> Iterator[str]
         "unknown": seen.unknown,
         "fits": _fits(seen),
         "advice": [dataclasses.asdict(one) for one in seen.advice],
+        "cards": [dataclasses.asdict(one) for one in seen.cards],
         "measured": measured,
     }
     yield json.dumps(head, ensure_ascii=False)[:-1] + ', "plan": '
@@ -83,6 +90,7 @@ def text(plan: Plan, seen: Outlook) -> str:
         *_needs(seen, plan.train.steps > 0),
         "  questions  as the first prompts render them:",
         *(line for row in plan.train_rows[:SHOWN] for line in _questions(row, plan)),
+        *_cards(seen),
     ]
     return "\n".join(lines)
 
@@ -166,6 +174,28 @@ def _needs(seen: Outlook, trains: bool) -> Iterator[str]:
     yield (
         f"  time       {low} to {high}, a step {least} to {most}: from operations at assumed rates; --measure finds out"
     )
+
+
+def _cards(seen: Outlook) -> Iterator[str]:
+    """A table: cards of the usual sizes, and what it takes to fit them."""
+    if not seen.cards:
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="", title_style="")
+    for head in ("card", "what fits it", "needs"):
+        table.add_column(head)
+    for group in cards.groups(seen.cards):
+        settings = "\n".join(f"{one.key}: {one.value}" for one in group[0].settings) or "as it stands"
+        said = settings if group[0].fits else f"none; most is saved by\n{settings}"
+        sizes = ", ".join(str(card.gigabytes) for card in group)
+        table.add_row(f"{sizes} GB", said, size(group[-1].needed_bytes))
+    page = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False, markup=False, emoji=False)
+    with page.capture() as shown:
+        page.print(table)
+    yield "  cards      everything on one of them; the least change that fits:"
+    yield from (f"    {line}".rstrip() for line in shown.get().splitlines())
 
 
 def _questions(row: Row, plan: Plan) -> Iterator[str]:

@@ -29,7 +29,6 @@ from . import (
     platforms,
     results,
     run_folder,
-    unbuilt,
 )
 from . import lock as locks
 from . import plan as plans
@@ -80,7 +79,6 @@ def run(
     folder, where it cannot be written or holds a recipe that no run has put there, `WorkError` where the work fails,
     KeyboardInterrupt after the step during which the person pressed Ctrl-C, or SIGTERM came.
     """
-    unbuilt.refuse(plan, recipe.document)
     if one_picture.is_meant(plan):
         listener.say(one_picture.told(plan, recipe.document))
     run_folder.refuse_foreign(recipe, plan, folder)
@@ -332,7 +330,6 @@ def evaluate(
         listener.say(f"{path}: with {lock_places.shown(locked.inputs.sets)}, as it was run")
     recipe = read(sets or ([] if locked is None else list(locked.inputs.sets)))
     plan = resolve(recipe, locks.revisions(locked))
-    unbuilt.refuse(plan, recipe.document)
     outcome = locked.outcome if locked is not None else None
     chosen = adapter is not None
     if adapter is None and outcome is not None:

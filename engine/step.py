@@ -25,7 +25,6 @@ from . import (
     replay,
     stage,
     starting,
-    unbuilt,
     workload,
 )
 from .augment import augment, may_mirror
@@ -79,7 +78,6 @@ def prepare(
 
     Raises `InputError`, before anything is loaded, for a plan that uses what is not built yet.
     """
-    unbuilt.refuse(plan)
     generator = generators.load(plan.generator) if on is None else on.generator
     prompts = stage.trained_on(plan)
     conditioning = None if on is None else on.training
@@ -100,7 +98,7 @@ def prepare(
         plan,
         generator,
         learned,
-        Panel(plan, [who for who, _, _ in plan.train.stop.by]),
+        Panel(plan, [who for who, _, _ in plan.train.stop.by], generator.turns),
         conditioning,
         {prompt: place for place, prompt in enumerate(prompts)},
         {place: loss.weights(row, plan) for place, row in enumerate(plan.train_rows)},

@@ -90,11 +90,12 @@ def _training(plan: Plan) -> Part:
     fresh, renewals = _replayed(plan)
     # one step of the sampler at random, and those before it; or all of them now and then, for the replay's buffer
     before = renewals * chosen.steps if train.replay.buffer else batches * (chosen.steps - 1) / 2
-    # itself, once more where it is recomputed, and the bare generator's for `stay`
-    passes = before + batches * (1 + chosen.checkpoint_backbone + (train.stay > 0))
+    # itself, once more wherever it is recomputed, and the bare generator's for `stay`
+    ways = 1 + chosen.checkpoint_backbone + chosen.offload
+    passes = before + batches * (ways + (train.stay > 0))
     if one_picture.is_meant(plan):  # every step of the sampler, and its picture as it was once for all
-        passes = chosen.steps * (batches * (1 + chosen.checkpoint_backbone) + (train.stay > 0))
-    decodes = (pictures if chosen.slicing else batches) * (1 + chosen.checkpoint_decoder)
+        passes = chosen.steps * (batches * ways + (train.stay > 0))
+    decodes = (pictures if chosen.slicing else batches) * (1 + chosen.checkpoint_decoder + chosen.offload)
     every = steps_between_looks_apart(train)
     apart = (train.steps // every + (train.weights == "balanced" and every > 1)) if every else 0
     asked: dict[str, Asked] = {}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ...critics.costs import Cost
+    from ..offloading import Turns
 
 # `_class_name` in a model folder's model_index.json -> the module of this package that knows it
 FAMILIES = {
@@ -40,6 +41,7 @@ class Generator(Protocol):
 
     backbone: nn.Module
     lora_prefix: str  # component name before every key of a saved adapter: transformer, unet
+    turns: Turns  # which its parts take on their device, where the plan wants that; critics join in
 
     @property
     def lora_targets(self) -> dict[str, tuple[str, ...]]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .. import devices, lengths, models, plan
 from ..errors import InputError, Place, Problem
+from ..offloading import Turns
 from ..quiet import quiet
 from . import decoding
 
@@ -27,11 +28,14 @@ class Piped:
         self._vae: Any = pipeline.vae
         self._chosen = chosen
         self.backbone: nn.Module = getattr(pipeline, self.lora_prefix)
-        self._device = freeze(pipeline, self.backbone, chosen)
+        self._device = devices.found(chosen.device)
+        self.turns = Turns(self._device, chosen.offload)
+        freeze(pipeline, self.backbone, chosen, self.turns)
         self._dtype = devices.dtype(chosen.dtype)
 
     def release_encoders(self) -> None:
         """Drop the text encoders; prompts cannot be encoded afterwards."""
+        self.turns.drop(*encoders(self._pipeline))
         release_encoders(self._pipeline, self._device)
 
     def noise(self, seeds: Sequence[int]) -> Tensor:
@@ -70,15 +74,18 @@ def opened(stock: Any, chosen: plan.Generator, **without: object) -> Any:
         )
 
 
-def freeze(pipeline: Any, backbone: Any, chosen: plan.Generator) -> torch.device:
-    """Put backbone, decoder and encoders on the plan's device, without gradients, and say which device that is.
+def freeze(pipeline: Any, backbone: Any, chosen: plan.Generator, turns: Turns) -> None:
+    """Put backbone, decoder and encoders on the plan's device, or let them take turns there, without gradients.
 
-    What the plan saves memory by is turned on, by diffusers' own switches.
+    What else the plan saves memory by is turned on, by diffusers' own switches.
     """
-    device = devices.found(chosen.device)
-    encoders = [part for name in ENCODERS if (part := getattr(pipeline, name, None)) is not None]
-    for part in (backbone, pipeline.vae, *encoders):
-        part.to(device).requires_grad_(False).eval()
+    for group in ((backbone,), (pipeline.vae,), encoders(pipeline)):
+        for part in group:
+            part.requires_grad_(False).eval()
+        turns.add(*group)
+    for part in (backbone, *encoders(pipeline)):
+        turns.led(part, "forward")
+    turns.led(pipeline.vae, "decode")
     if chosen.slicing:
         pipeline.vae.enable_slicing()
     if chosen.tiling:
@@ -87,7 +94,11 @@ def freeze(pipeline: Any, backbone: Any, chosen: plan.Generator) -> torch.device
         pipeline.vae.enable_gradient_checkpointing()
     if chosen.checkpoint_backbone:
         backbone.enable_gradient_checkpointing()
-    return device
+
+
+def encoders(pipeline: Any) -> tuple[nn.Module, ...]:
+    """The text encoders that a pipeline has."""
+    return tuple(part for name in ENCODERS if (part := getattr(pipeline, name, None)) is not None)
 
 
 def encoded(

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .. import plan
+from .. import devices, plan
 from ..quiet import quiet
 from . import pipelines, unet, variance_exploding
 from .branches import guided
@@ -32,7 +32,7 @@ def load(chosen: plan.Generator) -> unet.UNetGenerator:
     two = guided(chosen)
 
     def encode(prompts: list[str], negatives: list[str]) -> tuple[Tensor, Tensor | None]:
-        return pipeline.encode_prompt(prompts, pipeline.text_encoder.device, 1, two, negatives if two else None)
+        return pipeline.encode_prompt(prompts, devices.device(chosen.device), 1, two, negatives if two else None)
 
     return unet.UNetGenerator(pipeline, chosen, pipeline.tokenizer, encode, _metadata(pipeline))
 

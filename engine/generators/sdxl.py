@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-from .. import plan
+from .. import devices, plan
 from ..quiet import quiet
 from . import pipelines, unet, variance_exploding
 from .branches import guided
@@ -39,7 +39,7 @@ def load(chosen: plan.Generator) -> unet.UNetGenerator:
         # where no negative prompt is given, stock may put zeros in its place, as the folder says
         return pipeline.encode_prompt(
             prompts,
-            device=pipeline.text_encoder_2.device,
+            device=devices.device(chosen.device),
             do_classifier_free_guidance=guided(chosen),
             negative_prompt=negatives if guided(chosen) and any(negatives) else None,
         )

@@ -15,6 +15,7 @@ import transformers
 from control_recipes import critics
 from control_recipes.critics import Branch, View, asking
 from control_recipes.engine.errors import InputError
+from fewer_bits import full
 from picos import CASES, Case
 from PIL import Image
 from stock import BRANCHES, QUESTIONS, same
@@ -278,6 +279,20 @@ def test_recomputing_changes_nothing(folder: Path, case: Case, critic: Any) -> N
         found.append((said.detach(), torch.autograd.grad(said.sum(), x)[0]))
     assert torch.equal(found[0][0], found[1][0])
     assert torch.equal(found[0][1], found[1][1])
+
+
+def test_fewer_bits_have_the_gradient_of_the_weights_they_stand_for(folder: Path, case: Case, critic: Any) -> None:
+    stored = critics.load(folder, case.family, "float64", "cpu", quantize="4bit")
+    found: list[tuple[Tensor, Tensor]] = []
+    for plain in (False, True):
+        if plain:
+            full(stored.model)
+        x = unit(picture(4, *case.exact)).requires_grad_()
+        said = stored.log_probs([View(x)], [BRANCHES]).values
+        found.append((said.detach(), torch.autograd.grad(said.sum(), x)[0]))
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-9, atol=1e-9 * float(found[1][1].abs().max()))
+    assert not torch.allclose(found[0][0], critic.log_probs([View(x)], [BRANCHES]).values, rtol=1e-3)
 
 
 def test_half_precision_gives_whole_log_probabilities(folder: Path, case: Case, critic: Any) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import hollow
 import pytest
 import whole
-from control_recipes.engine import kinds, plan, schema, showing, unbuilt, values
+from control_recipes.engine import kinds, plan, schema, showing, values
 from control_recipes.engine.document import parse
 from control_recipes.engine.recipe import json_schema, read
 from control_recipes.engine.resolve import resolve
@@ -106,10 +106,3 @@ def test_the_reference_names_every_key() -> None:
     text = DOCS.read_text("utf-8")
     assert undocumented(text) == set()
     assert undocumented(text.replace("refresh", "renewal")) == {"refresh"}
-
-
-def test_the_reference_marks_what_is_not_built_yet() -> None:
-    rows = [line.split("|")[1] for line in DOCS.read_text("utf-8").splitlines() if "Not built yet" in line]
-    for key in (*(path[-1] for path in unbuilt.TABLE), *unbuilt.OF_EACH):
-        assert any(row.strip().endswith(f".{key}`") for row in rows), key
-    assert not any(row.strip() == "`adapter.rank`" for row in rows)

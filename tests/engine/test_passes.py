@@ -14,7 +14,7 @@ import torch
 from allocated import kept_of
 from control_recipes import critics
 from control_recipes.critics.pixels import resize
-from control_recipes.engine import estimate, flow, generators, plan, training, workload
+from control_recipes.engine import costing, flow, generators, plan, training, workload
 from control_recipes.engine import step as steps
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.profiler import ProfilerActivity, profile
@@ -152,7 +152,7 @@ def test_what_questions_one_by_one_take_is_estimated_by_their_passes(models: tup
         kept_of(critic.model) as kept,
     ):
         values = critic.log_probs([critics.View(picture)], [branches]).values
-    told = estimate._asked(chosen, member)
+    told = costing.asked(chosen, member)
     assert told.flops == pytest.approx(flops.get_total_flops(), rel=0.1)
     assert told.kept == pytest.approx(sum(kept.values()), rel=0.15)
     assert values.requires_grad

@@ -6,12 +6,13 @@ import dataclasses
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from control_recipes.cli import main
-from control_recipes.engine import advice, capacity, estimate, gallery, planning, resolve, unbuilt
+from control_recipes.engine import advice, capacity, cards, costing, estimate, gallery, planning, resolve
 from control_recipes.engine.plan import Model, Plan, canonical, digest
 from control_recipes.engine.recipe import read
 from safetensors.numpy import save_file
@@ -148,7 +149,6 @@ def test_every_setting_that_is_advised_is_one_that_a_run_takes_and_the_language_
     found = list(advice.changes(wide))
     assert len(found) > 9
     for one in found:
-        assert not list(unbuilt.used(one.made(plan)))
         if one.key != "generator.size":  # the world's measures read pictures of 64 × 64 alone
             said = horizon("train.batch=2", f"{one.key}={one.value}")
             made = one.made(plan)
@@ -221,7 +221,94 @@ def test_weights_that_a_folder_holds_once_more_are_not_counted(tmp_path: Path):
         path.parent.mkdir(exist_ok=True)
         save_file({"weight": np.zeros(10**at, np.float16)}, path)
     model = Model("org/name@main", "sd", "0" * 40, (), str(tmp_path))
-    assert estimate.weights_bytes(model, "bfloat16", 5e9) == 2 * 111
+    assert costing.values(model) == 111
     for name in counted:
         (tmp_path / f"{name}.safetensors").unlink()
-    assert estimate.weights_bytes(model, "bfloat16", 5e9) == 10**10
+    assert costing.values(model) == 0
+
+
+@pytest.fixture(scope="module")
+def full_size(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """Flux.1 schnell and Qwen2.5-VL 7B by their configurations, in half precision: no weight is there."""
+    import pico
+
+    folder = tmp_path_factory.mktemp("models")
+    flux, critic = pico.flux_folder(folder / "flux"), pico.critic_folder(folder / "critic")
+    for path in folder.rglob("*.safetensors"):
+        path.unlink()
+    known = json.loads((ROOT / "tests" / "facts" / "models.json").read_text("utf-8"))
+    for part, config in known["generators"]["Flux.1 schnell"]["parts"].items():
+        (flux / part / "config.json").write_text(json.dumps(config), "utf-8")
+    written = json.loads((critic / "config.json").read_text("utf-8"))
+    config = known["critics"]["Qwen2.5-VL 7B"]["config"]
+    for part in ("text_config", "vision_config"):
+        written[part] |= config[part]
+    (critic / "config.json").write_text(json.dumps({**written, "tie_word_embeddings": False}), "utf-8")
+    chosen = pico.generator(flux, width=512, height=512, dtype="bfloat16")
+    return pico.plan_of(dataclasses.replace(chosen, text_length=256), critic)
+
+
+def with_settings(plan: Plan, settings: Sequence[cards.Setting]) -> Plan:
+    """A plan with lines of the recipe changed, each found among those that are advised."""
+    for setting in settings:
+        (change,) = (one for one in advice.changes(plan) if (one.key, one.value) == (setting.key, setting.value))
+        plan = change.made(plan)
+    return plan
+
+
+def test_each_card_is_told_the_least_change_that_fits_it(full_size: Plan):
+    found = cards.cards(full_size, costing.Costs(full_size))
+    assert [one.gigabytes for one in found] == list(cards.GIGABYTES)
+    assert [one.fits for one in found] == sorted(one.fits for one in found)  # a larger card is none the worse for it
+    assert {one.fits for one in found} == {True, False}
+    assert any(one.fits and one.settings for one in found)
+    for card in found:
+        device = capacity.Device("cuda", "", card.memory_bytes, None, 1)
+
+        def needed(settings: Sequence[cards.Setting], device: capacity.Device = device) -> int:
+            return estimate.estimate(with_settings(full_size, settings), device).memory_bytes
+
+        assert card.needed_bytes == needed(card.settings)
+        assert card.fits == (card.needed_bytes <= card.memory_bytes)
+        for one in card.settings:  # each is needed: to fit, or to come as near as can be
+            fewer = [other for other in card.settings if other is not one]
+            assert needed(fewer) > (card.memory_bytes if card.fits else card.needed_bytes)
+
+
+def test_turns_leave_the_largest_part_alone_on_a_card_and_save_nothing_of_a_processors_weights(full_size: Plan):
+    card = capacity.Device("cuda", "", 48 * 2**30, None, 1)
+    turns = dataclasses.replace(full_size, generator=dataclasses.replace(full_size.generator, offload=True))
+    costs = costing.Costs(full_size)
+    backbone, member = 2 * costs.kept, 2 * costs.weights["eyes"].linear + 2 * costs.weights["eyes"].rest
+    weights = {one.name: one.weights for one in estimate.estimate(turns, card).stages}
+    assert weights["train"] == backbone
+    assert weights["encode"] == 2 * (costs.pipeline - costs.kept)
+    here, there = (estimate.estimate(plan, card) for plan in (full_size, turns))
+    assert here.stages[1].weights == pytest.approx(backbone + member)
+    assert here.memory_bytes > there.memory_bytes + member
+    assert there.step_seconds[0] > here.step_seconds[0] + (2 * backbone + member) / estimate.MOVED[1]
+    assert estimate.estimate(turns, CPU).stages[1].weights == here.stages[1].weights
+
+
+@pytest.mark.parametrize(("bits", "share"), [("8bit", 0.505), ("4bit", 0.28125)])
+def test_fewer_bits_of_a_critics_layers_are_counted(full_size: Plan, bits: str, share: float):
+    stored = dataclasses.replace(full_size.critics[0], quantize=bits)
+    before = costing.weights(full_size.critics[0])
+    saved = before.bytes(full_size.critics[0]) - costing.weights(stored).bytes(stored)
+    assert saved == pytest.approx((1 - share) * 2 * before.linear, rel=1e-6)
+    card = capacity.Device("cuda", "", 48 * 2**30, None, 1)
+    fewer = dataclasses.replace(full_size, critics=(stored,))
+    whole, less = (estimate.estimate(plan, card).stages[1] for plan in (full_size, fewer))
+    assert less.critics - whole.critics == 6 * 3584 * 18944  # its largest matrix
+    assert whole.weights - less.weights == pytest.approx(saved, rel=1e-6)
+    # embeddings and head of a model of 7 billion stay as they are
+    assert before.rest / (before.rest + before.linear) == pytest.approx(0.13, abs=0.02)
+
+
+def test_the_table_of_cards_is_told_and_neighbours_share_a_line(full_size: Plan):
+    text = planning.text(full_size, planning.outlook(full_size)).partition("  cards ")[2]
+    assert text.startswith("     everything on one of them; the least change that fits:\n    card")
+    assert [int(size) for size in re.findall(r"(\d+)(?=, | GB)", text)] == list(cards.GIGABYTES)
+    assert "none; most is saved by" in text
+    small = planning.text(horizon(), planning.outlook(horizon())).splitlines()
+    assert re.fullmatch(r"    12, 16, 24, 48, 80 GB  as it stands  \d+ MiB", small[-1])

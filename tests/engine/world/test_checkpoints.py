@@ -142,8 +142,10 @@ def test_the_generator_knows_the_tokens_of_its_tokenizer():
     assert {word: far for word, far in words.items() if far < 0.05} == {}
 
 
-def examined(name: str, family: str, shown: Tensor, scenes: painter.Scenes, wordings: Any = WORDINGS) -> audit.Accuracy:
-    eyes = critics.load(SHIPPED / name, family, "float32", "cpu")
+def examined(
+    name: str, family: str, shown: Tensor, scenes: painter.Scenes, wordings: Any = WORDINGS, bits: str = ""
+) -> audit.Accuracy:
+    eyes = critics.load(SHIPPED / name, family, "float32", "cpu", quantize=bits)
     return audit.examined(eyes, shown, scenes, seed=33, wordings=wordings).by_kind()
 
 
@@ -153,6 +155,12 @@ def test_the_critic_is_right_about_paintings(rendered: tuple[painter.Scenes, Ten
     assert found["aligned"][1] >= 40
     assert found["all"][0] >= 0.95, found
     assert found["aligned"][0] >= 0.95, found
+
+
+def test_the_critic_is_right_in_four_bits_too(rendered: tuple[painter.Scenes, Tensor]):
+    scenes, pictures = rendered
+    found = examined("critic", "qwen2_5_vl", pictures[:40], scenes[:40], bits="4bit")
+    assert found["all"][0] >= 0.95, found
 
 
 def test_the_check_sees_a_critic_that_looks_elsewhere(rendered: tuple[painter.Scenes, Tensor]):
