@@ -1,6 +1,6 @@
-"""Several processes of one training, as `torchrun` and `accelerate launch` start them: the first leads, the others help.
+"""Several processes of one training, as `torchrun` or `accelerate launch` start them: one leads, the others help.
 
-A command is the first process's own: it alone reads, decides, writes and speaks. The others wait for a training of its,
+A command is the first one's own: it alone reads, decides, writes and speaks. The others wait for a training of its,
 work out their share of every batch, and end when it does. They are connected by torch's gloo, whatever they compute on:
 what goes between them is as large as an adapter. No torch is imported here before they are.
 """
@@ -35,7 +35,7 @@ class _Gone(WorkError):
 
 def started() -> int:
     """How many processes a launcher started, this one included."""
-    return int(os.environ["WORLD_SIZE"]) if _LAUNCHED <= os.environ.keys() else 1
+    return int(os.environ["WORLD_SIZE"]) if os.environ.keys() >= _LAUNCHED else 1
 
 
 def rank() -> int:
@@ -59,14 +59,14 @@ def count() -> int:
 
 def refuse_idle(plan: Plan, document: Document | None = None) -> None:
     """Raises `InputError`, at its place in the recipe, where a batch has not a picture for each process."""
-    number = started()
+    number = count()
     if not plan.train.steps or (pictures := at_once(plan)) >= number:
         return
     one = plan.train.optimize != "adapter"
     path = ("train", "optimize") if one else ("train", "batch")
     place = Place(plan.name) if document is None else document.place(path)
-    message = f"{counted(number, 'process')} share the pictures of a batch, which has {pictures}"
-    hint = f"start {'one' if one or pictures == 1 else f'{pictures} at most'}" + ("" if one else f", or train.batch: {number}")
+    message = f"{number} processes are to share a batch of {counted(pictures, 'picture')}"
+    hint = "start one" if one else f"start {pictures} at most, or let train.batch be {number}"
     raise InputError([Problem(place, ".".join(path), message, hint)])
 
 
@@ -98,7 +98,7 @@ def connected() -> Generator[None]:
 
 
 def follow(serve: Callable[[], None]) -> None:
-    """Follow the leader from order to order until it ends, for whatever reason; Ctrl-C and SIGTERM are for it to hear."""
+    """Follow the leader from order to order until it ends, of whatever; Ctrl-C and SIGTERM are for it to hear."""
     with connected():
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
@@ -153,7 +153,7 @@ def gathered(own: _T) -> list[_T]:
 
 
 def share(pictures: int) -> Share:
-    """This process's share of a batch; the first ones have one more where it does not come out even."""
+    """The share of a batch that is this process's; the first ones have one more where it does not come out even."""
     from .streams import Share
 
     size, more = divmod(pictures, count())

@@ -126,7 +126,6 @@ def take(desk: Desk, state: State, step: int) -> Done:
     Raises `WorkError`, naming whose it is, for what is not finite; `state` is then good for nothing more.
     """
     settings = desk.plan.train
-    state.optimizer.zero_grad()
     factors = {one.question: one.factor for one in state.progress.balance}
     processes.tell(orders.Step(step, factors))
     state.replay, pulls = pull(desk, state.replay, step, factors)
@@ -196,6 +195,8 @@ def pull(desk: Desk, finished: Tensor, step: int, factors: Mapping[str, float]) 
     `finished` are the latents so far, `factors` those of balanced weights, by question.
     """
     weights, settings = list(desk.learned.weights().values()), desk.plan.train
+    for weight in weights:
+        weight.grad = None
     processes.spread(weights)
     if settings.replay.buffer:
         finished = _renewed(desk, finished, step)
@@ -223,7 +224,7 @@ def _whole(parts: Sequence[_Part]) -> Pull:
 def _laid_together(name: str, looked: Sequence[tuple[Share, Mapping[str, Tensor]]]) -> Tensor:
     """A question's gradient on all pictures of a batch; none on those of a share that is not asked it."""
     shape = next(apart[name].shape[1:] for _, apart in looked if name in apart)
-    return torch.cat([apart.get(name, torch.zeros(share.end - share.start, *shape)).cpu() for share, apart in looked])
+    return torch.cat([apart.get(name, torch.zeros(share.end - share.start, *shape)) for share, apart in looked])
 
 
 def _renewed(desk: Desk, finished: Tensor, step: int) -> Tensor:
@@ -270,7 +271,7 @@ def _pull(desk: Desk, finished: Tensor, step: int, part: int, factors: Mapping[s
     apart, nats = None, dict[str, list[float]]()
     if part == 0 and _looks_apart(settings, step):
         gradients, nats = desk.panel.apart(shown, rows, weighing, wordings)
-        apart = {name: share.part * one for name, one in gradients.items()}
+        apart = {name: share.part * one.cpu() for name, one in gradients.items()}
     weight = share.part / settings.accumulate
     stay = settings.stay * loss.stay(estimate.denoised, _bare(desk, estimate, given)) if settings.stay else None
     if stay is not None:

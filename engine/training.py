@@ -72,6 +72,7 @@ def train(
     that cannot do what the plan asks, `WorkError` where a number stops being finite or the checkpoint is of another
     plan, `OSError` where the folder cannot be written.
     """
+    processes.refuse_idle(plan)
     with platforms.deterministic(plan, fast):
         orders.prepare(plan, begin, fast)
         desk = processes.agreed(lambda: steps.load(plan, begin, on))
