@@ -32,12 +32,15 @@ class Told:
     err: str
 
 
-def launched(name: str, count: int, work: Callable[[], int], folder: Path) -> list[Told]:
-    """Several processes that do the same work in a folder; `name` is that of the files that keep what they say."""
+def launched(name: str, count: int, work: Callable[[], int], folder: Path, seconds: int = 120) -> list[Told]:
+    """Several processes of one thread that do the same work in a folder, within so many seconds.
+
+    `name` is that of the files that keep what they say.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    started = [_fork(f"{name}.{rank}", _launcher(rank, count, port), work, folder) for rank in range(count)]
+    started = [_fork(f"{name}.{rank}", _launcher(rank, count, port), work, folder, seconds) for rank in range(count)]
     statuses = [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in started]
     kept = [[(folder / f"{name}.{rank}.{end}").read_text("utf-8") for end in ("out", "err")] for rank in range(count)]
     return [Told(status, *said) for status, said in zip(statuses, kept, strict=True)]
@@ -50,13 +53,13 @@ def _launcher(rank: int, count: int, port: int) -> Mapping[str, str]:
     return own | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
 
 
-def _fork(name: str, known: Mapping[str, str], work: Callable[[], int], folder: Path) -> int:
+def _fork(name: str, known: Mapping[str, str], work: Callable[[], int], folder: Path, seconds: int) -> int:
     if process := os.fork():
         return process
     try:
         os.chdir(folder)
         os.environ.update(known)
-        signal.alarm(120)  # whoever waits for one that is gone fails, and holds up nothing
+        signal.alarm(seconds)  # whoever waits for one that is gone fails, and holds up nothing
         for number, end in ((1, "out"), (2, "err")):
             os.dup2(os.open(f"{name}.{end}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
         status = work()
@@ -155,15 +158,14 @@ def plans(folder: Path) -> dict[str, Any]:
     import pico
     from control_recipes.engine import plan
 
-    def planned(flux: str = "flux", sampler: int = 2, **changes: Any) -> Any:
-        generator = pico.generator(folder / flux, steps=sampler, dtype="float64")
+    def planned(**changes: Any) -> Any:
+        generator = pico.generator(folder / STOCHASTIC, steps=2, dtype="float64")
         return pico.plan_of(generator, folder / "critic", steps=3, **changes)
 
     augment = plan.Augment(0.5, 0.02, 2, True)
     return {
         "uneven": planned(batch=3, accumulate=2, augment=augment, ema=0.5, weights="balanced", conflict=1),
         "replay": planned(batch=2, replay=plan.Replay(5, 1, (0.3, 0.8)), backprop="replay"),
-        "stochastic": planned(STOCHASTIC, 3, batch=2),
     }
 
 
@@ -174,21 +176,27 @@ def stochastic(folder: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"stochastic_sampling": True}), "utf-8")
 
 
-def main(folder: Path) -> None:
+def load() -> None:
+    """Load once what every fork needs."""
     import control_recipes.engine.evaluate
     import control_recipes.engine.helping
     import control_recipes.engine.report
     import control_recipes.engine.training  # noqa: F401
+    import torch
     from diffusers.pipelines.flux.pipeline_flux import FluxPipeline  # noqa: F401
     from transformers import Qwen2_5_VLForConditionalGeneration  # noqa: F401
 
+    torch.set_num_threads(1)
+
+
+def main(folder: Path) -> None:
+    load()
     stochastic(folder)
     told: dict[str, list[Told]] = {}
     for name, chosen in plans(folder).items():
         for count in (1, 2):
             key = f"{name}{count}"
             told[key] = launched(key, count, trained(folder, key, chosen), folder)
-    told["uneven3"] = launched("uneven3", 3, trained(folder, "uneven3", plans(folder)["uneven"]), folder)
     for name, attempts in {
         "whole": [lambda: recipe(*RUN)],
         "resumed": [killed(2), lambda: recipe(*RUN)],

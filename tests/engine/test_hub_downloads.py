@@ -145,7 +145,7 @@ def test_a_gated_model_shows_its_page_and_gives_its_files_to_who_may(online: Hub
         with pytest.raises(InputError, match=f"{NAME} is given only to who agreed to its terms\n.*`hf auth login`"):
             located()
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
-    with pytest.raises(InputError, match="does not know the token it was given\n.*unset HF_TOKEN"):
+    with pytest.raises(InputError, match=r"does not know the token it was given\n.*unset HF_TOKEN"):
         located()
     monkeypatch.setenv("HF_TOKEN", online.token)
     assert models.complete(located()).family == "qwen2_5_vl"
