@@ -104,6 +104,7 @@ Scale = Annotated[
 
 _READING = {"check", "diff", "lock", "plan", "show"}
 _WRITING_NOTHING = {"check", "diff", "eval", "plan", "show", "verify"}
+_TRAINING = {"compose", "run", "verify"}
 
 
 def main() -> None:
@@ -112,7 +113,10 @@ def main() -> None:
         _expect_no_garbage()
     try:
         _refuse_no_utf8(sys.argv[1:])
-        app()
+        if "WORLD_SIZE" in os.environ:
+            _share(sys.argv[1:2])
+        else:
+            app()
     except (ControlError, OSError) as raised:
         if "--debug" in sys.argv:
             raise
@@ -123,6 +127,22 @@ def main() -> None:
             print(console.failed(error))
         console.show(error)
         sys.exit(error.exit_status)
+
+
+def _share(command: list[str]) -> None:
+    """Of several processes the first runs the command; the others help it, where there may be something to train."""
+    from .engine import processes
+
+    trains = not _TRAINING.isdisjoint(command)
+    if processes.rank() and trains:
+        from .engine import helping
+
+        processes.follow(helping.serve)
+    elif trains:
+        with processes.connected():
+            app()
+    elif not processes.rank():
+        app()
 
 
 def _refuse_no_utf8(words: list[str]) -> None:
@@ -176,7 +196,7 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Train, evaluate, lock and report."""
-    from .engine import building, capacity, console, jobs, paths, running
+    from .engine import building, capacity, console, jobs, paths, processes, running
 
     if out is not None and len(files) > 1:
         raise typer.BadParameter("one folder holds one run: give one FILE with --out")
@@ -193,6 +213,7 @@ def run(
         todo = [planned(source) for source in sources]
         for job in jobs.everything(todo):
             capacity.refuse_missing(job.plan, job.recipe.document)
+            processes.refuse_idle(job.plan, job.recipe.document)
             paths.refuse_unwritable(job.folder / f"{job.plan.name}.safetensors")
         if locked:
             jobs.refuse_stale(jobs.everything(todo))
@@ -697,3 +718,7 @@ def _read(source: "Source", sets: list[str] | None, allow_outside: bool) -> "Rec
     from .engine.recipe import read
 
     return read(source.path, sets or (), allow_outside)
+
+
+if __name__ == "__main__":  # as launchers of several processes start it
+    main()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .plan import Augment, Plan, Row
+from .streams import drawn, normal
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,9 @@ def augment(
     mirrored picture it is drawn in the mirrored place.
     """
     count, _, height, width = pictures.shape
-    deviations = chosen.blur * torch.rand(count, generator=stream)
-    offsets = torch.randint(-chosen.shift, chosen.shift + 1, (2, count), generator=stream)
+    deviations = chosen.blur * drawn(lambda many: torch.rand(many, generator=stream), count, stream)
+    low, high = -chosen.shift, chosen.shift + 1
+    offsets = drawn(lambda many: torch.randint(low, high, (2, many), generator=stream).T, count, stream).T
     down, right = (tuple(int(offset) for offset in side) for side in offsets)
     # from a stream of its own seed, so that all else is drawn as it is without it
     mirrored = _mirrored(mirrors, stream) if chosen.flip and mirrors is not None else ()
@@ -48,7 +50,7 @@ def augment(
         columns = torch.stack([_side(width, float(s), by) for s, by in zip(deviations, right, strict=True)])
         pictures = rows[:, None].to(pictures) @ pictures @ columns[:, None].mT.to(pictures)
     if chosen.noise:
-        noisy = pictures + chosen.noise * torch.randn(pictures.shape, generator=stream).to(pictures)
+        noisy = pictures + chosen.noise * normal(pictures.shape, stream, torch.float32).to(pictures)
         pictures = noisy.clamp(0, 1).detach() + (noisy - noisy.detach())  # straight through, as the decoder's clamp
     return Augmented(pictures, down, right, mirrored)
 
@@ -61,7 +63,7 @@ def may_mirror(row: Row, plan: Plan) -> bool:
 
 def _mirrored(mirrors: Sequence[bool], stream: torch.Generator) -> tuple[bool, ...]:
     own = torch.Generator("cpu").manual_seed(stream.initial_seed() ^ 1)
-    coins = torch.rand(len(mirrors), generator=own) < 0.5
+    coins = drawn(lambda many: torch.rand(many, generator=own), len(mirrors), stream) < 0.5
     return tuple(may and bool(coin) for may, coin in zip(mirrors, coins, strict=True))
 
 

@@ -16,6 +16,7 @@ from .notes import percent
 
 if TYPE_CHECKING:
     from .evaluate import Progress
+    from .hub import Fetched
     from .results import Expected, Result
     from .training import Step
 
@@ -132,6 +133,12 @@ class Talk:
         """A batch of the evaluation is done."""
         left = progress.seconds / max(1, progress.done) * (progress.of - progress.done)
         self._tell("evaluating", progress.done, progress.of, "", left)
+
+    def fetched(self, fetched: Fetched) -> None:
+        """More of a model is here."""
+        done, of = -(-fetched.done // 2**20), -(-fetched.of // 2**20)
+        left = fetched.seconds / fetched.done * (fetched.of - fetched.done)
+        self._tell("fetching", done, of, f"MiB of {fetched.name}", left)
 
     def _tell(self, what: str, done: int, of: int, details: str, seconds_left: float) -> None:
         if self._quiet:

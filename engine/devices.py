@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from . import processes
 from .errors import InputError, Place, Problem, no_device
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
@@ -15,9 +16,15 @@ def dtype(word: str) -> torch.dtype:
 
 
 def device(word: str) -> torch.device:
-    """The torch device that `word` names; `auto` is CUDA's first device where there is one, otherwise the CPU."""
-    if word == "auto":
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    """The torch device that `word` names; `auto` is CUDA's first device where there is one, otherwise the CPU.
+
+    Of several processes on a machine, `auto` and `cuda` mean the next device for each, from the first again where there
+    are fewer.
+    """
+    if word == "auto" and not torch.cuda.is_available():
+        return torch.device("cpu")
+    if word == "auto" or (word == "cuda" and processes.started() > 1):
+        return torch.device("cuda", processes.local_rank() % max(1, torch.cuda.device_count()))
     return torch.device(word)
 
 

@@ -101,6 +101,9 @@ class InputError(ControlError):
         self.problems = tuple(listed)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Problem, ...]]]:
+        return type(self), (self.problems,)  # as it goes from one process to another
+
 
 class CheckFailed(ControlError):
     """The work was done, and what was expected of it did not hold: what and where, and what follows from it."""
@@ -120,6 +123,9 @@ class WorkError(ControlError):
     def __init__(self, message: str, hint: str = "") -> None:
         self.message, self.hint = message, hint
         super().__init__(f"{message}\n  hint: {hint}" if hint else message)
+
+    def __reduce__(self) -> tuple[type[WorkError], tuple[str, str]]:
+        return type(self), (self.message, self.hint)  # as it goes from one process to another
 
 
 def changed(file: str) -> WorkError:

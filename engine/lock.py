@@ -62,6 +62,7 @@ class Platform:
     processor: str = ""  # the CPU's own name and numbers; empty where they are not known
     flags: tuple[tuple[str, str], ...] = ()  # settings that decide about bits, sorted
     mixed: tuple[str, ...] = ()  # what was otherwise in earlier sessions of the same training, in words
+    processes: int = 1  # that shared the pictures of a batch
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,17 +81,19 @@ def _located(address: str, folder: Path, commit: str) -> Model:
     return model
 
 
-def complete(model: Model) -> Model:
+def complete(model: Model, listen: hub.Listen | None = None) -> Model:
     """The same model with its weights on this machine: downloads those of a hub model that are not there yet.
 
+    `listen` is told how far a download has come.
     Raises WorkError where they cannot be had or are pickles, `InputError` where they are damaged.
     """
     if model.revision:
         try:
-            fetched(model.address, Path(), model.revision)
+            fetched(model.address, Path(), model.revision, listen)
             _refuse_pickles(_files(Path(model.folder)), model.address)
         except ValueError as error:
-            raise WorkError(str(error)) from error
+            message, _, hint = str(error).partition("; ")
+            raise WorkError(message, hint) from error
     for path in sorted(Path(model.folder).rglob("*.safetensors")):
         headers.read(path)
     return model
@@ -110,13 +112,13 @@ def refuse_changed(model: Model) -> None:
         raise changed(f"{model.address}: {differ[0]}")
 
 
-def fetched(address: str, folder: Path, revision: str) -> Path:
+def fetched(address: str, folder: Path, revision: str, listen: hub.Listen | None = None) -> Path:
     """The folder of a model at a hub commit, its weights included, or of one that is here anyway.
 
     Raises ValueError, saying why, where it cannot be had.
     """
     if revision:
-        return hub.snapshot(f"{address.partition('@')[0]}@{revision}", _PARTS, kept=False)
+        return hub.snapshot(f"{address.partition('@')[0]}@{revision}", _PARTS, False, listen)
     at = CHECKPOINTS / address.removeprefix("builtin:") if address.startswith("builtin:") else folder / address
     if not at.is_dir():
         raise ValueError(f"there is no {address}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 from typing import final
 
 import torch
@@ -85,8 +84,8 @@ class Panel:
         rows: Sequence[Row],
         weighing: Sequence[Mapping[tuple[str, str], float]],
         wordings: Mapping[str, int],
-    ) -> tuple[dict[str, Tensor], dict[str, float]]:
-        """Each question's own gradient [B, 3, H, W] on the pictures, its weights included, and its mean ℓ in nats.
+    ) -> tuple[dict[str, Tensor], dict[str, list[float]]]:
+        """Each question's own gradient [B, 3, H, W] on the pictures, its weights included, and every ℓ in nats.
 
         Watched questions have none. One backward pass through a critic for each question that it is asked.
         """
@@ -97,7 +96,7 @@ class Panel:
                 gradients[name] = gradients.get(name, torch.zeros_like(shown.pictures)) + pulled.to(shown.pictures)
                 nats.setdefault(name, []).extend(said)
             answers.clear()  # the graph behind them is let go before the next critic is asked
-        return gradients, {name: fmean(values) for name, values in nats.items()}
+        return gradients, nats
 
     def _alone(
         self, views: Augmented, answers: Sequence[Heard], weighing: Sequence[Mapping[tuple[str, str], float]]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from . import files
+from . import files, processes
 from .errors import InputError, Place, Problem
 from .lock import Platform
 from .plan import Plan
@@ -56,6 +56,7 @@ def here(plan: Plan, fast: bool = False) -> Platform:
         versions=tuple((name, metadata.version(name)) for name in PACKAGES),
         processor=_processor(),
         flags=tuple(sorted(_flags(cuda).items())),
+        processes=processes.count(),
     )
 
 
@@ -68,6 +69,7 @@ def differences(was: Platform, now: Platform) -> tuple[str, ...]:
             ("processor", "processor"),
             ("instruction_set", "instruction set"),
             ("threads", "threads"),
+            ("processes", "processes"),
             ("system", "system"),
         )
     ]

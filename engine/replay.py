@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import flow
+from . import flow, processes
 from .generators import Conditioning, Generator
 from .plan import Plan, Train
-from .streams import derived, stream
+from .streams import Share, derived, drawn, stream
 from .values import EULER_STEP
 
 
@@ -64,12 +64,17 @@ def row(plan: Plan, number: int) -> int:
 def renew(
     plan: Plan, generator: Generator, given: Sequence[Conditioning], latents: Tensor, numbers: Sequence[range]
 ) -> Tensor:
-    """The buffer [K, …] with pictures of these numbers in it; `given` is the conditioning of each range's rows."""
+    """The buffer [K, …] with pictures of these numbers in it; `given` is the conditioning of each range's rows.
+
+    Of every range, each process paints its share; where there are more processes than pictures, all paint all of them.
+    """
     fresh = latents.clone()
     for conditioning, some in zip(given, numbers, strict=True):
-        z = generator.noise([derived(plan.train.seed, "replay noise", number) % 2**31 for number in some])
-        rng = stream(plan.train.seed, "replay path", some.start)
-        done = flow.sample(generator, conditioning, z, plan.generator.steps, rng)
+        share = processes.share(len(some)) if len(some) >= processes.count() else Share(0, len(some), len(some))
+        z = generator.noise([derived(plan.train.seed, "replay noise", number) % 2**31 for number in share.own(some)])
+        rng = stream(plan.train.seed, "replay path", some.start, share=share)
+        own = flow.sample(generator, conditioning.rows(range(share.start, share.end)), z, plan.generator.steps, rng)
+        done = own if len(own) == share.of else processes.whole(own, share)
         if not len(fresh):
             fresh = done.new_zeros(plan.train.replay.buffer, *done.shape[1:])
         fresh[[number % plan.train.replay.buffer for number in some]] = done.to(fresh)
@@ -84,7 +89,7 @@ def estimate(
     `estimate: noisy` is the paper's ablation: what is decoded is not x̂0 but z one Euler step less noisy.
     """
     low, high = settings.replay.sigma
-    share = low + (high - low) * torch.rand(len(latents), generator=rng)
+    share = low + (high - low) * drawn(lambda many: torch.rand(many, generator=rng), len(latents), rng)
     sigma = generator.level(share)
     z = generator.renoised(latents, sigma, rng)
     denoised = generator.denoised(z, sigma, conditioning)

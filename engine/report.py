@@ -509,7 +509,9 @@ def _facts(plan: Plan, found: Evaluation, lock: locks.Lock | None) -> list[dict[
     if lock is not None and lock.platform is not None:
         here = lock.platform
         versions = ", ".join(f"{name} {version}" for name, version in here.versions)
-        facts["platform"] = f"{here.system}, {here.device}, {here.instruction_set}, {counted(here.threads, 'thread')}"
+        shared = f" in each of {here.processes} processes" if here.processes > 1 else ""
+        threads = f"{counted(here.threads, 'thread')}{shared}"
+        facts["platform"] = f"{here.system}, {here.device}, {here.instruction_set}, {threads}"
         facts["versions"] = f"python {here.python}, {versions}"
     if lock is not None:
         facts["lock"] = locks.digest(lock)

@@ -45,6 +45,7 @@ from .run_folder import COMPOSED, EVALUATION, PLAN, REPORT, RESULT, Trained
 
 if TYPE_CHECKING:
     from .evaluate import Progress
+    from .hub import Fetched
     from .training import Step
 
 
@@ -56,6 +57,8 @@ class Listener(Protocol):
     def step(self, step: Step) -> None: ...
 
     def looked(self, progress: Progress) -> None: ...
+
+    def fetched(self, fetched: Fetched) -> None: ...
 
 
 def run(
@@ -150,7 +153,7 @@ def _run(
     from .report import report
 
     started = time.monotonic()
-    _complete(plan)
+    _complete(plan, listener)
     files.write(folder / PLAN, run_folder.dumped(plan))  # first: it says that a recipe in this folder is a run's
     run_folder.keep_recipe(recipe, folder)
     included = {one.name: one.text for one in recipe.included}
@@ -218,10 +221,10 @@ def _digests(parents: Sequence[Trained]) -> list[str]:
     return [one.tensors_sha256 for one in parents]
 
 
-def _complete(plan: Plan) -> None:
+def _complete(plan: Plan, listener: Listener) -> None:
     """Fetch the weights of hub models that are not on this machine yet: resolving needed their configuration only."""
     for model in {plan.generator.model, *(member.model for member in (*plan.critics, *plan.judges))}:
-        models.complete(model)
+        models.complete(model, listener.fetched)
 
 
 def _finished(folder: Path, plan: Plan, listener: Listener) -> Result | None:
@@ -352,7 +355,7 @@ def evaluate(
     listener.say(f"evaluating {adapter}")
     from .evaluate import evaluate as measure
 
-    _complete(plan)
+    _complete(plan, listener)
     found = measure(plan, adapter, None, listener.looked, scale)
     same = outcome is not None and outcome.tensors_sha256 == found.tensors_sha256
     return results.result(

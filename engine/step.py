@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -21,7 +22,10 @@ from . import (
     latents,
     looks,
     loss,
+    memory,
     one_picture,
+    orders,
+    processes,
     replay,
     stage,
     starting,
@@ -33,7 +37,7 @@ from .errors import WorkError
 from .panel import Panel, Said
 from .plan import Plan, Row, Train
 from .stage import Stage
-from .streams import stream
+from .streams import Share, derived, stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,17 @@ class Done:
     conflict: conflict.Conflict | None = None  # how the questions' gradients lie, where that was looked at
 
 
+def load(
+    plan: Plan,
+    begin: Mapping[str, Tensor] | None = None,
+    on: Stage | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Desk:
+    """As `prepare`; `WorkError` where memory runs out."""
+    with memory.watched(plan, "encode", "loading the models"):
+        return prepare(plan, begin, on, say)
+
+
 def prepare(
     plan: Plan,
     begin: Mapping[str, Tensor] | None = None,
@@ -75,8 +90,6 @@ def prepare(
     """Load the plan's models, encode its prompts, let the text encoders go, and begin with noise, or an adapter: a
     fresh one, the one that the plan starts with, or the one whose tensors are given to `begin` with. What `on` has is
     not loaded again; `say` is told what of the plan's start is not there.
-
-    Raises `InputError`, before anything is loaded, for a plan that uses what is not built yet.
     """
     generator = generators.load(plan.generator) if on is None else on.generator
     prompts = stage.trained_on(plan)
@@ -121,11 +134,9 @@ def take(desk: Desk, state: State, step: int) -> Done:
     Raises `WorkError`, naming whose it is, for what is not finite; `state` is then good for nothing more.
     """
     settings = desk.plan.train
-    state.optimizer.zero_grad()
-    if settings.replay.buffer:
-        _renew(desk, state, step)
     factors = {one.question: one.factor for one in state.progress.balance}
-    pulls = [_pull(desk, state.replay, step, part, factors) for part in range(settings.accumulate)]
+    processes.tell(orders.Step(step, factors))
+    state.replay, pulls = pull(desk, state.replay, step, factors)
     norm = torch.nn.utils.clip_grad_norm_(state.weights.values(), settings.clip)
     finite.gradient(norm, desk.plan, f"step {step}")
     lr = rate(settings, step)
@@ -163,8 +174,8 @@ def rate(settings: Train, step: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pull:
-    """What one batch of a step came to; its gradient is in the weights."""
+class Pull:
+    """What one batch of a step came to."""
 
     told: float
     stay: float
@@ -173,29 +184,80 @@ class _Pull:
     nats: dict[str, float]  # mean ℓ of each question, where conflict was looked at
 
 
-def _renew(desk: Desk, state: State, step: int) -> None:
-    """Paint the finished pictures that are due before this step, as many at once as a batch has."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a process's share of a batch came to, as a part of what the batch does; its gradient is in the weights."""
+
+    share: Share
+    told: float
+    stay: float
+    said: list[Said]
+    apart: dict[str, Tensor] | None  # each question's gradient on the share's pictures, where conflict is looked at
+    nats: dict[str, list[float]]  # ℓ of each question, critic and picture, where it is
+
+
+def pull(desk: Desk, finished: Tensor, step: int, factors: Mapping[str, float]) -> tuple[Tensor, list[Pull]]:
+    """What a step comes to before the weights are updated, as all processes do it together: the replay's latents, its
+    batches, and the gradient of them all in the weights.
+
+    `finished` are the latents so far, `factors` those of balanced weights, by question.
+    """
+    weights, settings = list(desk.learned.weights().values()), desk.plan.train
+    for weight in weights:
+        weight.grad = None
+    processes.spread(weights)
+    if settings.replay.buffer:
+        finished = _renewed(desk, finished, step)
+
+    def own() -> list[_Part]:
+        with memory.watched(desk.plan, "train", f"step {step}"):
+            return [_pull(desk, finished, step, part, factors) for part in range(settings.accumulate)]
+
+    shares = processes.gathered(processes.agreed(own))
+    processes.sum_gradients(weights)
+    return finished, [_whole(batch) for batch in zip(*shares, strict=True)]
+
+
+def _whole(parts: Sequence[_Part]) -> Pull:
+    """What a batch came to, of all its shares."""
+    looked = [(part.share, part.apart) for part in parts if part.apart is not None]
+    names = sorted({name for _, apart in looked for name in apart})
+    lie = conflict.between({name: _laid_together(name, looked) for name in names}) if looked else None
+    nats = {name: [value for part in parts for value in part.nats.get(name, ())] for name in names}
+    said = [one for part in parts for one in part.said]
+    told, stay = sum(part.told for part in parts), sum(part.stay for part in parts)
+    return Pull(told, stay, said, lie, {name: fmean(values) for name, values in nats.items()})
+
+
+def _laid_together(name: str, looked: Sequence[tuple[Share, Mapping[str, Tensor]]]) -> Tensor:
+    """A question's gradient on all pictures of a batch; none on those of a share that is not asked it."""
+    shape = next(apart[name].shape[1:] for _, apart in looked if name in apart)
+    return torch.cat([apart.get(name, torch.zeros(share.end - share.start, *shape)) for share, apart in looked])
+
+
+def _renewed(desk: Desk, finished: Tensor, step: int) -> Tensor:
+    """A replay's latents with those that are due before this step, painted as many at once as a batch has."""
     due, size = replay.due(desk.plan.train, step), desk.plan.train.batch
     parts = [due[start : start + size] for start in range(0, len(due), size)]
     given = [desk.given([desk.plan.train_rows[replay.row(desk.plan, number)] for number in part]) for part in parts]
-    state.replay = replay.renew(desk.plan, desk.generator, given, state.replay, parts)
+    with memory.watched(desk.plan, "train", f"step {step}"):
+        return replay.renew(desk.plan, desk.generator, given, finished, parts)
 
 
-def _pull(desk: Desk, finished: Tensor, step: int, part: int, factors: Mapping[str, float]) -> _Pull:
-    """Draw, estimate, decode once, ask everyone; then one backward from pixels and latents to what is trained.
-
-    `finished` are a replay's latents, `factors` those of balanced weights, by question.
-    """
+def _pull(desk: Desk, finished: Tensor, step: int, part: int, factors: Mapping[str, float]) -> _Part:
+    """Draw, estimate, decode once, ask everyone; then one backward from pixels and latents to what is trained."""
     settings, generator = desk.plan.train, desk.generator
-    draws = stream(settings.seed, "draw", step, part)
     begun = replay.start(desk.plan, step, part) if settings.replay.buffer else None
-    places = begun.rows if begun else _places(desk.plan, (step - 1) * settings.accumulate + part)
+    batch = begun.rows if begun else _places(desk.plan, (step - 1) * settings.accumulate + part)
+    share = processes.share(len(batch))
+    draws = stream(settings.seed, "draw", step, part, share=share)
+    places = share.own(batch)
     rows = [desk.plan.train_rows[place] for place in places]
-    seeds = [int(seed) for seed in torch.randint(2**31, (len(rows),), generator=draws)]
+    seeds = share.own([int(seed) for seed in torch.randint(2**31, (len(batch),), generator=draws)])
     wordings = {question.name: int(torch.randint(2**31, (), generator=draws)) for question in desk.plan.questions}
     given = desk.given(rows)
     if begun:
-        estimate = replay.estimate(generator, given, finished[list(begun.slots)], settings, draws)
+        estimate = replay.estimate(generator, given, finished[share.own(begun.slots)], settings, draws)
     elif one_picture.is_meant(desk.plan):
         estimate = _unrolled(desk.plan, generator, given, desk.learned)
     else:
@@ -207,7 +269,7 @@ def _pull(desk: Desk, finished: Tensor, step: int, part: int, factors: Mapping[s
     # at least float32 from here on: half precision is too coarse for a sum of gradients
     pixels = pixels.to(devices.precise(pixels.dtype))
     mirrors = [may_mirror(row, desk.plan) for row in rows] if settings.augment.flip else None
-    shown = augment(pixels, settings.augment, stream(settings.seed, "augment", step, part), mirrors)
+    shown = augment(pixels, settings.augment, stream(settings.seed, "augment", step, part, share=share), mirrors)
     weighing = [
         loss.weights(row, desk.plan, factors) if factors else desk.weighing[place]
         for row, place in zip(rows, places, strict=True)
@@ -216,17 +278,18 @@ def _pull(desk: Desk, finished: Tensor, step: int, part: int, factors: Mapping[s
         told, gradient, said = desk.panel.teach(shown, rows, weighing, wordings)
     except WorkError as error:
         raise WorkError(f"step {step}: {error.message}", error.hint) from error
-    lie, nats = None, dict[str, float]()
+    apart, nats = None, dict[str, list[float]]()
     if part == 0 and _looks_apart(settings, step):
         gradients, nats = desk.panel.apart(shown, rows, weighing, wordings)
-        lie = conflict.between(gradients)
-    share = 1 / settings.accumulate
+        apart = {name: share.part * one.cpu() for name, one in gradients.items()}
+    weight = share.part / settings.accumulate
     stay = settings.stay * loss.stay(estimate.denoised, _bare(desk, estimate, given)) if settings.stay else None
     if stay is not None:
         finite.stay(stay.detach(), desk.plan, f"step {step}")
-    ends = [(shown.pictures, share * gradient)] + ([(share * stay, None)] if stay is not None else [])
+    ends = [(shown.pictures, weight * gradient)] + ([(weight * stay, None)] if stay is not None else [])
     torch.autograd.backward([end for end, _ in ends], [pull for _, pull in ends])
-    return _Pull(told, float(stay.detach()) if stay is not None else 0.0, said, lie, nats)
+    kept = share.part * float(stay.detach()) if stay is not None else 0.0
+    return _Part(share, share.part * told, kept, said, apart, nats)
 
 
 def _fresh(plan: Plan) -> bool:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from . import adapter, checkpoint, interrupt, journal, latents, looks, memory, one_picture, platforms
+from . import adapter, checkpoint, interrupt, journal, latents, looks, memory, one_picture, orders, platforms, processes
 from . import lock as locks
 from . import step as steps
 from .checkpoint import Progress, State
@@ -72,14 +72,17 @@ def train(
     Raises `InputError` for models that cannot do what the plan asks, `WorkError` where a number stops being finite or
     the checkpoint is of another plan, `OSError` where the folder cannot be written.
     """
+    processes.refuse_idle(plan)
     with platforms.deterministic(plan, fast):
-        with memory.watched(plan, "encode", "loading the models"):
-            desk = steps.prepare(plan, begin, on, say)
+        orders.prepare(plan, begin, fast)
+        desk = processes.agreed(lambda: steps.load(plan, begin, on, say))
         state = _state(desk)
         _restore(folder, state, plan, say)
         before = state.progress.seconds
         if not state.progress.stopped:
+            processes.tell(orders.Begin(state.replay.cpu()))
             _loop(desk, state, folder, listen)
+        processes.tell(orders.End())
         inputs = inputs or locks.text_of(locks.inputs(plan))
         trained = _finish(desk, state, folder, recipe_text, included, inputs, before)
         if isinstance(desk.learned, adapter.Lora):

@@ -36,6 +36,8 @@ class Heard(list[str]):
 
     def looked(self, progress: object) -> None: ...
 
+    def fetched(self, fetched: object) -> None: ...
+
 
 def workplace(folder: Path) -> Path:
     """A folder with tiny.yaml, and everything that it names."""

@@ -270,6 +270,8 @@ def test_a_folder_stays_held_while_another_takes_its_place(done: Path, capsys: p
 
         def looked(self, progress: object) -> None: ...
 
+        def fetched(self, fetched: object) -> None: ...
+
     changed = read(done, ("train.steps=1",))
     running.run(changed, resolve(changed), RUN, Path("other.lock"), Nosy())
     assert seen == [True]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import devices
+from .. import devices, streams
 from .levels import euler, over
 from .pipelines import Piped
 
@@ -63,7 +63,7 @@ class RectifiedFlow(Piped):
         """z' = x̂0 + (σ'/σ)(z − x̂0), or x̂0 re-noised where the scheduler is set to sample stochastically."""
         if self._pipeline.scheduler.config.get("stochastic_sampling", False):
             then = over(next_sigma.to(z.device), z, denoised.dtype)
-            fresh = torch.randn(denoised.shape, generator=generator, dtype=denoised.dtype).to(z.device)
+            fresh = streams.normal(denoised.shape, generator, denoised.dtype).to(z.device)
             return ((1 - then) * denoised + then * fresh).to(z.dtype)
         return euler(denoised, z, sigma, next_sigma)
 
@@ -74,6 +74,6 @@ class RectifiedFlow(Piped):
     def renoised(self, denoised: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
         """z = (1 − σ) x̂0 + σ noise, in the model's dtype on its device."""
         exact = devices.precise(self._dtype)
-        fresh = torch.randn(denoised.shape, generator=generator, dtype=exact).to(self._device)
+        fresh = streams.normal(denoised.shape, generator, exact).to(self._device)
         level = over(sigma.to(self._device), denoised, exact)
         return ((1 - level) * denoised.to(self._device, exact) + level * fresh).to(self._dtype)

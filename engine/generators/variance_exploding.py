@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import devices, plan
+from .. import devices, plan, streams
 from ..quiet import quiet
 from .levels import over
 
@@ -117,5 +117,5 @@ def renoised(
 ) -> Tensor:
     """z = x̂0 + σ noise, in the model's dtype on its device."""
     exact = devices.precise(dtype)
-    fresh = torch.randn(denoised.shape, generator=generator, dtype=exact).to(device)
+    fresh = streams.normal(denoised.shape, generator, exact).to(device)
     return (denoised.to(device, exact) + over(sigma.to(device), denoised, exact) * fresh).to(dtype)

@@ -92,3 +92,4 @@ if __name__ == "__main__":
         plan_product(Path(scratch))
         gallery(Path(scratch))
     gradient.main([])  # last: the gallery's memory is told as that of the largest child so far
+    subprocess.run([sys.executable, str(Path(__file__).with_name("shared.py"))], check=True)  # which forks

@@ -12,6 +12,7 @@ import figure
 import gradient
 import pico
 import pytest
+import shared
 import sized
 import timing
 import ways
@@ -79,6 +80,19 @@ def test_a_target_is_met_or_not():
     assert not figure.figure("x", 3.999, "×", at_least=4.0)["met"]
     assert not figure.figure("x", 1.2, "×", at_most=1.15)["met"]
     assert figure.figure("x", 9.0, "s") == {"bench": "x", "value": 9.0, "unit": "s", "target": None, "met": True}
+
+
+def test_pictures_a_second_are_those_of_all_steps_but_the_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    plan = shared.planned(3)
+    assert plan.train.steps == 3
+    pictures = plan.train.batch * plan.train.accumulate
+    steps = [{"step": 1, "seconds": 60}, {"step": 2, "seconds": 1}, {"step": 3, "seconds": 3}, {"step": 3, "look": {}}]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, steps)), "utf-8")
+    rate = shared.pictures_per_second(tmp_path / "metrics.jsonl", plan)
+    assert rate == pictures / 2
+    shared.figures(2, rate, 1.5 * rate)
+    values = {line["bench"]: line["value"] for line in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert values["2 processes against one"] == 1.5
 
 
 CHANGES = [*derived.SETTINGS.items(), *derived.TRICKS.items()]

@@ -50,7 +50,7 @@ def test_the_gradients_of_all_questions_sum_to_that_of_the_loss(models: tuple[Pa
         gradients, nats = desk.panel.apart(shown, rows, weighing, {})
         assert set(gradients) == set(nats) == {"aligned", "there", "what"}
         torch.testing.assert_close(sum(gradients.values()), whole, rtol=1e-4, atol=1e-4 * float(whole.abs().max()))
-        assert all(math.isfinite(value) and value > 0 for value in nats.values())
+        assert all(math.isfinite(value) and value > 0 for values in nats.values() for value in values)
 
 
 def test_a_question_that_lags_or_pulls_weakly_gets_more_weight():

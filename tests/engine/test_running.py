@@ -24,6 +24,8 @@ class Silent:
 
     def looked(self, progress: object) -> None: ...
 
+    def fetched(self, fetched: object) -> None: ...
+
 
 def test_a_run_keeps_what_the_recipe_includes(tiny: Path):
     Path("base").mkdir()
