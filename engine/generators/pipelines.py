@@ -111,8 +111,12 @@ def _joined(parts: Iterable[Tensor | None]) -> Tensor | None:
 
 def refuse_cut(prompts: Iterable[str], tokenizer: Any, limit: int, chosen: plan.Generator) -> None:
     """Raises `InputError` for what the encoder would cut, where there was no file of a tokenizer to say so before."""
-    if models.reads(chosen.model) is not None:
-        return
+    if models.reads(chosen.model) is None:
+        refuse_longer(prompts, tokenizer, limit, chosen)
+
+
+def refuse_longer(prompts: Iterable[str], tokenizer: Any, limit: int, chosen: plan.Generator) -> None:
+    """Raises `InputError` for texts of more tokens than the encoder is given."""
     for prompt in dict.fromkeys(prompts):
         with quiet():
             count = len(tokenizer(prompt).input_ids)
