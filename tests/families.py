@@ -45,6 +45,7 @@ class Case:
     called: Mapping[str, object] = field(default_factory=dict[str, object])  # beside prompt, size, steps, guidance
     without: tuple[str, ...] = ()  # parts that the folder has not, of which stock has to be told
     tolerance: float = 2e-6  # of pixels in [0, 1]; the order of roundings in a step of Euler differs from stock
+    shapes: tuple[tuple[int, int], ...] = ((32, 32), (48, 16))  # widths and heights of pictures, in pixels
     loads: str = "pipeline.load_lora_weights(file)"  # how stock takes an adapter
 
     def chosen(self, folder: Path, **changes: object) -> plan.Generator:
@@ -69,6 +70,7 @@ class Case:
 
 T5 = {"max_sequence_length": 16}
 PIXART = {**T5, "clean_caption": False, "use_resolution_binning": False}
+SANA = {**T5, "use_resolution_binning": False}
 # where stock has no loader of its own, the lines of docs/models.md
 PEFT = (Path(__file__).parents[1] / "docs" / "models.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
 CASES = [
@@ -89,6 +91,7 @@ CASES = [
         tolerance=5e-6,
     ),
     Case("pixart", "pixart", pico_dit.pixart_folder, noise, 4.5, "a tent", PIXART, tolerance=1e-5, loads=PEFT),
+    Case("sana", "sana", pico_dit.sana_folder, flow, 4.5, "a tent", SANA, shapes=((32, 32), (64, 32))),
 ]
 
 

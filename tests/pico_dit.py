@@ -8,7 +8,15 @@ from typing import Any
 import pico_parts as parts
 import pico_sd
 import torch
-from diffusers import PixArtSigmaPipeline, PixArtTransformer2DModel
+from control_recipes.engine.generators import sana_text
+from diffusers import (
+    DPMSolverMultistepScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    PixArtSigmaPipeline,
+    PixArtTransformer2DModel,
+    SanaPipeline,
+    SanaTransformer2DModel,
+)
 
 
 def saved(pipeline: Any, folder: Path) -> Path:
@@ -40,5 +48,40 @@ def pixart_folder(folder: Path, *, seed: int = 0, kind: str = "linspace", learne
             vae=pico_sd.vae(wide=wide),
             text_encoder=parts.t5(width=2 * width),
             tokenizer=parts.t5_tokenizer(),
+        )
+        return saved(pipeline, folder)
+
+
+def sana_backbone(*, wide: bool, **changes: Any) -> SanaTransformer2DModel:
+    """For latents of 8×8, which are its tokens."""
+    width, heads = (parts.WIDE, 8) if wide else (parts.WIDTH, 2)
+    settings: dict[str, Any] = {
+        "in_channels": 4,
+        "out_channels": 4,
+        "num_attention_heads": heads,
+        "attention_head_dim": width // heads,
+        "num_layers": 3 if wide else 2,
+        "num_cross_attention_heads": 2,
+        "cross_attention_head_dim": width // 2,
+        "cross_attention_dim": width,
+        "caption_channels": 2 * width,
+        "sample_size": 8,
+    }
+    return SanaTransformer2DModel(**{**settings, **changes})
+
+
+def sana_folder(folder: Path, *, seed: int = 0, order: int = 1, wide: bool = False) -> Path:
+    """Save a pico `SanaPipeline`: f = 4, text of 16 tokens, a solver of that order; 0: Euler's scheduler."""
+    solver: Any = DPMSolverMultistepScheduler(
+        solver_order=max(1, order), flow_shift=3.0, use_flow_sigmas=True, prediction_type="flow_prediction"
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        pipeline = SanaPipeline(
+            transformer=sana_backbone(wide=wide),
+            scheduler=solver if order else FlowMatchEulerDiscreteScheduler(shift=3.0),
+            vae=parts.deep_autoencoder(wide=wide),
+            text_encoder=parts.gemma(width=2 * (parts.WIDE if wide else parts.WIDTH)),
+            tokenizer=parts.gemma_tokenizer("\n".join(sana_text.instruction(SanaPipeline))),
         )
         return saved(pipeline, folder)

@@ -27,6 +27,7 @@ FAMILIES = {
     "StableDiffusionXLPipeline": "sdxl",
     "StableDiffusion3Pipeline": "sd3",
     "PixArtSigmaPipeline": "pixart",
+    "SanaPipeline": "sana",
 }
 
 

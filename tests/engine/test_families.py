@@ -43,8 +43,9 @@ def ours(chosen):
 
 
 @pytest.mark.parametrize("steps", [1, 4])
-@pytest.mark.parametrize(("width", "height"), [(32, 32), (48, 16)])
-def test_samples_equal_the_stock_pipeline(case, folder, steps, width, height):
+@pytest.mark.parametrize("shape", [0, 1], ids=["square", "oblong"])
+def test_samples_equal_the_stock_pipeline(case, folder, steps, shape):
+    width, height = case.shapes[shape]
     chosen = case.chosen(folder, steps=steps, width=width, height=height)
     made = ours(chosen)
     assert made.shape == (2, 3, height, width)
