@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .. import devices, plan
 from ..quiet import quiet
-from .levels import euler, over
+from .levels import Draws, euler, over
 from .pipelines import Piped
 
 SAMPLER = "EulerDiscreteScheduler"
@@ -138,7 +138,7 @@ class VarianceExploding(Piped):
         return clean(z, said(read(z, level), timestep), level, velocity=self._schedule.velocity)
 
     def advance(
-        self, denoised: Tensor, z: Tensor, sigma: Tensor, next_sigma: Tensor, generator: torch.Generator | None
+        self, denoised: Tensor, z: Tensor, sigma: Tensor, next_sigma: Tensor, generator: Draws | None
     ) -> Tensor:
         """Euler's step: the sampler draws nothing."""
         return euler(denoised, z, sigma, next_sigma)
