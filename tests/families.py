@@ -32,6 +32,12 @@ def velocity(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
     return kept * z - (1 - kept).sqrt() * output
 
 
+def trigonometric(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
+    """x̂0 of a flow that says v at its share of noise, with z = cos(t) x0 + sin(t) noise."""
+    whole = sigma.cos() + sigma.sin()
+    return z / whole - sigma.sin() / whole * output
+
+
 @dataclass(frozen=True)
 class Case:
     """A kind of folder of a family, and how both sides make a picture of it."""
@@ -42,10 +48,13 @@ class Case:
     estimated: Callable[[Tensor, Tensor, Tensor], Tensor]  # z, σ and what the backbone said -> x̂0
     guidance: float = 0.0
     negative: str = ""
-    called: Mapping[str, object] = field(default_factory=dict[str, object])  # beside prompt, size, steps, guidance
+    called: Mapping[str, object] = field(
+        default_factory=dict[str, object]
+    )  # beside prompt, size, steps, guidance; by steps
     without: tuple[str, ...] = ()  # parts that the folder has not, of which stock has to be told
     tolerance: float = 2e-6  # of pixels in [0, 1]; the order of roundings in a step of Euler differs from stock
     shapes: tuple[tuple[int, int], ...] = ((32, 32), (48, 16))  # widths and heights of pictures, in pixels
+    draws: bool = False  # its sampler puts fresh noise on every clean estimate
     loads: str = "pipeline.load_lora_weights(file)"  # how stock takes an adapter
 
     def chosen(self, folder: Path, **changes: object) -> plan.Generator:
@@ -64,7 +73,7 @@ class Case:
             "guidance_scale": self.guidance,
             "output_type": "pt",
             **negative,
-            **self.called,
+            **{key: value(chosen.steps) if callable(value) else value for key, value in self.called.items()},
         }
 
 
@@ -92,6 +101,16 @@ CASES = [
     ),
     Case("pixart", "pixart", pico_dit.pixart_folder, noise, 4.5, "a tent", PIXART, tolerance=1e-5, loads=PEFT),
     Case("sana", "sana", pico_dit.sana_folder, flow, 4.5, "a tent", SANA, shapes=((32, 32), (64, 32))),
+    Case(
+        "sana-sprint",
+        "sana_sprint",
+        pico_dit.sana_sprint_folder,
+        trigonometric,
+        4.5,
+        called={**SANA, "intermediate_timesteps": lambda steps: 1.3 if steps == 2 else None},
+        shapes=((32, 32), (64, 32)),
+        draws=True,
+    ),
 ]
 
 

@@ -15,7 +15,9 @@ from diffusers import (
     PixArtSigmaPipeline,
     PixArtTransformer2DModel,
     SanaPipeline,
+    SanaSprintPipeline,
     SanaTransformer2DModel,
+    SCMScheduler,
 )
 
 
@@ -83,5 +85,19 @@ def sana_folder(folder: Path, *, seed: int = 0, order: int = 1, wide: bool = Fal
             vae=parts.deep_autoencoder(wide=wide),
             text_encoder=parts.gemma(width=2 * (parts.WIDE if wide else parts.WIDTH)),
             tokenizer=parts.gemma_tokenizer("\n".join(sana_text.instruction(SanaPipeline))),
+        )
+        return saved(pipeline, folder)
+
+
+def sana_sprint_folder(folder: Path, *, seed: int = 0, wide: bool = False) -> Path:
+    """Save a pico `SanaSprintPipeline`, which is told the guidance and normalises queries and keys."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        pipeline = SanaSprintPipeline(
+            transformer=sana_backbone(wide=wide, guidance_embeds=True, qk_norm="rms_norm_across_heads"),
+            scheduler=SCMScheduler(),
+            vae=parts.deep_autoencoder(wide=wide),
+            text_encoder=parts.gemma(width=2 * (parts.WIDE if wide else parts.WIDTH)),
+            tokenizer=parts.gemma_tokenizer("\n".join(sana_text.instruction(SanaSprintPipeline))),
         )
         return saved(pipeline, folder)

@@ -1,4 +1,4 @@
-"""What the decoder of a deep compression autoencoder (`AutoencoderDC`) costs, from its configuration alone, without torch.
+"""What the decoder of a deep autoencoder (`AutoencoderDC`) costs, from its configuration alone, without torch.
 
 The coefficients of `kept` were counted with `torch.autograd.graph.saved_tensors_hooks` on models of several sizes, in
 float32; they hold within 5 %.

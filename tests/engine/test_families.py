@@ -35,7 +35,8 @@ def folder(case, tmp_path_factory) -> Path:
 
 def pictures(generator, chosen, prompts=PROMPTS, seeds=SEEDS):
     conditioning = generator.condition(prompts, [chosen.negative] * len(prompts))
-    return generator.image(flow.sample(generator, conditioning, generator.noise(seeds), chosen.steps))
+    noise = generator.noise(seeds)
+    return generator.image(flow.sample(generator, conditioning, noise, chosen.steps, flow.paths(noise, seeds)))
 
 
 def ours(chosen):
@@ -73,7 +74,8 @@ def test_a_clean_estimate_is_what_the_backbone_says_of_its_latents(case, folder)
         denoised = generator.denoised(z, sigma, conditioning)
         torch.testing.assert_close(denoised, case.estimated(z, sigma.double(), said[-1]), rtol=1e-6, atol=1e-6)
         # the sampler's line goes from z through x̂0: a step of no length stays, one to no noise arrives
-        torch.testing.assert_close(generator.advance(denoised, z, sigma, sigma, None), z, rtol=1e-9, atol=1e-9)
+        if not case.draws:
+            torch.testing.assert_close(generator.advance(denoised, z, sigma, sigma, None), z, rtol=1e-9, atol=1e-9)
         torch.testing.assert_close(generator.advance(denoised, z, sigma, sigma * 0, None), denoised)
         z = generator.advance(denoised, z, sigma, sigma / 2, None)
     hook.remove()

@@ -1,4 +1,4 @@
-"""Sana: whose steps are taken, what is read of a text, a decoder that is recomputed, and what is refused."""
+"""Sana and Sana-Sprint: whose steps are taken, what is read, a decoder that is recomputed, and what is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from control_recipes.engine import flow, generators
 from control_recipes.engine.errors import InputError
 
 PROMPT = "a blue house"
-CASE = next(case for case in families.CASES if case.name == "sana")
+CASE, SPRINT = (next(case for case in families.CASES if case.name == name) for name in ("sana", "sana-sprint"))
 
 
 def picture(chosen):
@@ -67,6 +67,26 @@ def test_settings_of_another_path_are_refused(tmp_path, key, value):
     path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), key: value}), encoding="utf-8")
     with pytest.raises(InputError, match=f"the scheduler's {key} must be .*, found {value}".replace("+", r"\+")):
         generators.load(CASE.chosen(folder))
+
+
+def test_of_a_stochastic_sampler_a_picture_depends_on_its_seed_alone(tmp_path):
+    generator = generators.load(SPRINT.chosen(pico_dit.sana_sprint_folder(tmp_path / "sprint"), steps=2))
+    conditioning, noise = generator.condition([PROMPT] * 2, [""] * 2), generator.noise([5, 6])
+    both = flow.sample(generator, conditioning, noise, 2, flow.paths(noise, [5, 6]))
+    alone = flow.sample(generator, conditioning.rows([1]), noise[1:], 2, flow.paths(noise, [6]))
+    torch.testing.assert_close(both[1:], alone)
+    other = flow.sample(generator, conditioning.rows([1]), noise[1:], 2, flow.paths(noise, [5]))
+    assert not torch.allclose(other, alone)
+
+
+def test_what_sprint_cannot_do_is_refused(tmp_path):
+    folder = pico_dit.sana_sprint_folder(tmp_path / "sprint")
+    with pytest.raises(InputError, match="takes no negative prompt"):
+        generators.load(SPRINT.chosen(folder, negative="fog"))
+    path = folder / "transformer" / "config.json"
+    path.write_text(path.read_text("utf-8").replace('"guidance_embeds": true', '"guidance_embeds": false'), "utf-8")
+    with pytest.raises(InputError, match="its transformer is not told the guidance"):
+        generators.load(SPRINT.chosen(folder))
 
 
 def test_what_the_model_cannot_do_is_refused(tmp_path):
