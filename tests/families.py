@@ -32,6 +32,11 @@ def velocity(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
     return kept * z - (1 - kept).sqrt() * output
 
 
+def turned(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
+    """x̂0 of a model that says −v = x0 − noise."""
+    return z + sigma * output
+
+
 def trigonometric(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
     """x̂0 of a flow that says v at its share of noise, with z = cos(t) x0 + sin(t) noise."""
     whole = sigma.cos() + sigma.sin()
@@ -111,6 +116,7 @@ CASES = [
         shapes=((32, 32), (64, 32)),
         draws=True,
     ),
+    Case("lumina2", "lumina2", pico_dit.lumina2_folder, turned, 4.0, "a tent", T5, tolerance=5e-6),
 ]
 
 

@@ -8,10 +8,12 @@ from typing import Any
 import pico_parts as parts
 import pico_sd
 import torch
-from control_recipes.engine.generators import sana_text
+from control_recipes.engine.generators import lumina2, sana_text
 from diffusers import (
     DPMSolverMultistepScheduler,
     FlowMatchEulerDiscreteScheduler,
+    Lumina2Pipeline,
+    Lumina2Transformer2DModel,
     PixArtSigmaPipeline,
     PixArtTransformer2DModel,
     SanaPipeline,
@@ -100,4 +102,38 @@ def sana_sprint_folder(folder: Path, *, seed: int = 0, wide: bool = False) -> Pa
             text_encoder=parts.gemma(width=2 * (parts.WIDE if wide else parts.WIDTH)),
             tokenizer=parts.gemma_tokenizer("\n".join(sana_text.instruction(SanaSprintPipeline))),
         )
+        return saved(pipeline, folder)
+
+
+def lumina2_folder(folder: Path, *, seed: int = 0, dynamic: bool = False, wide: bool = False) -> Path:
+    """Save a pico `Lumina2Pipeline`: f = 8, text of 16 tokens, keys and values of half as many heads as queries."""
+    width = parts.WIDE if wide else parts.WIDTH
+    channels = (32, 32, 64, 64) if wide else (8,) * 4
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        pipeline = Lumina2Pipeline(
+            transformer=Lumina2Transformer2DModel(
+                sample_size=4,
+                in_channels=4,
+                hidden_size=width,
+                num_layers=2,
+                num_refiner_layers=1,
+                num_attention_heads=2,
+                num_kv_heads=1,
+                multiple_of=8,
+                axes_dim_rope=(width // 4, width // 8, width // 8),
+                axes_lens=(32, 8, 8),
+                cap_feat_dim=2 * width,
+            ),
+            scheduler=FlowMatchEulerDiscreteScheduler(shift=6.0, use_dynamic_shifting=dynamic),
+            vae=parts.autoencoder(
+                shift_factor=0.1,
+                block_out_channels=channels,
+                down_block_types=("DownEncoderBlock2D",) * 4,
+                up_block_types=("UpDecoderBlock2D",) * 4,
+            ),
+            text_encoder=parts.gemma(width=2 * width),
+            tokenizer=parts.gemma_tokenizer(),
+        )
+        pipeline.tokenizer.add_tokens([pipeline.system_prompt + lumina2.START])
         return saved(pipeline, folder)

@@ -6,6 +6,7 @@ import string
 from typing import Any
 
 from diffusers import AutoencoderDC, AutoencoderKL
+from tokenizers.processors import TemplateProcessing
 from transformers import (
     CLIPTextConfig,
     CLIPTokenizer,
@@ -63,12 +64,14 @@ def t5(*, width: int = WIDTH) -> T5EncoderModel:
     )
 
 
-def gemma_tokenizer(before: str) -> GemmaTokenizer:
+def gemma_tokenizer(before: str = "") -> GemmaTokenizer:
     """Every letter is a token, and so is the whole text that a pipeline puts before a prompt."""
     special = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]
     vocabulary = {piece: at for at, piece in enumerate([*special, "▁", *LETTERS])}
     tokenizer = GemmaTokenizer(vocab=vocabulary, merges=[], model_max_length=TOKENS)
-    tokenizer.add_tokens([before])
+    first = TemplateProcessing(single="<bos> $A", pair="<bos> $A <bos> $B", special_tokens=[("<bos>", 2)])
+    tokenizer.backend_tokenizer.post_processor = first
+    tokenizer.add_tokens([before] if before else [])
     return tokenizer
 
 

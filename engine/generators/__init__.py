@@ -30,6 +30,7 @@ FAMILIES = {
     "PixArtSigmaPipeline": "pixart",
     "SanaPipeline": "sana",
     "SanaSprintPipeline": "sana_sprint",
+    "Lumina2Pipeline": "lumina2",
 }
 
 
