@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .generators import Conditioning, Generator
+from .generators.levels import Draws
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +23,21 @@ class Estimate:
     decoded: Tensor  # what becomes a picture: x̂0 itself, unless the estimate is a noisy one
 
 
+def paths(noise: Tensor, seeds: Sequence[int]) -> list[torch.Generator]:
+    """What stochastic samplers draw from, a stream a picture: that of its seed, behind its own noise, as in stock."""
+    streams = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+    for stream in streams:
+        torch.randn(noise.shape[1:], generator=stream, dtype=noise.dtype)
+    return streams
+
+
 @torch.no_grad()
 def sample(
     generator: Generator,
     conditioning: Conditioning,
     z: Tensor,
     steps: int,
-    rng: torch.Generator | None = None,
+    rng: Draws | None = None,
 ) -> Tensor:
     """x̂0 after all N steps from noise z (B first), without a gradient: what `Generator.image` decodes.
 
@@ -64,7 +74,7 @@ def _walk(
     z: Tensor,
     sigmas: Tensor,
     steps: int,
-    rng: torch.Generator | None,
+    rng: Draws | None,
 ) -> Tensor:
     for now, then in pairwise(sigmas[: steps + 1]):
         z = generator.advance(generator.denoised(z, now, conditioning), z, now, then, rng)

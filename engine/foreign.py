@@ -175,7 +175,9 @@ def _named(file: _File, module: str, factors: Factors) -> Iterator[tuple[str, Fa
     parts = file.names.parts(original, len(up), down.shape[1]) if head else {}
     if not parts:
         raise file.refused("is no layer of this generator that is known by that name", module)
-    if any(end <= start for start, end in parts.values()) or (len(parts) == 3 and len(up) % 3):
+    rows = [end - start for start, end in parts.values()]
+    # of the last two of two or three parts, keys and values, neither has more rows
+    if min(rows) < 1 or (len(rows) in (2, 3) and rows[-1] != rows[-2]):
         raise file.refused(f"cannot be cut into {', '.join(parts)}: it has {len(up)} rows", module)
     for name, (start, end) in parts.items():
         yield f"{prefix}{name}", (down, up[start:end])

@@ -303,7 +303,8 @@ def grid(model: Model) -> int:
 
 def _factor(model: Model) -> int:
     """Pixels to a latent, in width and in height; 0 where the decoder does not say."""
-    channels = _config(model, "vae").get("block_out_channels")
+    config = _config(model, "vae")
+    channels = config.get("block_out_channels", config.get("encoder_block_out_channels"))
     return 2 ** len(cast(list[object], channels)) // 2 if isinstance(channels, list) else 0
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from . import flow, generators, platforms
@@ -80,10 +79,9 @@ def painted(
     made: dict[float, Tensor] = {}
     for scale in scales:
         learned.scale(scale)
-        # only a sampler that is set to be stochastic draws from it
-        stream = torch.Generator("cpu").manual_seed(batch[0].seed)
+        streams = flow.paths(noise, [pair.seed for pair in batch])
         with platforms.deterministic(plan):
             made[scale] = generator.image(
-                flow.sample(generator, given, learned.start(noise), plan.generator.steps, stream)
+                flow.sample(generator, given, learned.start(noise), plan.generator.steps, streams)
             ).float()
     return made

@@ -65,8 +65,8 @@ def _painted(adapter: Path, chosen: Generator, prompts: Sequence[str], seed: int
     adapters.install(generator, tensors).scale(scale)
     with torch.inference_mode():
         noise = generator.noise([seed] * len(prompts))
-        path = torch.Generator("cpu").manual_seed(seed)  # drawn from by stochastic samplers alone
-        return generator.image(flow.sample(generator, conditioning, noise, chosen.steps, path)).float()
+        paths = flow.paths(noise, [seed] * len(prompts))
+        return generator.image(flow.sample(generator, conditioning, noise, chosen.steps, paths)).float()
 
 
 def _generator(adapter: Path, header: Mapping[str, str]) -> Generator:

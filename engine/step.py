@@ -37,7 +37,7 @@ from .errors import WorkError
 from .panel import Panel, Said
 from .plan import Plan, Row, Train
 from .stage import Stage
-from .streams import Share, derived, stream
+from .streams import Share, stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,9 +358,10 @@ def _looked(desk: Desk, when: str) -> Iterator[Said]:
     size = workload.at_once(plan)
     for start in range(0, len(pairs), size):
         rows = [row for row, _ in pairs[start : start + size]]
-        z = desk.learned.start(desk.generator.noise([seed for _, seed in pairs[start : start + size]]))
-        path = torch.Generator("cpu").manual_seed(pairs[start][1])  # drawn from by stochastic samplers alone
-        denoised = flow.sample(desk.generator, desk.given(rows), z, plan.generator.steps, path)
+        seeds = [seed for _, seed in pairs[start : start + size]]
+        noise = desk.generator.noise(seeds)
+        z, paths = desk.learned.start(noise), flow.paths(noise, seeds)
+        denoised = flow.sample(desk.generator, desk.given(rows), z, plan.generator.steps, paths)
         pixels = desk.generator.image(denoised)
         finite.pictures(pixels, [row.prompt for row in rows], plan, when, bare=False)
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pico
+import pico_dit
 import pico_sd
 import torch
 from control_recipes.engine import plan
@@ -21,14 +22,25 @@ def flow(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
 
 
 def noise(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
-    """x̂0 of a model that says ε, with z = x0 + σ ε."""
-    return z - sigma * output
+    """x̂0 of a model that says ε, with z = x0 + σ ε, and of some channels a variance behind it."""
+    return z - sigma * output[:, : z.shape[1]]
 
 
 def velocity(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
     """x̂0 of a model that says v = √ᾱ ε − √(1 − ᾱ) x0: √ᾱ (√ᾱ z) − √(1 − ᾱ) v, with ᾱ = 1 / (1 + σ²)."""
     kept = 1 / (1 + sigma**2)
     return kept * z - (1 - kept).sqrt() * output
+
+
+def turned(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
+    """x̂0 of a model that says −v = x0 − noise."""
+    return z + sigma * output
+
+
+def trigonometric(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
+    """x̂0 of a flow that says v at its share of noise, with z = cos(t) x0 + sin(t) noise."""
+    whole = sigma.cos() + sigma.sin()
+    return z / whole - sigma.sin() / whole * output
 
 
 @dataclass(frozen=True)
@@ -41,9 +53,14 @@ class Case:
     estimated: Callable[[Tensor, Tensor, Tensor], Tensor]  # z, σ and what the backbone said -> x̂0
     guidance: float = 0.0
     negative: str = ""
-    called: Mapping[str, object] = field(default_factory=dict[str, object])  # beside prompt, size, steps, guidance
+    called: Mapping[str, object] = field(
+        default_factory=dict[str, object]
+    )  # beside prompt, size, steps, guidance; by steps
     without: tuple[str, ...] = ()  # parts that the folder has not, of which stock has to be told
     tolerance: float = 2e-6  # of pixels in [0, 1]; the order of roundings in a step of Euler differs from stock
+    shapes: tuple[tuple[int, int], ...] = ((32, 32), (48, 16))  # widths and heights of pictures, in pixels
+    draws: bool = False  # its sampler puts fresh noise on every clean estimate
+    loads: str = "pipeline.load_lora_weights(file)"  # how stock takes an adapter
 
     def chosen(self, folder: Path, **changes: object) -> plan.Generator:
         """The plan's generator."""
@@ -61,11 +78,15 @@ class Case:
             "guidance_scale": self.guidance,
             "output_type": "pt",
             **negative,
-            **self.called,
+            **{key: value(chosen.steps) if callable(value) else value for key, value in self.called.items()},
         }
 
 
 T5 = {"max_sequence_length": 16}
+PIXART = {**T5, "clean_caption": False, "use_resolution_binning": False}
+SANA = {**T5, "use_resolution_binning": False}
+# where stock has no loader of its own, the lines of docs/models.md
+PEFT = (Path(__file__).parents[1] / "docs" / "models.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
 CASES = [
     Case("flux-schnell", "flux", pico.flux_folder, flow, called=T5),
     Case("flux-dev", "flux", partial(pico.flux_folder, guidance=True, dynamic=True), flow, 3.5, called=T5),
@@ -83,6 +104,19 @@ CASES = [
         without=("text_encoder_3", "tokenizer_3"),
         tolerance=5e-6,
     ),
+    Case("pixart", "pixart", pico_dit.pixart_folder, noise, 4.5, "a tent", PIXART, tolerance=1e-5, loads=PEFT),
+    Case("sana", "sana", pico_dit.sana_folder, flow, 4.5, "a tent", SANA, shapes=((32, 32), (64, 32))),
+    Case(
+        "sana-sprint",
+        "sana_sprint",
+        pico_dit.sana_sprint_folder,
+        trigonometric,
+        4.5,
+        called={**SANA, "intermediate_timesteps": lambda steps: 1.3 if steps == 2 else None},
+        shapes=((32, 32), (64, 32)),
+        draws=True,
+    ),
+    Case("lumina2", "lumina2", pico_dit.lumina2_folder, turned, 4.0, "a tent", T5, tolerance=5e-6),
 ]
 
 

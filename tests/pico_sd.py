@@ -9,6 +9,7 @@ import pico_parts as parts
 import torch
 from diffusers import (
     DDIMScheduler,
+    DPMSolverMultistepScheduler,
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
@@ -25,10 +26,12 @@ BETAS = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.
 
 
 def sampler(kind: str = "leading", *, velocity: bool = False) -> Any:
-    """A scheduler as the hub's folders have it: of Turbo, of 2.x, of 1.5, of XL Turbo."""
+    """A scheduler as the hub's folders have it: of Turbo, of 2.x, of 1.5, of XL Turbo, of PixArt."""
     shared: dict[str, Any] = {**BETAS, "prediction_type": "v_prediction" if velocity else "epsilon"}
     if kind == "ancestral":
         return EulerAncestralDiscreteScheduler(**shared, timestep_spacing="trailing")
+    if kind == "dpm":
+        return DPMSolverMultistepScheduler(**shared)
     if kind == "ddim":
         return DDIMScheduler(**shared, clip_sample=False, set_alpha_to_one=False)
     if kind == "pndm":

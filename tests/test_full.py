@@ -9,7 +9,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import published
+import cached
 import pytest
 from control_recipes.engine import estimate, planning, resolve, visuals
 from control_recipes.engine.capacity import Device
@@ -28,7 +28,7 @@ CARD = Device("cuda", "a card", 80 * 2**30, 80 * 2**30, 1)
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hub")
-    published.cache(folder)
+    cached.cache(folder)
     return folder
 
 
@@ -87,7 +87,7 @@ def test_the_guard_sees_a_model_that_is_not_there():
 
 @pytest.mark.parametrize("stem", ["commonsense", "horizon_low", "smile"])
 def test_weights_are_those_of_the_published_models(stem: str):
-    facts, made = published.facts(), planned(FOLDER / f"{stem}.yaml")
+    facts, made = cached.facts(), planned(FOLDER / f"{stem}.yaml")
     evaluation = estimate.estimate(made, CARD).stages[-1]
     members = [made.generator.model, *(one.model for one in (*made.critics, *made.judges))]
     published = sum(facts[model.address.partition("@")[0]]["parameters"] for model in members)

@@ -83,6 +83,14 @@ WITHOUT_TORCH = [
     ".engine.generators.sdxl_sizes",
     ".engine.generators.sd3_names",
     ".engine.generators.sd3_sizes",
+    ".engine.generators.pixart_names",
+    ".engine.generators.pixart_sizes",
+    ".engine.generators.sana_names",
+    ".engine.generators.sana_sizes",
+    ".engine.generators.sana_sprint_names",
+    ".engine.generators.sana_sprint_sizes",
+    ".engine.generators.lumina2_names",
+    ".engine.generators.lumina2_sizes",
     ".engine.world.captions",
 ]
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ...critics.costs import Cost
     from ..offloading import Turns
+    from .levels import Draws
 
 # `_class_name` in a model folder's model_index.json -> the module of this package that knows it
 FAMILIES = {
@@ -27,6 +28,10 @@ FAMILIES = {
     "StableDiffusionPipeline": "sd",
     "StableDiffusionXLPipeline": "sdxl",
     "StableDiffusion3Pipeline": "sd3",
+    "PixArtSigmaPipeline": "pixart",
+    "SanaPipeline": "sana",
+    "SanaSprintPipeline": "sana_sprint",
+    "Lumina2Pipeline": "lumina2",
 }
 
 
@@ -79,7 +84,7 @@ class Generator(Protocol):
         ...
 
     def advance(
-        self, denoised: Tensor, z: Tensor, sigma: Tensor, next_sigma: Tensor, generator: torch.Generator | None
+        self, denoised: Tensor, z: Tensor, sigma: Tensor, next_sigma: Tensor, generator: Draws | None
     ) -> Tensor:
         """One sampler step from sigma to next_sigma: z' = x̂0 + (σ'/σ)(z − x̂0) unless the family's sampler differs."""
         ...

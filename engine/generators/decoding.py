@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 
 def pixels(vae: Any, latents: Tensor) -> Tensor:
@@ -23,3 +25,12 @@ def pixels(vae: Any, latents: Tensor) -> Tensor:
     decoded: Tensor = vae.decode(latents, return_dict=False)[0]
     shown = decoded / 2 + 0.5
     return shown.clamp(0, 1).detach() + (shown - shown.detach())
+
+
+def recompute(vae: Any) -> None:
+    """Let the decoder's blocks be computed again in the backward pass, by diffusers' own switch where there is one."""
+    if vae._supports_gradient_checkpointing:
+        vae.enable_gradient_checkpointing()
+        return
+    for block in vae.decoder.up_blocks:
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False)

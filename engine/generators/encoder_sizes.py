@@ -29,3 +29,14 @@ def clip(path: Path) -> float:
     projection = width * integer(path, config, "projection_dim") if projects else 0
     words = integer(path, config, "vocab_size") * width
     return integer(path, config, "num_hidden_layers") * layer + words + projection
+
+
+def gemma2(path: Path) -> float:
+    """Of a Gemma 2 language model without its head; none where there is no file."""
+    if not path.is_file():
+        return 0.0
+    config = read_json(path)
+    width, hidden = integer(path, config, "hidden_size"), integer(path, config, "intermediate_size")
+    heads = integer(path, config, "num_attention_heads") + integer(path, config, "num_key_value_heads")
+    layer = 2 * width * heads * integer(path, config, "head_dim") + 3 * width * hidden
+    return integer(path, config, "num_hidden_layers") * layer + integer(path, config, "vocab_size") * width

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+
+from .. import streams
+
+Draws = torch.Generator | Sequence[torch.Generator]  # on the CPU: one stream for all pictures, or one a picture
 
 
 def over(level: Tensor, z: Tensor, exact: torch.dtype) -> Tensor:
@@ -15,3 +21,10 @@ def euler(denoised: Tensor, z: Tensor, sigma: Tensor, next_sigma: Tensor) -> Ten
     """z' = x̂0 + (σ'/σ)(z − x̂0), in the dtype of z."""
     now, then = (over(level.to(z.device), z, denoised.dtype) for level in (sigma, next_sigma))
     return (denoised + (then / now) * (z.to(denoised.dtype) - denoised)).to(z.dtype)
+
+
+def fresh(shape: Sequence[int], draws: Draws | None, exact: torch.dtype) -> Tensor:
+    """Noise [B, …] on the CPU."""
+    if draws is None or isinstance(draws, torch.Generator):
+        return streams.normal(shape, draws, exact)
+    return torch.stack([torch.randn(tuple(shape[1:]), generator=one, dtype=exact) for one in draws])

@@ -32,6 +32,7 @@ class Piped:
         self.turns = Turns(self._device, chosen.offload)
         freeze(pipeline, self.backbone, chosen, self.turns)
         self._dtype = devices.dtype(chosen.dtype)
+        self._latents_dtype = self._dtype  # that z is kept in between steps
 
     def release_encoders(self) -> None:
         """Drop the text encoders; prompts cannot be encoded afterwards."""
@@ -46,7 +47,7 @@ class Piped:
         """What the stock pipeline prepares for one picture: z, and what else it needs of its size."""
         stream = torch.Generator("cpu").manual_seed(seed)
         channels, size = self._channels, (self._chosen.height, self._chosen.width)
-        return self._pipeline.prepare_latents(1, channels, *size, self._dtype, self._device, stream)
+        return self._pipeline.prepare_latents(1, channels, *size, self._latents_dtype, self._device, stream)
 
     @property
     def _channels(self) -> int:
@@ -91,7 +92,7 @@ def freeze(pipeline: Any, backbone: Any, chosen: plan.Generator, turns: Turns) -
     if chosen.tiling:
         pipeline.vae.enable_tiling()
     if chosen.checkpoint_decoder:
-        pipeline.vae.enable_gradient_checkpointing()
+        decoding.recompute(pipeline.vae)
     if chosen.checkpoint_backbone:
         backbone.enable_gradient_checkpointing()
 
@@ -122,13 +123,19 @@ def _joined(parts: Iterable[Tensor | None]) -> Tensor | None:
 
 def refuse_cut(prompts: Iterable[str], tokenizer: Any, limit: int, chosen: plan.Generator) -> None:
     """Raises `InputError` for what the encoder would cut, where there was no file of a tokenizer to say so before."""
-    if models.reads(chosen.model) is not None:
-        return
+    if models.reads(chosen.model) is None:
+        refuse_longer(prompts, tokenizer, limit, chosen)
+
+
+def refuse_longer(prompts: Iterable[str], tokenizer: Any, limit: int, chosen: plan.Generator, before: str = "") -> None:
+    """Raises `InputError` for prompts of more tokens than `limit`, what stock puts `before` each among them."""
+    own = len(tokenizer(before).input_ids) if before else 0
     for prompt in dict.fromkeys(prompts):
         with quiet():
-            count = len(tokenizer(prompt).input_ids)
+            count = len(tokenizer(before + prompt).input_ids)
         if count > limit:
-            raise InputError([Problem(Place(chosen.model.address), "", lengths.said(prompt, count, limit))])
+            said = lengths.said(prompt, count - own, limit - own)
+            raise InputError([Problem(Place(chosen.model.address), "", said)])
 
 
 def refuse_released(pipeline: Any) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import devices, streams
-from .levels import euler, over
+from .. import devices
+from .levels import Draws, euler, fresh, over
 from .pipelines import Piped
 
 
@@ -58,13 +58,13 @@ class RectifiedFlow(Piped):
     deviation = 1.0
 
     def advance(
-        self, denoised: Tensor, z: Tensor, sigma: Tensor, next_sigma: Tensor, generator: torch.Generator | None
+        self, denoised: Tensor, z: Tensor, sigma: Tensor, next_sigma: Tensor, generator: Draws | None
     ) -> Tensor:
         """z' = x̂0 + (σ'/σ)(z − x̂0), or x̂0 re-noised where the scheduler is set to sample stochastically."""
         if self._pipeline.scheduler.config.get("stochastic_sampling", False):
             then = over(next_sigma.to(z.device), z, denoised.dtype)
-            fresh = streams.normal(denoised.shape, generator, denoised.dtype).to(z.device)
-            return ((1 - then) * denoised + then * fresh).to(z.dtype)
+            drawn = fresh(denoised.shape, generator, denoised.dtype).to(z.device)
+            return ((1 - then) * denoised + then * drawn).to(z.dtype)
         return euler(denoised, z, sigma, next_sigma)
 
     def level(self, share: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ class RectifiedFlow(Piped):
 
     def renoised(self, denoised: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
         """z = (1 − σ) x̂0 + σ noise, in the model's dtype on its device."""
-        exact = devices.precise(self._dtype)
-        fresh = streams.normal(denoised.shape, generator, exact).to(self._device)
+        exact = devices.precise(self._latents_dtype)
+        drawn = fresh(denoised.shape, generator, exact).to(self._device)
         level = over(sigma.to(self._device), denoised, exact)
-        return ((1 - level) * denoised.to(self._device, exact) + level * fresh).to(self._dtype)
+        return ((1 - level) * denoised.to(self._device, exact) + level * drawn).to(self._latents_dtype)

@@ -7,6 +7,7 @@ of its branches, see `guidance`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .. import plan
-from . import guidance, levels, pipelines, unet_sizes, variance_exploding
+from . import guidance, pipelines, unet_sizes, variance_exploding
 from .guidance import Conditioning
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
@@ -25,7 +26,7 @@ REST = ("ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
 Encode = Callable[[list[str], list[str]], Iterable[Tensor | None]]
 
 
-class UNetGenerator(pipelines.Piped):
+class UNetGenerator(variance_exploding.VarianceExploding):
     """A UNet at one size, number of steps and guidance; every weight is frozen."""
 
     lora_prefix = "unet"
@@ -41,8 +42,6 @@ class UNetGenerator(pipelines.Piped):
         self._tokenizer: Any = tokenizer
         self._encode = encode
         self._metadata = metadata
-        self._schedule = variance_exploding.schedule(pipeline.scheduler, chosen.steps)
-        pipeline.scheduler.set_timesteps(chosen.steps)  # by which the stock pipeline scales its noise
 
     @property
     def lora_targets(self) -> dict[str, tuple[str, ...]]:
@@ -61,23 +60,11 @@ class UNetGenerator(pipelines.Piped):
         pipelines.refuse_cut(prompts, self._tokenizer, self._tokenizer.model_max_length, self._chosen)
         return Conditioning(*pipelines.encoded(prompts, negatives, self._encode))  # type: ignore[arg-type]
 
-    @property
-    def deviation(self) -> float:
-        """By which the sampler starts, as its `timestep_spacing` has it: σ, or √(σ² + 1), of the first level."""
-        return float(self._pipeline.scheduler.init_noise_sigma)
-
-    def sigmas(self, steps: int) -> Tensor:
-        """Noise levels [N + 1], float32, on the CPU: the scheduler's own."""
-        return variance_exploding.schedule(self._pipeline.scheduler, steps).sigmas
-
     def denoised(self, z: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
         """x̂0 [B, C, h, w], guidance applied, in at least float32; sigma is one level [] or one a picture [B]."""
-        timestep = self._schedule.timestep(sigma.cpu()).to(self._device).expand(len(z))
-        level = sigma.to(self._device)
-        output = self._said(variance_exploding.read(z, level), timestep, conditioning)
-        return variance_exploding.clean(z, output, level, velocity=self._schedule.velocity)
+        return self._estimated(z, sigma, partial(self._said, conditioning))
 
-    def _said(self, given: Tensor, timestep: Tensor, conditioning: Conditioning) -> Tensor:
+    def _said(self, conditioning: Conditioning, given: Tensor, timestep: Tensor) -> Tensor:
         (given, timestep), sequence, pooled = conditioning.branches(given, timestep)
         added = None if pooled is None else {"text_embeds": pooled, "time_ids": self._size(pooled)}
         output: Tensor = self.backbone(
@@ -89,19 +76,6 @@ class UNetGenerator(pipelines.Piped):
         """What XL is told of a picture's size [B, 6]: the original's, the crop's corner, the target's; height first."""
         told = (self._chosen.height, self._chosen.width, 0, 0, self._chosen.height, self._chosen.width)
         return torch.tensor([told], dtype=pooled.dtype, device=pooled.device).expand(len(pooled), -1)
-
-    def advance(
-        self, denoised: Tensor, z: Tensor, sigma: Tensor, next_sigma: Tensor, generator: torch.Generator | None
-    ) -> Tensor:
-        """Euler's step: the sampler draws nothing."""
-        return levels.euler(denoised, z, sigma, next_sigma)
-
-    def level(self, share: Tensor) -> Tensor:
-        return self._schedule.level(share)
-
-    def renoised(self, denoised: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
-        """z = x̂0 + σ noise, in the model's dtype."""
-        return variance_exploding.renoised(denoised, sigma, generator, self._device, self._dtype)
 
 
 def problems(pipeline: Any, chosen: plan.Generator, tokenizer: Any) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ al., arXiv 2206.00364, table 1), so that the same line of Euler serves it, which
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import devices, plan, streams
+from .. import devices, plan
 from ..quiet import quiet
-from .levels import over
+from .levels import Draws, euler, fresh, over
+from .pipelines import Piped
 
 SAMPLER = "EulerDiscreteScheduler"
 # of the same noise levels, so that their settings are Euler's as well (diffusers' own list of compatible ones)
@@ -112,10 +114,41 @@ def clean(z: Tensor, output: Tensor, sigma: Tensor, *, velocity: bool) -> Tensor
     return z - level * output
 
 
-def renoised(
-    denoised: Tensor, sigma: Tensor, generator: torch.Generator, device: torch.device, dtype: torch.dtype
-) -> Tensor:
-    """z = x̂0 + σ noise, in the model's dtype on its device."""
-    exact = devices.precise(dtype)
-    fresh = streams.normal(denoised.shape, generator, exact).to(device)
-    return (denoised.to(device, exact) + over(sigma.to(device), denoised, exact) * fresh).to(dtype)
+class VarianceExploding(Piped):
+    """A generator whose latents are kept in that scaling, at the noise levels of its own scheduler."""
+
+    def __init__(self, pipeline: Any, chosen: plan.Generator) -> None:
+        super().__init__(pipeline, chosen)
+        self._schedule = schedule(pipeline.scheduler, chosen.steps)
+        pipeline.scheduler.set_timesteps(chosen.steps)  # by which the stock pipeline scales its noise
+
+    @property
+    def deviation(self) -> float:
+        """By which the sampler starts, as its `timestep_spacing` has it: σ, or √(σ² + 1), of the first level."""
+        return float(self._pipeline.scheduler.init_noise_sigma)
+
+    def sigmas(self, steps: int) -> Tensor:
+        """Noise levels [N + 1], float32, on the CPU: the scheduler's own."""
+        return schedule(self._pipeline.scheduler, steps).sigmas
+
+    def _estimated(self, z: Tensor, sigma: Tensor, said: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """x̂0 [B, …] in at least float32, of what the model has `said` of what it reads and of its timestep [B]."""
+        timestep = self._schedule.timestep(sigma.cpu()).to(self._device).expand(len(z))
+        level = sigma.to(self._device)
+        return clean(z, said(read(z, level), timestep), level, velocity=self._schedule.velocity)
+
+    def advance(
+        self, denoised: Tensor, z: Tensor, sigma: Tensor, next_sigma: Tensor, generator: Draws | None
+    ) -> Tensor:
+        """Euler's step: the sampler draws nothing."""
+        return euler(denoised, z, sigma, next_sigma)
+
+    def level(self, share: Tensor) -> Tensor:
+        return self._schedule.level(share)
+
+    def renoised(self, denoised: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
+        """z = x̂0 + σ noise, in the model's dtype on its device."""
+        exact = devices.precise(self._dtype)
+        drawn = fresh(denoised.shape, generator, exact).to(self._device)
+        level = over(sigma.to(self._device), denoised, exact)
+        return (denoised.to(self._device, exact) + level * drawn).to(self._dtype)

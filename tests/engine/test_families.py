@@ -37,7 +37,8 @@ def folder(case, tmp_path_factory) -> Path:
 
 def pictures(generator, chosen, prompts=PROMPTS, seeds=SEEDS):
     conditioning = generator.condition(prompts, [chosen.negative] * len(prompts))
-    return generator.image(flow.sample(generator, conditioning, generator.noise(seeds), chosen.steps))
+    noise = generator.noise(seeds)
+    return generator.image(flow.sample(generator, conditioning, noise, chosen.steps, flow.paths(noise, seeds)))
 
 
 def ours(chosen):
@@ -45,8 +46,9 @@ def ours(chosen):
 
 
 @pytest.mark.parametrize("steps", [1, 4])
-@pytest.mark.parametrize(("width", "height"), [(32, 32), (48, 16)])
-def test_samples_equal_the_stock_pipeline(case, folder, steps, width, height):
+@pytest.mark.parametrize("shape", [0, 1], ids=["square", "oblong"])
+def test_samples_equal_the_stock_pipeline(case, folder, steps, shape):
+    width, height = case.shapes[shape]
     chosen = case.chosen(folder, steps=steps, width=width, height=height)
     made = ours(chosen)
     assert made.shape == (2, 3, height, width)
@@ -74,7 +76,8 @@ def test_a_clean_estimate_is_what_the_backbone_says_of_its_latents(case, folder)
         denoised = generator.denoised(z, sigma, conditioning)
         torch.testing.assert_close(denoised, case.estimated(z, sigma.double(), said[-1]), rtol=1e-6, atol=1e-6)
         # the sampler's line goes from z through x̂0: a step of no length stays, one to no noise arrives
-        torch.testing.assert_close(generator.advance(denoised, z, sigma, sigma, None), z, rtol=1e-9, atol=1e-9)
+        if not case.draws:
+            torch.testing.assert_close(generator.advance(denoised, z, sigma, sigma, None), z, rtol=1e-9, atol=1e-9)
         torch.testing.assert_close(generator.advance(denoised, z, sigma, sigma * 0, None), denoised)
         z = generator.advance(denoised, z, sigma, sigma / 2, None)
     hook.remove()
@@ -163,7 +166,7 @@ import json, sys, torch
 from diffusers import DiffusionPipeline
 folder, file, out, without, calls, *prompts = sys.argv[1:]
 pipeline = DiffusionPipeline.from_pretrained(folder, **dict.fromkeys(json.loads(without)))
-pipeline.load_lora_weights(file)
+LOADS
 images = [
     pipeline(prompt, generator=torch.Generator("cpu").manual_seed(seed), **json.loads(calls)).images
     for prompt, seed in zip(prompts, [3, 4])
@@ -181,7 +184,9 @@ def test_stock_diffusers_gives_our_pictures_in_a_fresh_process(case, folder, tmp
     adapted = pictures(generator, chosen)
     told = [str(folder), str(tmp_path / "a.safetensors"), str(tmp_path / "images.pt"), json.dumps(case.without)]
     told.append(json.dumps(case.calls(chosen)))
-    subprocess.run([sys.executable, "-c", STOCK, *told, *PROMPTS], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-c", STOCK.replace("LOADS", case.loads), *told, *PROMPTS], check=True, capture_output=True
+    )
     theirs = torch.load(tmp_path / "images.pt", weights_only=True)
     assert (theirs - adapted).abs().max() <= 1e-5
     assert (theirs - bare).abs().max() > 1e-3  # the comparison can fail

@@ -282,12 +282,13 @@ def test_stock_paints_the_same_picture_from_the_saved_noise(
     pipeline = DiffusionPipeline.from_pretrained(folder, **dict.fromkeys(case.without))
     pipeline.set_progress_bar_config(disable=True)
     prompt = chosen.train_rows[0].prompt
-    stock = pipeline(prompt, latents=noise["latents"], **case.calls(chosen.generator)).images
     generator = generators.load(chosen.generator)
+    behind, again = (flow.paths(generator.noise([100]), [100]) for _ in range(2))  # stochastic samplers draw from them
+    stock = pipeline(prompt, latents=noise["latents"], generator=behind[0], **case.calls(chosen.generator)).images
     given = generator.condition([prompt], [chosen.generator.negative])
     learned = latents.installed(generator, chosen, trained.adapter, noise)
     with torch.no_grad():
-        ours = generator.image(flow.sample(generator, given, learned.start(generator.noise([100])), sampler))
+        ours = generator.image(flow.sample(generator, given, learned.start(generator.noise([100])), sampler, again))
     torch.testing.assert_close(ours, stock, rtol=0, atol=max(1e-5, 2 * case.tolerance))
     learned.scale(0)
     assert torch.equal(learned.start(generator.noise([100])), generator.noise([100]))

@@ -1,0 +1,10 @@
+"""What the layers of Sana's transformer are called elsewhere: no tool is known that does not take diffusers' names."""
+
+from __future__ import annotations
+
+PREFIX = "transformer"  # before every key of an adapter, as diffusers writes it
+
+
+def parts(original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
+    """None, whatever the name."""
+    return {}
