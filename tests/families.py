@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pico
+import pico_flow
 import pico_sd
 import torch
 from control_recipes.engine import plan
@@ -83,6 +84,7 @@ CASES = [
         without=("text_encoder_3", "tokenizer_3"),
         tolerance=5e-6,
     ),
+    Case("chroma", "chroma", pico_flow.chroma_folder, flow, 4.0, "a tent", called=T5, tolerance=5e-6),
 ]
 
 

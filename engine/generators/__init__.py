@@ -26,6 +26,7 @@ FAMILIES = {
     "StableDiffusionPipeline": "sd",
     "StableDiffusionXLPipeline": "sdxl",
     "StableDiffusion3Pipeline": "sd3",
+    "ChromaPipeline": "chroma",
 }
 
 

@@ -7,7 +7,7 @@ memory. As in the stock pipelines, guidance of 1 and below is none.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -19,17 +19,22 @@ from . import branches
 
 @dataclass(frozen=True, slots=True)
 class Conditioning:
-    """Sequences [B, T, D] and, of some, pooled vectors [B, P] of B prompts; with guidance those of negatives too."""
+    """Sequences [B, T, D] of B prompts and, of some, pooled vectors [B, P] or which tokens are no padding [B, T].
+
+    With guidance those of negatives too.
+    """
 
     sequence: Tensor
     negative: Tensor | None
     pooled: Tensor | None = None
     negative_pooled: Tensor | None = None
+    mask: Tensor | None = None
+    negative_mask: Tensor | None = None
 
     def rows(self, index: Sequence[int]) -> Conditioning:
         picked = torch.tensor(list(index), device=self.sequence.device)
-        parts = (self.sequence, self.negative, self.pooled, self.negative_pooled)
-        return Conditioning(*(None if part is None else part[picked] for part in parts))  # type: ignore[arg-type]
+        parts = (getattr(self, field.name) for field in fields(self))
+        return Conditioning(*(None if part is None else part[picked] for part in parts))
 
     def branches(self, *given: Tensor) -> tuple[tuple[Tensor, ...], Tensor, Tensor | None]:
         """What is `given` [B, …], the sequences and the pooled vectors, each of both branches where there are two."""
@@ -39,6 +44,12 @@ class Conditioning:
         if pooled is not None and self.negative_pooled is not None:
             pooled = torch.cat([self.negative_pooled, pooled])
         return tuple(torch.cat([one, one]) for one in given), torch.cat([self.negative, self.sequence]), pooled
+
+    def masks(self) -> Tensor | None:
+        """Which tokens are no padding, of both branches where there are two."""
+        if self.mask is None or self.negative_mask is None:
+            return self.mask
+        return torch.cat([self.negative_mask, self.mask])
 
     def combined(self, output: Tensor, guidance: float) -> Tensor:
         """What the backbone said of the branches, as one [B, …]."""
