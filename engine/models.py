@@ -259,13 +259,15 @@ def text_length(model: Model) -> int:
 
 
 def reads(model: Model) -> tuple[Path, int] | None:
-    """The tokenizer of a generator's last text encoder, and how many tokens that reads; None where there is no file.
+    """A generator's last tokenizer, and how many tokens its encoder reads of a prompt; None where there is no file.
 
     Several encoders are numbered by the stock pipelines: the last one is that of the whole text.
     """
     config = _last_tokenizer(model)
     file = config.with_name("tokenizer.json") if config else None
-    return (file, _longest(config, model)) if config and file and file.is_file() else None
+    if not (config and file and file.is_file()):
+        return None
+    return file, generators.text_room(model.family, Path(model.folder), _longest(config, model))
 
 
 def _last_tokenizer(model: Model) -> Path | None:

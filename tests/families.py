@@ -26,6 +26,11 @@ def noise(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
     return z - sigma * output
 
 
+def toward_pictures(z: Tensor, sigma: Tensor, output: list[Tensor]) -> Tensor:
+    """x̂0 of a model that says x0 − noise, a picture of one frame at a time."""
+    return z + sigma * torch.stack(output).squeeze(2)
+
+
 def velocity(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
     """x̂0 of a model that says v = √ᾱ ε − √(1 − ᾱ) x0: √ᾱ (√ᾱ z) − √(1 − ᾱ) v, with ᾱ = 1 / (1 + σ²)."""
     kept = 1 / (1 + sigma**2)
@@ -39,7 +44,7 @@ class Case:
     name: str
     family: str
     build: Callable[..., Path]  # with `wide=True` one that sizes are counted on
-    estimated: Callable[[Tensor, Tensor, Tensor], Tensor]  # z, σ and what the backbone said -> x̂0
+    estimated: Callable[[Tensor, Tensor, Any], Tensor]  # z, σ and what the backbone said -> x̂0
     guidance: float = 0.0
     negative: str = ""
     called: Mapping[str, object] = field(default_factory=dict[str, object])  # beside prompt, size, steps, guidance
@@ -84,6 +89,7 @@ CASES = [
         without=("text_encoder_3", "tokenizer_3"),
         tolerance=5e-6,
     ),
+    Case("z-image", "z_image", pico_flow.z_image_folder, toward_pictures, 3.0, "a tent", tolerance=5e-6),
     Case("chroma", "chroma", pico_flow.chroma_folder, flow, 4.0, "a tent", called=T5, tolerance=5e-6),
 ]
 

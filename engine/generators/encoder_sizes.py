@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...critics.chat import integer, read_json
+from ...critics.chat import integer, read_json, section
 
 
 def t5(path: Path) -> float:
@@ -29,3 +29,18 @@ def clip(path: Path) -> float:
     projection = width * integer(path, config, "projection_dim") if projects else 0
     words = integer(path, config, "vocab_size") * width
     return integer(path, config, "num_hidden_layers") * layer + words + projection
+
+
+def language_model(path: Path) -> float:
+    """Of a language model that reads prompts; its vision tower is left out."""
+    if not path.is_file():
+        return 0.0
+    whole = read_json(path)
+    config = {**whole, **(section(path, whole, "text_config") if "text_config" in whole else {})}
+    width, heads = integer(path, config, "hidden_size"), integer(path, config, "num_attention_heads")
+    head = integer(path, {"head_dim": width // heads, **config}, "head_dim")
+    shared = integer(path, {"num_key_value_heads": heads, **config}, "num_key_value_heads")
+    layer = 2 * width * head * (heads + shared) + 3 * width * integer(path, config, "intermediate_size")
+    speaks = "ForC" in str(whole.get("architectures", "")) and config.get("tie_word_embeddings") is not True
+    words = integer(path, config, "vocab_size") * width * (1 + speaks)
+    return float(integer(path, config, "num_hidden_layers") * layer + words)

@@ -42,7 +42,12 @@ class Piped:
         """What the stock pipeline prepares for one picture: z, and what else it needs of its size."""
         stream = torch.Generator("cpu").manual_seed(seed)
         channels, size = self._channels, (self._chosen.height, self._chosen.width)
-        return self._pipeline.prepare_latents(1, channels, *size, self._dtype, self._device, stream)
+        return self._pipeline.prepare_latents(1, channels, *size, self._latents_dtype, self._device, stream)
+
+    @property
+    def _latents_dtype(self) -> torch.dtype:
+        """In which z is kept."""
+        return self._dtype
 
     @property
     def _channels(self) -> int:

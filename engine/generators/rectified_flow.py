@@ -72,8 +72,8 @@ class RectifiedFlow(Piped):
         return share
 
     def renoised(self, denoised: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
-        """z = (1 − σ) x̂0 + σ noise, in the model's dtype on its device."""
+        """z = (1 − σ) x̂0 + σ noise, in the dtype of z on its device."""
         exact = devices.precise(self._dtype)
         fresh = torch.randn(denoised.shape, generator=generator, dtype=exact).to(self._device)
         level = over(sigma.to(self._device), denoised, exact)
-        return ((1 - level) * denoised.to(self._device, exact) + level * fresh).to(self._dtype)
+        return ((1 - level) * denoised.to(self._device, exact) + level * fresh).to(self._latents_dtype)

@@ -258,7 +258,9 @@ def test_sizes_are_those_of_the_model(case, targets, tmp_path):
     cost = found.denoised(3, targets)
     really = kept(generator, lambda: generator.denoised(z, sigma, conditioning))
     assert cost.kept == pytest.approx(really, rel=0.1)
-    assert found.decoded.kept == pytest.approx(kept(generator, lambda: generator.image(z.requires_grad_())), rel=0.1)
+    assert found.decoded.kept == pytest.approx(
+        kept(generator, lambda: generator.image(z.clone().requires_grad_())), rel=0.1
+    )
     # of attention, only this way of computing it is counted
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counted, torch.no_grad():
         generator.denoised(z, sigma, conditioning)
