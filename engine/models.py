@@ -301,7 +301,8 @@ def grid(model: Model) -> int:
 
 def _factor(model: Model) -> int:
     """Pixels to a latent, in width and in height; 0 where the decoder does not say."""
-    channels = _config(model, "vae").get("block_out_channels")
+    settings = _config(model, "vae")
+    channels = settings.get("block_out_channels", settings.get("dim_mult"))
     return 2 ** len(cast(list[object], channels)) // 2 if isinstance(channels, list) else 0
 
 

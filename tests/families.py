@@ -49,6 +49,7 @@ class Case:
     negative: str = ""
     called: Mapping[str, object] = field(default_factory=dict[str, object])  # beside prompt, size, steps, guidance
     without: tuple[str, ...] = ()  # parts that the folder has not, of which stock has to be told
+    side: int | None = 32  # of the pictures that the folder says it makes, in pixels
     tolerance: float = 2e-6  # of pixels in [0, 1]; the order of roundings in a step of Euler differs from stock
 
     def chosen(self, folder: Path, **changes: object) -> plan.Generator:
@@ -90,6 +91,17 @@ CASES = [
         tolerance=5e-6,
     ),
     Case("z-image", "z_image", pico_flow.z_image_folder, toward_pictures, 3.0, "a tent", tolerance=5e-6),
+    Case(
+        "qwen-image",
+        "qwen_image",
+        pico_flow.qwen_image_folder,
+        flow,
+        4.0,
+        "a tent",
+        called={**T5, "true_cfg_scale": 4.0},
+        side=None,
+        tolerance=5e-6,
+    ),
     Case("chroma", "chroma", pico_flow.chroma_folder, flow, 4.0, "a tent", called=T5, tolerance=5e-6),
 ]
 

@@ -8,13 +8,22 @@ from typing import Any
 import pico_parts as parts
 import torch
 from diffusers import (
+    AutoencoderKLQwenImage,
     ChromaPipeline,
     ChromaTransformer2DModel,
     FlowMatchEulerDiscreteScheduler,
+    QwenImagePipeline,
+    QwenImageTransformer2DModel,
     ZImagePipeline,
     ZImageTransformer2DModel,
 )
-from transformers import Qwen2Tokenizer, Qwen3Config, Qwen3ForCausalLM
+from transformers import (
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen2Tokenizer,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 
 def saved(pipeline: Any, folder: Path) -> Path:
@@ -113,5 +122,58 @@ def z_image_folder(folder: Path, *, seed: int = 0, wide: bool = False) -> Path:
             text_encoder=qwen3(width=width),
             tokenizer=qwen_tokenizer(),
             transformer=transformer,
+        )
+        return saved(pipeline, folder)
+
+
+# the words of the chat that Qwen-Image writes around a prompt, of which it leaves out the first 34 tokens
+FRAME = ("system", "user", "assistant", "\n", "Describe", ":", ",", *(f" {word}" for word in ["the", "image", "by", "detailing", "color", "shape", "size", "texture", "quantity", "text", "spatial", "relationships", "of", "objects", "and", "background"]))  # fmt: skip
+
+
+def qwen2_5_vl(*, words: int, width: int = parts.WIDTH) -> Qwen2_5_VLForConditionalGeneration:
+    """A language model that could see, for a tokenizer of so many tokens."""
+    text = {
+        "vocab_size": words, "hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 128,
+        "rope_parameters": {
+            "rope_type": "default", "rope_theta": 10000.0, "mrope_section": [width // 4 - 2, 1, 1],
+        },
+        "bos_token_id": None, "eos_token_id": 0, "pad_token_id": 0,
+    }  # fmt: skip
+    vision = {
+        "depth": 1, "hidden_size": width, "intermediate_size": width, "num_heads": 2, "patch_size": 4,
+        "spatial_merge_size": 2, "out_hidden_size": width, "window_size": 16, "fullatt_block_indexes": [0],
+    }  # fmt: skip
+    return Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(text_config=text, vision_config=vision))
+
+
+def qwen_image_folder(folder: Path, *, seed: int = 0, wide: bool = False) -> Path:
+    """Save a pico `QwenImagePipeline` of random weights: f = 4, 4 latent channels, text of 16 tokens."""
+    width, heads = (parts.WIDE, 8) if wide else (parts.WIDTH, 1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        tokenizer = qwen_tokenizer(*FRAME)
+        pipeline = QwenImagePipeline(
+            scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
+            vae=AutoencoderKLQwenImage(
+                base_dim=32 if wide else 8,
+                z_dim=4,
+                dim_mult=[1, 2, 2],
+                num_res_blocks=1,
+                temperal_downsample=[False, True],
+                latents_mean=[0.1, -0.2, 0.3, 0.0],
+                latents_std=[1.5, 2.0, 1.0, 0.5],
+            ),
+            text_encoder=qwen2_5_vl(words=len(tokenizer), width=width),
+            tokenizer=tokenizer,
+            transformer=QwenImageTransformer2DModel(
+                in_channels=16,
+                out_channels=4,
+                num_layers=2,
+                attention_head_dim=16,
+                num_attention_heads=heads,
+                joint_attention_dim=width,
+                axes_dims_rope=(4, 6, 6),
+            ),
         )
         return saved(pipeline, folder)

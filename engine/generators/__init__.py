@@ -28,6 +28,7 @@ FAMILIES = {
     "StableDiffusion3Pipeline": "sd3",
     "ChromaPipeline": "chroma",
     "ZImagePipeline": "z_image",
+    "QwenImagePipeline": "qwen_image",
 }
 
 

@@ -53,8 +53,28 @@ def _side(path: Path, settings: Mapping[str, object]) -> int:
     return integer(path, {"sample_size": first}, "sample_size")
 
 
+class Tiled:
+    """A decoder that may work in tiles."""
+
+    __slots__ = ()
+
+    def whole(self, width: int, height: int) -> Cost:
+        """One picture of `width` × `height` latents."""
+        raise NotImplementedError
+
+    def tiled(self, width: int, height: int, least: int) -> Cost:
+        """The same in tiles of `least` latents, each a quarter over the next (diffusers)."""
+        if max(width, height) <= least:
+            return self.whole(width, height)
+        corners = product(range(0, width, int(0.75 * least)), range(0, height, int(0.75 * least)))
+        tiles = Counter((min(least, width - left), min(least, height - top)) for left, top in corners)
+        whole = together(*(together(self.whole(*size), times=count) for size, count in tiles.items()))
+        largest = self.whole(least, least)
+        return replace(whole, widest=largest.widest, layer=largest.layer)
+
+
 @dataclass(frozen=True, slots=True)
-class Decoder:
+class Decoder(Tiled):
     """What a decoder is made of: channels at each of its sizes, the last first, as its configuration lists them."""
 
     channels: tuple[int, ...]
@@ -69,16 +89,6 @@ class Decoder:
         ends = 18.0 * area * (self.latents * first + 4 ** (len(self.channels) - 1) * last * 3)
         kept = 3.0 * last * area * 4 ** (len(self.channels) - 1)
         return together(*costs, Cost(ends, kept, 0.0, kept, 0.0))
-
-    def tiled(self, width: int, height: int, least: int) -> Cost:
-        """The same in tiles of `least` latents, each a quarter over the next (diffusers, `AutoencoderKL`)."""
-        if max(width, height) <= least:
-            return self.whole(width, height)
-        corners = product(range(0, width, int(0.75 * least)), range(0, height, int(0.75 * least)))
-        tiles = Counter((min(least, width - left), min(least, height - top)) for left, top in corners)
-        whole = together(*(together(self.whole(*size), times=count) for size, count in tiles.items()))
-        largest = self.whole(least, least)
-        return replace(whole, widest=largest.widest, layer=largest.layer)
 
     def parameters(self) -> float:
         """Of the decoder, norms and attention left out."""

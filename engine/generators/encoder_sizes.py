@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ...critics.chat import integer, read_json, section
@@ -32,7 +33,7 @@ def clip(path: Path) -> float:
 
 
 def language_model(path: Path) -> float:
-    """Of a language model that reads prompts; its vision tower is left out."""
+    """Of a language model that reads prompts, and of its vision tower where it has one."""
     if not path.is_file():
         return 0.0
     whole = read_json(path)
@@ -43,4 +44,13 @@ def language_model(path: Path) -> float:
     layer = 2 * width * head * (heads + shared) + 3 * width * integer(path, config, "intermediate_size")
     speaks = "ForC" in str(whole.get("architectures", "")) and config.get("tie_word_embeddings") is not True
     words = integer(path, config, "vocab_size") * width * (1 + speaks)
-    return float(integer(path, config, "num_hidden_layers") * layer + words)
+    seen = _vision_tower(path, section(path, whole, "vision_config")) if "vision_config" in whole else 0
+    return float(integer(path, config, "num_hidden_layers") * layer + words + seen)
+
+
+def _vision_tower(path: Path, config: Mapping[str, object]) -> int:
+    """Of Qwen2.5-VL's: blocks, then what makes one token of several patches."""
+    width, merged = integer(path, config, "hidden_size"), integer(path, config, "spatial_merge_size") ** 2
+    block = 4 * width**2 + 3 * width * integer(path, config, "intermediate_size")
+    merger = merged * width * (merged * width + integer(path, config, "out_hidden_size"))
+    return integer(path, config, "depth") * block + merger

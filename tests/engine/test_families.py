@@ -207,7 +207,7 @@ def test_another_scheduler_is_refused(case, folder, tmp_path):
 def test_the_folder_says_its_family_size_and_text(case, folder):
     model = models.locate(str(folder), Path("/"))
     assert (model.family, models.is_generator(model)) == (case.family, True)
-    assert models.picture_size(model) == 32
+    assert models.picture_size(model) == case.side
     assert models.text_length(model) == 16
     assert 32 % models.grid(model) == 0
 
