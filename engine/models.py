@@ -138,6 +138,8 @@ def _family(folder: Path, address: str) -> str:
     if index.is_file():
         word, known, kind = str(_json(index).get("_class_name", "")), generators.FAMILIES, "generators"
         found = known.get(word)
+        if word in generators.REFUSED:
+            raise ValueError(f"{address} is a `{word}`: {generators.REFUSED[word]}")
     else:
         config = _json(folder / "config.json")
         word, known, kind = str(config.get("model_type", "")), critics.FAMILIES, "critics"

@@ -102,6 +102,7 @@ CASES = [
         side=None,
         tolerance=5e-6,
     ),
+    Case("flux2-klein", "flux2_klein", pico_flow.flux2_klein_folder, flow, 4.0, called=T5, tolerance=5e-6),
     Case("chroma", "chroma", pico_flow.chroma_folder, flow, 4.0, "a tent", called=T5, tolerance=5e-6),
 ]
 
@@ -112,4 +113,4 @@ def stock(case: Case, folder: Path, prompt: str, seed: int, chosen: plan.Generat
 
     pipeline = DiffusionPipeline.from_pretrained(folder, dtype=getattr(torch, dtype), **dict.fromkeys(case.without))
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline(prompt, generator=torch.Generator("cpu").manual_seed(seed), **case.calls(chosen)).images[0]
+    return pipeline(prompt=prompt, generator=torch.Generator("cpu").manual_seed(seed), **case.calls(chosen)).images[0]

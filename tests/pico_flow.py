@@ -8,10 +8,13 @@ from typing import Any
 import pico_parts as parts
 import torch
 from diffusers import (
+    AutoencoderKLFlux2,
     AutoencoderKLQwenImage,
     ChromaPipeline,
     ChromaTransformer2DModel,
     FlowMatchEulerDiscreteScheduler,
+    Flux2KleinPipeline,
+    Flux2Transformer2DModel,
     QwenImagePipeline,
     QwenImageTransformer2DModel,
     ZImagePipeline,
@@ -127,7 +130,11 @@ def z_image_folder(folder: Path, *, seed: int = 0, wide: bool = False) -> Path:
 
 
 # the words of the chat that Qwen-Image writes around a prompt, of which it leaves out the first 34 tokens
-FRAME = ("system", "user", "assistant", "\n", "Describe", ":", ",", *(f" {word}" for word in ["the", "image", "by", "detailing", "color", "shape", "size", "texture", "quantity", "text", "spatial", "relationships", "of", "objects", "and", "background"]))  # fmt: skip
+FRAME = (
+    *("system", "user", "assistant", "\n", "Describe", ":", ",", " the", " image", " by", " detailing", " color"),
+    *(" shape", " size", " texture", " quantity", " text", " spatial", " relationships", " of", " objects", " and"),
+    " background",
+)
 
 
 def qwen2_5_vl(*, words: int, width: int = parts.WIDTH) -> Qwen2_5_VLForConditionalGeneration:
@@ -175,5 +182,43 @@ def qwen_image_folder(folder: Path, *, seed: int = 0, wide: bool = False) -> Pat
                 joint_attention_dim=width,
                 axes_dims_rope=(4, 6, 6),
             ),
+        )
+        return saved(pipeline, folder)
+
+
+def flux2_klein_folder(folder: Path, *, seed: int = 0, distilled: bool = False, wide: bool = False) -> Path:
+    """Save a pico `Flux2KleinPipeline` of random weights: f = 4, 4 latent channels, text of 16 tokens."""
+    width, heads = (parts.WIDE, 8) if wide else (parts.WIDTH, 1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        vae = AutoencoderKLFlux2(
+            block_out_channels=parts.WIDE_CHANNELS if wide else (8, 8, 8),
+            down_block_types=("DownEncoderBlock2D",) * 3,
+            up_block_types=("UpDecoderBlock2D",) * 3,
+            latent_channels=4,
+            layers_per_block=1,
+            norm_num_groups=4,
+            mid_block_add_attention=False,
+            sample_size=32,
+        )
+        vae.bn.running_mean.normal_(std=0.3)
+        vae.bn.running_var.uniform_(0.5, 2.0)
+        pipeline = Flux2KleinPipeline(
+            scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, shift=3.0),
+            vae=vae,
+            text_encoder=qwen3(width=max(8, width // 4), layers=28),  # stock reads what layers 9, 18 and 27 say
+            tokenizer=qwen_tokenizer(),
+            transformer=Flux2Transformer2DModel(
+                in_channels=16,
+                num_layers=1,
+                num_single_layers=1,
+                attention_head_dim=16,
+                num_attention_heads=heads,
+                joint_attention_dim=3 * max(8, width // 4),
+                timestep_guidance_channels=32,
+                axes_dims_rope=(4, 4, 4, 4),
+                guidance_embeds=False,
+            ),
+            is_distilled=distilled,
         )
         return saved(pipeline, folder)

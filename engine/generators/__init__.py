@@ -29,6 +29,11 @@ FAMILIES = {
     "ChromaPipeline": "chroma",
     "ZImagePipeline": "z_image",
     "QwenImagePipeline": "qwen_image",
+    "Flux2KleinPipeline": "flux2_klein",
+}
+# the same -> why a family is none of these, and what to do
+REFUSED = {
+    "Flux2Pipeline": "its prompts are read by a processor of pictures that needs torchvision; use Flux.2 klein",
 }
 
 

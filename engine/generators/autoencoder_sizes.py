@@ -32,7 +32,8 @@ def autoencoder(chosen: plan.Generator) -> Autoencoder:
     """The autoencoder of the plan's generator; raises `InputError` where its configuration does not say enough."""
     path = Path(chosen.model.folder) / "vae" / "config.json"
     settings = read_json(path)
-    channels = settings.get("block_out_channels")
+    # some decoders are narrower than their encoders
+    channels = settings.get("decoder_block_out_channels") or settings.get("block_out_channels")
     if not isinstance(channels, list) or not all(isinstance(one, int) for one in cast(list[object], channels)):
         raise refuse(path, "`block_out_channels` is missing")
     sizes = tuple(cast(list[int], channels))

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from . import decoding
+
 
 def pixels(vae: Any, latents: Tensor, *, recomputed: bool) -> Tensor:
     """Pixels [B, 3, H, W] in [0, 1] of latents [B, C, h, w]; the clamp passes gradients straight through.
@@ -28,8 +30,7 @@ def pixels(vae: Any, latents: Tensor, *, recomputed: bool) -> Tensor:
     tiled = vae.use_tiling and any(side > one for side, one in zip(sides, least, strict=True))
     parts = frames.split(1) if vae.use_slicing else [frames]
     decoded = [vae.tiled_decode(part).sample if tiled else _decoded(vae, part, recomputed) for part in parts]
-    shown = torch.cat(decoded)[:, :, 0] / 2 + 0.5
-    return shown.clamp(0, 1).detach() + (shown - shown.detach())
+    return decoding.shown(torch.cat(decoded)[:, :, 0])
 
 
 def _decoded(vae: Any, frames: Tensor, recomputed: bool) -> Tensor:

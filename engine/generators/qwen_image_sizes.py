@@ -39,7 +39,7 @@ class QwenImageSizes:
     latents: float
 
     def lora(self, rank: int, targets: str) -> float:
-        """Parameters of an adapter of that rank: of the last block's text, only keys, values and modulation take one."""
+        """Parameters of an adapter of that rank; of the last block's text, keys, values and modulation take one."""
         rows = self.blocks * 8 * 2 - 2 * 2
         if targets == "all":
             rows += self.blocks * (10 + 7 + 7) + (self.blocks - 1) * 10

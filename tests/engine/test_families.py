@@ -163,7 +163,7 @@ folder, file, out, without, calls, *prompts = sys.argv[1:]
 pipeline = DiffusionPipeline.from_pretrained(folder, **dict.fromkeys(json.loads(without)))
 pipeline.load_lora_weights(file)
 images = [
-    pipeline(prompt, generator=torch.Generator("cpu").manual_seed(seed), **json.loads(calls)).images
+    pipeline(prompt=prompt, generator=torch.Generator("cpu").manual_seed(seed), **json.loads(calls)).images
     for prompt, seed in zip(prompts, [3, 4])
 ]
 torch.save(torch.cat(images), out)
