@@ -1,8 +1,9 @@
 """Flux.2 klein, put together from the parts of a stock `Flux2KleinPipeline` folder.
 
-Rectified flow over packed latents z [B, V, 4C], each channel of a token scaled as the autoencoder's batch norm counted
-it. Three layers of Qwen3 say the prompt, which it reads as a chat. Base models take classifier-free guidance above 1
-against an empty text, its gradient through both branches; distilled ones take none.
+Rectified flow over latents z [B, 4C, h / 2, w / 2], squares of 2 × 2 put together as the stock pipeline takes them,
+each channel scaled as the autoencoder's batch norm counted it. Three layers of Qwen3 say the prompt, which it reads as
+a chat. Base models take classifier-free guidance above 1 against an empty text, its gradient through both branches;
+distilled ones take none.
 """
 
 from __future__ import annotations
@@ -67,6 +68,10 @@ class Flux2KleinGenerator(packed.Packed):
         assert sequence is not None
         return Conditioning(sequence, negative)
 
+    def noise(self, seeds: Sequence[int]) -> Tensor:
+        """z [B, 4C, h / 2, w / 2] at σ = 1, bit for bit what the stock pipeline draws for one picture on the CPU."""
+        return super().noise(seeds).transpose(1, 2).unflatten(2, (self._rows, self._columns))
+
     def _read(self, prompts: list[str]) -> Tensor:
         """Sequences [B, T, D]."""
         return self._pipeline.encode_prompt(
@@ -82,9 +87,9 @@ class Flux2KleinGenerator(packed.Packed):
         return rectified_flow.sigmas(self._pipeline.scheduler, steps, tokens, given=True, shift=shift)
 
     def denoised(self, z: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
-        """x̂0 = z − σ v [B, V, 4C], guidance applied, in at least float32; sigma is one level [] or one a picture."""
+        """x̂0 = z − σ v [B, 4C, …], guidance applied, in at least float32; sigma is one level [] or one a picture."""
         level = sigma.to(self._device).expand(len(z))
-        (given, timestep), sequence, _ = conditioning.branches(z, self._timestep(level, z))
+        (given, timestep), sequence, _ = conditioning.branches(_tokens(z), self._timestep(level, z))
         places = torch.zeros(sequence.shape[1], 4, device=z.device, dtype=torch.int64)
         places[:, 3] = torch.arange(len(places))
         velocity: Tensor = self.backbone(
@@ -96,14 +101,19 @@ class Flux2KleinGenerator(packed.Packed):
             return_dict=False,
         )[0]
         velocity = conditioning.combined(velocity, self._chosen.guidance)
-        return rectified_flow.clean(z, velocity, level)
+        return rectified_flow.clean(z, velocity.transpose(1, 2).view(z.shape), level)
 
     def image(self, denoised: Tensor) -> Tensor:
-        """Pixels [B, 3, H, W] in [0, 1] of x̂0 [B, V, 4C]; the clamp passes gradients straight through."""
-        counted, z = self._vae.bn, denoised.to(self._dtype)
+        """Pixels [B, 3, H, W] in [0, 1] of x̂0 [B, 4C, …]; the clamp passes gradients straight through."""
+        counted, z = self._vae.bn, _tokens(denoised.to(self._dtype))
         deviation = torch.sqrt(counted.running_var + self._vae.config.batch_norm_eps).to(z)
         latents = packed.unpack(z * deviation + counted.running_mean.to(z), 2 * self._rows)
         return decoding.shown(self._vae.decode(latents, return_dict=False)[0])
+
+
+def _tokens(z: Tensor) -> Tensor:
+    """Packed as the backbone takes them [B, V, 4C]."""
+    return z.flatten(2).transpose(1, 2)
 
 
 def load(chosen: plan.Generator) -> Flux2KleinGenerator:

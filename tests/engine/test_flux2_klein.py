@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import families
 import pico_flow
 import pytest
 import torch
-from control_recipes.engine import adapter, generators, models, plan
+from control_recipes.engine import adapter, flow, generators, models, plan
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.generators import flux2_klein_names
 
@@ -35,6 +36,16 @@ def test_the_other_branch_is_an_empty_text(folder):
     assert not torch.allclose(conditioning.sequence[0], conditioning.negative[0])
     torch.testing.assert_close(conditioning.sequence[1], conditioning.negative[1])
     torch.testing.assert_close(conditioning.negative[0], conditioning.negative[1])
+
+
+def test_stock_takes_our_noise_as_its_latents(folder):
+    chosen = CASE.chosen(folder, steps=2, width=48, height=16)
+    generator = generators.load(chosen)
+    z = generator.noise([7]) * 0.9
+    conditioning = generator.condition(["a blue house"], [""])
+    made = generator.image(flow.sample(generator, conditioning, z, 2))[0]
+    stock = families.stock(replace(CASE, called={**CASE.called, "latents": z}), folder, "a blue house", 1, chosen)
+    assert (made - stock).abs().max() <= CASE.tolerance
 
 
 def test_the_chat_takes_its_part_of_the_text(folder):
@@ -73,6 +84,6 @@ def test_what_the_model_cannot_do_is_refused(folder):
 def test_flux2_dev_is_refused_with_the_reason(tmp_path):
     (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "Flux2Pipeline"}), encoding="utf-8")
     (tmp_path / "weights.safetensors").write_bytes(b"")
-    with pytest.raises(InputError, match="is a `Flux2Pipeline`: .* needs torchvision") as caught:
+    with pytest.raises(InputError, match=r"is a `Flux2Pipeline`: .* needs torchvision") as caught:
         models.locate(str(tmp_path), Path("/"))
     assert caught.value.problems[0].hint == "use Flux.2 klein"
