@@ -293,7 +293,7 @@ def read_chat(
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # tokenizers raises nothing more particular
         raise refuse(file, f"cannot be read as a tokenizer: {error}") from error
-    chosen = template or _template(folder, config)
+    chosen = template or read_template(folder, config)
     return Chat(
         tokenizer, chosen, image_id, picture_tokens, positions, *names, str(folder), written, spelled, most, bare
     )  # fmt: skip
@@ -306,7 +306,8 @@ def _text(file: Path) -> str:
         raise refuse(file, f"cannot be read: {error}") from error
 
 
-def _template(folder: Path, config: Mapping[str, object]) -> str:
+def read_template(folder: Path, config: Mapping[str, object]) -> str:
+    """The chat template of a tokenizer's folder with this `tokenizer_config.json`; `InputError` where there is none."""
     # where transformers looks, in its order
     file = folder / "chat_template.jinja"
     if file.is_file():
@@ -314,7 +315,7 @@ def _template(folder: Path, config: Mapping[str, object]) -> str:
     legacy = folder / "chat_template.json"
     template = read_json(legacy).get("chat_template") if legacy.is_file() else config.get("chat_template")
     if not isinstance(template, str):
-        raise refuse(file, "is missing", "a critic needs a chat template")
+        raise refuse(file, "is missing", "a chat template is needed")
     return template
 
 

@@ -139,6 +139,8 @@ def _family(folder: Path, address: str) -> str:
     index = folder / "model_index.json"
     if index.is_file():
         word, kind = str(_json(index).get("_class_name", "")), "generators"
+        if word in generators.REFUSED:
+            raise ValueError(f"{address} is a `{word}`: {generators.REFUSED[word]}")
         found, known = generators.FAMILIES.get(word), ", ".join(generators.FAMILIES)
     else:
         config = _json(folder / "config.json")
@@ -263,13 +265,15 @@ def text_length(model: Model) -> int:
 
 
 def reads(model: Model) -> tuple[Path, int] | None:
-    """The tokenizer of a generator's last text encoder, and how many tokens that reads; None where there is no file.
+    """A generator's last tokenizer, and how many tokens its encoder reads of a prompt; None where there is no file.
 
     Several encoders are numbered by the stock pipelines: the last one is that of the whole text.
     """
     config = _last_tokenizer(model)
     file = config.with_name("tokenizer.json") if config else None
-    return (file, _longest(config, model)) if config and file and file.is_file() else None
+    if not (config and file and file.is_file()):
+        return None
+    return file, generators.text_room(model.family, Path(model.folder), _longest(config, model))
 
 
 def _last_tokenizer(model: Model) -> Path | None:
@@ -304,7 +308,8 @@ def grid(model: Model) -> int:
 def _factor(model: Model) -> int:
     """Pixels to a latent, in width and in height; 0 where the decoder does not say."""
     config = _config(model, "vae")
-    channels = config.get("block_out_channels", config.get("encoder_block_out_channels"))
+    named = ("block_out_channels", "encoder_block_out_channels", "dim_mult")
+    channels = next((config[name] for name in named if name in config), None)
     return 2 ** len(cast(list[object], channels)) // 2 if isinstance(channels, list) else 0
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pico
 import pico_dit
+import pico_flow
 import pico_sd
 import torch
 from control_recipes.engine import plan
@@ -21,9 +22,19 @@ def flow(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
     return z - sigma * output
 
 
+def flow_of_tokens(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
+    """The same where the model says it of tokens, one behind the other."""
+    return z - sigma * output.transpose(1, 2).reshape(z.shape)
+
+
 def noise(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
     """x̂0 of a model that says ε, with z = x0 + σ ε, and of some channels a variance behind it."""
     return z - sigma * output[:, : z.shape[1]]
+
+
+def toward_pictures(z: Tensor, sigma: Tensor, output: list[Tensor]) -> Tensor:
+    """x̂0 of a model that says x0 − noise, a picture of one frame at a time."""
+    return z + sigma * torch.stack(output).squeeze(2)
 
 
 def velocity(z: Tensor, sigma: Tensor, output: Tensor) -> Tensor:
@@ -50,13 +61,14 @@ class Case:
     name: str
     family: str
     build: Callable[..., Path]  # with `wide=True` one that sizes are counted on
-    estimated: Callable[[Tensor, Tensor, Tensor], Tensor]  # z, σ and what the backbone said -> x̂0
+    estimated: Callable[[Tensor, Tensor, Any], Tensor]  # z, σ and what the backbone said -> x̂0
     guidance: float = 0.0
     negative: str = ""
     called: Mapping[str, object] = field(
         default_factory=dict[str, object]
     )  # beside prompt, size, steps, guidance; by steps
     without: tuple[str, ...] = ()  # parts that the folder has not, of which stock has to be told
+    side: int | None = 32  # of the pictures that the folder says it makes, in pixels
     tolerance: float = 2e-6  # of pixels in [0, 1]; the order of roundings in a step of Euler differs from stock
     shapes: tuple[tuple[int, int], ...] = ((32, 32), (48, 16))  # widths and heights of pictures, in pixels
     draws: bool = False  # its sampler puts fresh noise on every clean estimate
@@ -117,6 +129,20 @@ CASES = [
         draws=True,
     ),
     Case("lumina2", "lumina2", pico_dit.lumina2_folder, turned, 4.0, "a tent", T5, tolerance=5e-6),
+    Case("z-image", "z_image", pico_flow.z_image_folder, toward_pictures, 3.0, "a tent", tolerance=5e-6),
+    Case(
+        "qwen-image",
+        "qwen_image",
+        pico_flow.qwen_image_folder,
+        flow,
+        4.0,
+        "a tent",
+        called={**T5, "true_cfg_scale": 4.0},
+        side=None,
+        tolerance=5e-6,
+    ),
+    Case("flux2-klein", "flux2_klein", pico_flow.flux2_klein_folder, flow_of_tokens, 4.0, called=T5, tolerance=5e-6),
+    Case("chroma", "chroma", pico_flow.chroma_folder, flow, 4.0, "a tent", called=T5, tolerance=5e-6),
 ]
 
 
@@ -126,4 +152,4 @@ def stock(case: Case, folder: Path, prompt: str, seed: int, chosen: plan.Generat
 
     pipeline = DiffusionPipeline.from_pretrained(folder, dtype=getattr(torch, dtype), **dict.fromkeys(case.without))
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline(prompt, generator=torch.Generator("cpu").manual_seed(seed), **case.calls(chosen)).images[0]
+    return pipeline(prompt=prompt, generator=torch.Generator("cpu").manual_seed(seed), **case.calls(chosen)).images[0]

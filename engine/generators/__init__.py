@@ -32,6 +32,14 @@ FAMILIES = {
     "SanaPipeline": "sana",
     "SanaSprintPipeline": "sana_sprint",
     "Lumina2Pipeline": "lumina2",
+    "ChromaPipeline": "chroma",
+    "ZImagePipeline": "z_image",
+    "QwenImagePipeline": "qwen_image",
+    "Flux2KleinPipeline": "flux2_klein",
+}
+# the same -> why a family is none of these, and what to do
+REFUSED = {
+    "Flux2Pipeline": "its prompts are read by a processor of pictures that needs torchvision; use Flux.2 klein",
 }
 
 
@@ -106,7 +114,9 @@ class Sizes(Protocol):
     """What a generator costs at one picture size, in numbers; every family's own module `FAMILY_sizes`, torch-free.
 
     Beside it, `TEXT_TOKENS` says how many the family's last text encoder is given at most, as the stock pipeline has
-    it; `NEGATIVES`, whether it reads negative prompts; and `grain`, which sizes of pictures it makes.
+    it; `NEGATIVES`, whether it reads negative prompts; and `grain`, which sizes of pictures it makes. Where a chat
+    stands around a prompt, `around` says how many of the tokens are the chat's; where guidance does not count from 1,
+    `GUIDED_ABOVE` says from where.
     """
 
     @property
@@ -176,6 +186,15 @@ def text_tokens(family: str) -> int:
     return int(module.TEXT_TOKENS)
 
 
+def text_room(family: str, folder: Path, tokens: int) -> int:
+    """Of so many tokens that a family's last text encoder is given, those that a prompt may have.
+
+    Raises `InputError` where the chat template in the folder cannot be used.
+    """
+    module: Any = importlib.import_module(f".{family}_sizes", __name__)
+    return tokens - int(module.around(folder)) if hasattr(module, "around") else tokens
+
+
 def grain(family: str, folder: Path, factor: int) -> int:
     """Pixels that a family's width and height must be a multiple of, where `factor` of them are a latent, 0: unknown.
 
@@ -188,7 +207,8 @@ def grain(family: str, folder: Path, factor: int) -> int:
 def negative_problem(chosen: plan.Generator) -> tuple[str, str] | None:
     """Message and hint, where the plan's negative prompt would not be read; None where it is, or there is none."""
     module: Any = importlib.import_module(f".{chosen.model.family}_sizes", __name__)
-    return branches.negative_problem(chosen, takes=module.NEGATIVES)
+    above = getattr(module, "GUIDED_ABOVE", branches.NONE)
+    return branches.negative_problem(chosen, takes=module.NEGATIVES, above=above)
 
 
 def load(chosen: plan.Generator) -> Generator:

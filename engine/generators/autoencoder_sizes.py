@@ -32,7 +32,8 @@ def autoencoder(chosen: plan.Generator) -> Autoencoder:
     """The autoencoder of the plan's generator; raises `InputError` where its configuration does not say enough."""
     path = Path(chosen.model.folder) / "vae" / "config.json"
     settings = read_json(path)
-    channels = settings.get("block_out_channels")
+    # some decoders are narrower than their encoders
+    channels = settings.get("decoder_block_out_channels") or settings.get("block_out_channels")
     if not isinstance(channels, list) or not all(isinstance(one, int) for one in cast(list[object], channels)):
         raise refuse(path, "`block_out_channels` is missing")
     sizes = tuple(cast(list[int], channels))
@@ -53,8 +54,28 @@ def _side(path: Path, settings: Mapping[str, object]) -> int:
     return integer(path, {"sample_size": first}, "sample_size")
 
 
+class Tiled:
+    """A decoder that may work in tiles."""
+
+    __slots__ = ()
+
+    def whole(self, width: int, height: int) -> Cost:
+        """One picture of `width` × `height` latents."""
+        raise NotImplementedError
+
+    def tiled(self, width: int, height: int, least: int) -> Cost:
+        """The same in tiles of `least` latents, each a quarter over the next (diffusers)."""
+        if max(width, height) <= least:
+            return self.whole(width, height)
+        corners = product(range(0, width, int(0.75 * least)), range(0, height, int(0.75 * least)))
+        tiles = Counter((min(least, width - left), min(least, height - top)) for left, top in corners)
+        whole = together(*(together(self.whole(*size), times=count) for size, count in tiles.items()))
+        largest = self.whole(least, least)
+        return replace(whole, widest=largest.widest, layer=largest.layer)
+
+
 @dataclass(frozen=True, slots=True)
-class Decoder:
+class Decoder(Tiled):
     """What a decoder is made of: channels at each of its sizes, the last first, as its configuration lists them."""
 
     channels: tuple[int, ...]
@@ -69,16 +90,6 @@ class Decoder:
         ends = 18.0 * area * (self.latents * first + 4 ** (len(self.channels) - 1) * last * 3)
         kept = 3.0 * last * area * 4 ** (len(self.channels) - 1)
         return together(*costs, Cost(ends, kept, 0.0, kept, 0.0))
-
-    def tiled(self, width: int, height: int, least: int) -> Cost:
-        """The same in tiles of `least` latents, each a quarter over the next (diffusers, `AutoencoderKL`)."""
-        if max(width, height) <= least:
-            return self.whole(width, height)
-        corners = product(range(0, width, int(0.75 * least)), range(0, height, int(0.75 * least)))
-        tiles = Counter((min(least, width - left), min(least, height - top)) for left, top in corners)
-        whole = together(*(together(self.whole(*size), times=count) for size, count in tiles.items()))
-        largest = self.whole(least, least)
-        return replace(whole, widest=largest.widest, layer=largest.layer)
 
     def parameters(self) -> float:
         """Of the decoder, norms and attention left out."""

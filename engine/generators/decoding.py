@@ -23,8 +23,13 @@ def pixels(vae: Any, latents: Tensor) -> Tensor:
     if settings.get("shift_factor") is not None:
         latents = latents + settings.shift_factor
     decoded: Tensor = vae.decode(latents, return_dict=False)[0]
-    shown = decoded / 2 + 0.5
-    return shown.clamp(0, 1).detach() + (shown - shown.detach())
+    return shown(decoded)
+
+
+def shown(decoded: Tensor) -> Tensor:
+    """Pixels in [0, 1] of decoded ones in [−1, 1]; the clamp passes gradients straight through."""
+    pixels = decoded / 2 + 0.5
+    return pixels.clamp(0, 1).detach() + (pixels - pixels.detach())
 
 
 def recompute(vae: Any) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .. import plan
 from ..quiet import quiet
-from . import branches, flux_sizes, pipelines, rectified_flow
+from . import branches, flux_sizes, packed, pipelines, rectified_flow
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
 FEED_FORWARD = ("ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2", "proj_mlp", "proj_out")
@@ -35,7 +35,7 @@ class FluxConditioning:
         return FluxConditioning(self.sequence[picked], self.pooled[picked])
 
 
-class FluxGenerator(rectified_flow.RectifiedFlow):
+class FluxGenerator(packed.Packed):
     """A Flux model at one size, number of prompts' tokens and guidance; every weight is frozen."""
 
     lora_prefix = "transformer"
@@ -78,27 +78,12 @@ class FluxGenerator(rectified_flow.RectifiedFlow):
         assert pooled is not None
         return FluxConditioning(sequence, pooled)
 
-    def noise(self, seeds: Sequence[int]) -> Tensor:
-        """z [B, V, 4C] at σ = 1, bit for bit what the stock pipeline draws for one picture from a CPU generator."""
-        return torch.cat([self._drawn(seed)[0] for seed in seeds])
-
-    @property
-    def _channels(self) -> int:
-        return super()._channels // 4
-
-    def sigmas(self, steps: int) -> Tensor:
-        """Noise levels [N + 1], float32, on the CPU: the scheduler's own, asked for as the pipeline does."""
-        return rectified_flow.sigmas(self._pipeline.scheduler, steps, len(self._places), given=True)
-
     def denoised(self, z: Tensor, sigma: Tensor, conditioning: FluxConditioning) -> Tensor:
         """x̂0 = z − σ v [B, V, 4C], in at least float32; sigma is one level [] or one a picture [B]."""
         level = sigma.to(self._device).expand(len(z))
-        steps = self._pipeline.scheduler.config.num_train_timesteps
-        # through the model's dtype at the scale of timesteps, as stock does: in bfloat16 the order of rounding shows
-        timestep = (level * steps).to(z.dtype) / steps
         velocity: Tensor = self.backbone(
             hidden_states=z,
-            timestep=timestep,
+            timestep=self._timestep(level, z),
             guidance=self._guidance(len(z)),
             pooled_projections=conditioning.pooled,
             encoder_hidden_states=conditioning.sequence,
@@ -112,22 +97,6 @@ class FluxGenerator(rectified_flow.RectifiedFlow):
         if not self._guided:
             return None
         return torch.full([pictures], self._chosen.guidance, device=self._device, dtype=torch.float32)
-
-    def image(self, denoised: Tensor) -> Tensor:
-        """Pixels [B, 3, H, W] in [0, 1] of x̂0 [B, V, 4C]; the clamp passes gradients straight through."""
-        return super().image(unpack(denoised, 2 * self._rows))
-
-    @property
-    def _rows(self) -> int:
-        return self._chosen.height // (2 * int(self._pipeline.vae_scale_factor))
-
-
-def unpack(z: Tensor, height: int) -> Tensor:
-    """Latents [B, C, h, w] of packed ones [B, (h / 2)(w / 2), 4C], h = `height`: the inverse of the stock packing."""
-    pictures, tokens, channels = z.shape
-    rows, columns = height // 2, 2 * tokens // height
-    parts = z.view(pictures, rows, columns, channels // 4, 2, 2)
-    return parts.permute(0, 3, 1, 4, 2, 5).reshape(pictures, channels // 4, 2 * rows, 2 * columns)
 
 
 def load(chosen: plan.Generator) -> FluxGenerator:

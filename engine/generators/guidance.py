@@ -59,11 +59,13 @@ class Conditioning:
         return negative + guidance * (positive - negative)
 
 
-def problems(chosen: plan.Generator, tokenizer: Any, limit: int) -> list[tuple[str, str]]:
+def problems(
+    chosen: plan.Generator, tokenizer: Any, limit: int, *, above: float = branches.NONE
+) -> list[tuple[str, str]]:
     """What is wrong with a negative prompt: without guidance it changes nothing, and its end must be read."""
     if not chosen.negative:
         return []
-    if idle := branches.negative_problem(chosen, takes=True):
+    if idle := branches.negative_problem(chosen, takes=True, above=above):
         return [("generator.negative", idle[0])]
     count = len(tokenizer(chosen.negative).input_ids)
     return (

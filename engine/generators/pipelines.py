@@ -32,7 +32,6 @@ class Piped:
         self.turns = Turns(self._device, chosen.offload)
         freeze(pipeline, self.backbone, chosen, self.turns)
         self._dtype = devices.dtype(chosen.dtype)
-        self._latents_dtype = self._dtype  # that z is kept in between steps
 
     def release_encoders(self) -> None:
         """Drop the text encoders; prompts cannot be encoded afterwards."""
@@ -48,6 +47,11 @@ class Piped:
         stream = torch.Generator("cpu").manual_seed(seed)
         channels, size = self._channels, (self._chosen.height, self._chosen.width)
         return self._pipeline.prepare_latents(1, channels, *size, self._latents_dtype, self._device, stream)
+
+    @property
+    def _latents_dtype(self) -> torch.dtype:
+        """In which z is kept."""
+        return self._dtype
 
     @property
     def _channels(self) -> int:

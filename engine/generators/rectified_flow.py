@@ -24,20 +24,25 @@ def sampler_problems(scheduler: Any) -> list[tuple[str, str]]:
     return [("generator.model", f"the scheduler must be FlowMatchEulerDiscreteScheduler, found {name}")]
 
 
-def sigmas(scheduler: Any, steps: int, tokens: int, *, given: bool) -> Tensor:
+def sigmas(scheduler: Any, steps: int, tokens: int, *, given: bool, shift: float | None = None) -> Tensor:
     """Noise levels [N + 1], float32, on the CPU: the scheduler's own, asked for as the pipelines do.
 
-    `tokens` of a picture shift them where the scheduler shifts by size; `given`: the pipeline says levels, 1 to 1 / N.
+    `tokens` of a picture shift them where the scheduler shifts by size; `given`: the pipeline says levels, 1 to 1 / N;
+    `shift`: it says itself by how much.
     """
     from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 
     settings = scheduler.config
-    mu = calculate_shift(
-        tokens,
-        settings.get("base_image_seq_len", 256),
-        settings.get("max_image_seq_len", 4096),
-        settings.get("base_shift", 0.5),
-        settings.get("max_shift", 1.15),
+    mu = (
+        shift
+        if shift is not None
+        else calculate_shift(
+            tokens,
+            settings.get("base_image_seq_len", 256),
+            settings.get("max_image_seq_len", 4096),
+            settings.get("base_shift", 0.5),
+            settings.get("max_shift", 1.15),
+        )
     )
     if given and not settings.get("use_flow_sigmas", False):
         scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / steps, steps), mu=mu)
@@ -72,8 +77,8 @@ class RectifiedFlow(Piped):
         return share
 
     def renoised(self, denoised: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
-        """z = (1 − σ) x̂0 + σ noise, in the model's dtype on its device."""
-        exact = devices.precise(self._latents_dtype)
+        """z = (1 − σ) x̂0 + σ noise, in the dtype of z on its device."""
+        exact = devices.precise(self._dtype)
         drawn = fresh(denoised.shape, generator, exact).to(self._device)
         level = over(sigma.to(self._device), denoised, exact)
         return ((1 - level) * denoised.to(self._device, exact) + level * drawn).to(self._latents_dtype)

@@ -32,8 +32,11 @@ class SanaGenerator(rectified_flow.RectifiedFlow):
     def __init__(self, pipeline: Any, chosen: plan.Generator) -> None:
         """Take a `SanaPipeline` that holds all its parts."""
         super().__init__(pipeline, chosen)
-        self._latents_dtype = devices.precise(self._dtype)  # as the stock pipeline keeps them
         self._own = _levels(pipeline.scheduler, chosen.steps)
+
+    @property
+    def _latents_dtype(self) -> torch.dtype:
+        return devices.precise(self._dtype)  # as the stock pipeline keeps them
 
     @property
     def lora_targets(self) -> dict[str, tuple[str, ...]]:

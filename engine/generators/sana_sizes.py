@@ -112,7 +112,7 @@ def sizes(chosen: plan.Generator, branches: int | None = None) -> SanaSizes:
         branches=branches,
         decoded=autoencoder.decoded,
         parameters=transformer + autoencoder.parameters,
-        encoders=encoder_sizes.gemma2(folder / "text_encoder" / "config.json"),
+        encoders=encoder_sizes.language_model(folder / "text_encoder" / "config.json"),
         conditioning=branches * chosen.text_length * (caption + 1),
         latents=autoencoder.latents,
     )

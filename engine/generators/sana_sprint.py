@@ -30,10 +30,9 @@ class SanaSprintGenerator(pipelines.Piped):
     lora_prefix = "transformer"
     deviation = 1.0
 
-    def __init__(self, pipeline: Any, chosen: plan.Generator) -> None:
-        """Take a `SanaSprintPipeline` that holds all its parts."""
-        super().__init__(pipeline, chosen)
-        self._latents_dtype = devices.precise(self._dtype)  # as the stock pipeline keeps them
+    @property
+    def _latents_dtype(self) -> torch.dtype:
+        return devices.precise(self._dtype)  # as the stock pipeline keeps them
 
     @property
     def lora_targets(self) -> dict[str, tuple[str, ...]]:

@@ -1,0 +1,13 @@
+"""What a Chroma transformer's layers are called in original checkpoints: as Flux's, none of which modulates."""
+
+from __future__ import annotations
+
+from . import flux_names
+
+PREFIX = flux_names.PREFIX
+
+
+def parts(original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
+    """The diffusers layers of an original one, as `flux_names.parts` says; empty for a layer that modulates."""
+    modulates = original.endswith(("img_mod_lin", "txt_mod_lin", "modulation_lin"))
+    return {} if modulates else flux_names.parts(original, rows, width)
