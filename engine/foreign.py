@@ -21,7 +21,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from . import adapter as adapters
-from . import devices, generators
+from . import devices, fusing, generators
 from .composing import Factors
 from .errors import InputError, Place, Problem, cut
 from .generators import Names
@@ -143,7 +143,7 @@ def _folded(
 
 
 def _named(file: _File, module: str, factors: Factors) -> Iterator[tuple[str, Factors]]:
-    """The layers of diffusers that a module is, each with its factors: a fused one's rows are cut, which is exact."""
+    """The layers of diffusers that a module is, each with its factors: a fused one is cut, which is exact."""
     prefix, (down, up) = f"{file.names.PREFIX}.", factors
     if module.startswith(prefix):
         yield module, factors
@@ -158,8 +158,8 @@ def _named(file: _File, module: str, factors: Factors) -> Iterator[tuple[str, Fa
         raise file.refused("is no layer of this generator that is known by that name", module)
     if any(end <= start for start, end in parts.values()) or (len(parts) == 3 and len(up) % 3):
         raise file.refused(f"cannot be cut into {', '.join(parts)}: it has {len(up)} rows", module)
-    for name, (start, end) in parts.items():
-        yield f"{prefix}{name}", (down, up[start:end])
+    for name, part in fusing.cut(factors, parts).items():
+        yield f"{prefix}{name}", part
 
 
 def _scaling(file: _File, metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> _Scaling | None:

@@ -44,6 +44,8 @@ WITHOUT_TORCH = [
     ".engine.lock_places",
     ".engine.verify",
     ".engine.extract",
+    ".engine.export",
+    ".engine.generators.layouts",
     ".engine.made_for",
     ".engine.digests",
     ".engine.visuals",

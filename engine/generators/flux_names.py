@@ -6,27 +6,52 @@ diffusers has three or four layers where the original has one: its rows are thei
 from __future__ import annotations
 
 import re
+from itertools import pairwise
+
+from . import layouts
 
 PREFIX = "transformer"  # before every key of an adapter, as diffusers writes it
+# of the published width, 3072: the converter of diffusers knows no other
+_SCRIPTS = layouts.scripts("sd-scripts", "ComfyUI", "diffusers")
+EXPORTS = {
+    "kohya": _SCRIPTS,
+    "comfyui": _SCRIPTS,
+    "diffusers": layouts.stock(PREFIX, "diffusers", "ComfyUI"),
+    "peft": layouts.peft(),
+}
 
 _DOUBLE = {
-    "img_attn_qkv": ("attn.to_q", "attn.to_k", "attn.to_v"),
-    "txt_attn_qkv": ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
-    "img_attn_proj": ("attn.to_out.0",),
-    "txt_attn_proj": ("attn.to_add_out",),
-    "img_mlp_0": ("ff.net.0.proj",),
-    "img_mlp_2": ("ff.net.2",),
-    "txt_mlp_0": ("ff_context.net.0.proj",),
-    "txt_mlp_2": ("ff_context.net.2",),
-    "img_mod_lin": ("norm1.linear",),
-    "txt_mod_lin": ("norm1_context.linear",),
+    "img_attn.qkv": ("attn.to_q", "attn.to_k", "attn.to_v"),
+    "txt_attn.qkv": ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
+    "img_attn.proj": ("attn.to_out.0",),
+    "txt_attn.proj": ("attn.to_add_out",),
+    "img_mlp.0": ("ff.net.0.proj",),
+    "img_mlp.2": ("ff.net.2",),
+    "txt_mlp.0": ("ff_context.net.0.proj",),
+    "txt_mlp.2": ("ff_context.net.2",),
+    "img_mod.lin": ("norm1.linear",),
+    "txt_mod.lin": ("norm1_context.linear",),
 }
 _SINGLE = {
     "linear1": ("attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp"),
     "linear2": ("proj_out",),
-    "modulation_lin": ("norm.linear",),
+    "modulation.lin": ("norm.linear",),
 }
+_BLOCKS = {"double": ("transformer_blocks", _DOUBLE), "single": ("single_transformer_blocks", _SINGLE)}
+_LAYERS = {
+    f"{kind}_blocks_{layer.replace('.', '_')}": names
+    for kind, (_, layers) in _BLOCKS.items()
+    for layer, names in layers.items()
+}
+_ORIGINALS = {
+    (blocks, name): f"{kind}_blocks.{{}}.{layer}"
+    for kind, (blocks, layers) in _BLOCKS.items()
+    for layer, names in layers.items()
+    for name in names
+}
+_SHARES = {"proj_mlp": 4}  # of the rows that the others of its layer have
 _NAME = re.compile(r"(double|single)_blocks_(\d+)_(\w+)")
+_MODULE = re.compile(r"(\w+)\.(\d+)\.(.+)")
 
 
 def parts(original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
@@ -35,11 +60,16 @@ def parts(original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
     `rows` are those of the original's output, `width` is that of its input.
     """
     found = _NAME.fullmatch(original)
-    if found is None:
+    names = _LAYERS.get(f"{found[1]}_blocks_{found[3]}") if found else None
+    if found is None or names is None:
         return {}
-    kind, block, layer = found.groups()
-    names = (_DOUBLE if kind == "double" else _SINGLE).get(layer, ())
-    head = f"{'' if kind == 'double' else 'single_'}transformer_blocks.{block}."
-    step = width if layer == "linear1" else rows // max(1, len(names))
-    last = len(names) - 1
-    return {f"{head}{name}": (at * step, rows if at == last else (at + 1) * step) for at, name in enumerate(names)}
+    shares = [_SHARES.get(name, 1) for name in names]
+    edges = [rows * sum(shares[:at]) // sum(shares) for at in range(len(names) + 1)]
+    head = f"{_BLOCKS[found[1]][0]}.{found[2]}."
+    return {f"{head}{name}": place for name, place in zip(names, pairwise(edges), strict=True)}
+
+
+def original(module: str) -> str:
+    """The original layer that a layer of diffusers is, or is a part of; empty for an unknown name."""
+    found = _MODULE.fullmatch(module)
+    return _ORIGINALS.get((found[1], found[3]), "").format(found[2]) if found else ""

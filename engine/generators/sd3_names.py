@@ -7,35 +7,56 @@ from __future__ import annotations
 
 import re
 
+from . import layouts
+
 PREFIX = "transformer"  # before every key of an adapter, as diffusers writes it
+_SCRIPTS = layouts.scripts("sd-scripts", "ComfyUI")
+EXPORTS = {
+    "kohya": _SCRIPTS,
+    "comfyui": _SCRIPTS,
+    "diffusers": layouts.stock(PREFIX, "diffusers", "ComfyUI"),
+    "peft": layouts.peft(),
+}
 
 _LAYERS = {
-    "x_block_attn_qkv": ("attn.to_q", "attn.to_k", "attn.to_v"),
-    "x_block_attn2_qkv": ("attn2.to_q", "attn2.to_k", "attn2.to_v"),
-    "context_block_attn_qkv": ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
-    "x_block_attn_proj": ("attn.to_out.0",),
-    "x_block_attn2_proj": ("attn2.to_out.0",),
-    "context_block_attn_proj": ("attn.to_add_out",),
-    "x_block_mlp_fc1": ("ff.net.0.proj",),
-    "x_block_mlp_fc2": ("ff.net.2",),
-    "context_block_mlp_fc1": ("ff_context.net.0.proj",),
-    "context_block_mlp_fc2": ("ff_context.net.2",),
-    "x_block_adaLN_modulation_1": ("norm1.linear",),
-    "context_block_adaLN_modulation_1": ("norm1_context.linear",),
+    "x_block.attn.qkv": ("attn.to_q", "attn.to_k", "attn.to_v"),
+    "x_block.attn2.qkv": ("attn2.to_q", "attn2.to_k", "attn2.to_v"),
+    "context_block.attn.qkv": ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
+    "x_block.attn.proj": ("attn.to_out.0",),
+    "x_block.attn2.proj": ("attn2.to_out.0",),
+    "context_block.attn.proj": ("attn.to_add_out",),
+    "x_block.mlp.fc1": ("ff.net.0.proj",),
+    "x_block.mlp.fc2": ("ff.net.2",),
+    "context_block.mlp.fc1": ("ff_context.net.0.proj",),
+    "context_block.mlp.fc2": ("ff_context.net.2",),
+    "x_block.adaLN_modulation.1": ("norm1.linear",),
+    "context_block.adaLN_modulation.1": ("norm1_context.linear",),
 }
+_BY_NAME = {layer.replace(".", "_"): names for layer, names in _LAYERS.items()}
+_ORIGINALS = {name: layer for layer, names in _LAYERS.items() for name in names}
+_TURNED = "context_block_adaLN_modulation_1"
 _NAME = re.compile(r"joint_blocks_(\d+)_(\w+)")
+_MODULE = re.compile(r"transformer_blocks\.(\d+)\.(.+)")
 
 
 def parts(original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
     """The diffusers layers of an original one, named with `_` for `.`, each with its rows; empty for an unknown name.
 
-    The last block's modulation of the text, which has two parts for the six of the others, is one of these: diffusers
-    has its halves the other way round.
+    The last block's modulation of the text has two parts for the six of the others, and diffusers has them the other
+    way round: its rows begin in the middle, and go on with the first.
     """
     found = _NAME.fullmatch(original)
-    names = _LAYERS.get(found[2], ()) if found else ()
-    if found is None or (found[2] == "context_block_adaLN_modulation_1" and rows == 2 * width):
+    names = _BY_NAME.get(found[2], ()) if found else ()
+    if found is None or not names:
         return {}
-    step, last = rows // max(1, len(names)), len(names) - 1
-    head = f"transformer_blocks.{found[1]}."
+    head, step, last = f"transformer_blocks.{found[1]}.", rows // len(names), len(names) - 1
+    if found[2] == _TURNED and rows == 2 * width:
+        return {f"{head}{names[0]}": (width, width + rows)}
     return {f"{head}{name}": (at * step, rows if at == last else (at + 1) * step) for at, name in enumerate(names)}
+
+
+def original(module: str) -> str:
+    """The original layer that a layer of diffusers is, or is a part of; empty for an unknown name."""
+    found = _MODULE.fullmatch(module)
+    layer = _ORIGINALS.get(found[2]) if found else None
+    return f"joint_blocks.{found[1]}.{layer}" if found and layer else ""
