@@ -212,8 +212,9 @@ def test_what_is_no_adapter_of_ours_is_refused(here: Path, monkeypatch: pytest.M
     adapter.save(other, {key: value + 1 for key, value in tensors.items()}, metadata)
     refused("its tensors are not what its header says")
     adapter.save(other, tensors, metadata)
-    monkeypatch.delitem(flux_names.EXPORTS, "kohya")
+    others = {tool: layout for tool, layout in flux_names.EXPORTS.items() if tool != "kohya"}
+    monkeypatch.setattr(flux_names, "EXPORTS", others)
     refused("is of a generator, 'flux', for which there is no file of kohya\n.*--to comfyui, diffusers, peft")
-    monkeypatch.delitem(generators.FAMILIES, "FluxPipeline")
+    monkeypatch.setattr(generators, "FAMILIES", {})
     refused("is of a generator, 'flux', for which there is no file of kohya\n.*this version does not know it")
     assert not list(here.glob("other.*.safetensors"))
