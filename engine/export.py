@@ -95,7 +95,8 @@ def export(adapter: Path, to: str, out: Path | None = None, dtype: str = "") -> 
     if layout.folder:
         files.write(path / _CONFIG, _config(tensors, layout, model).encode())
     adapters.save(target, tensors, adapters.fitted(_told(metadata, tensors, layout)))
-    return Exported(path, to, layout.readers, adapters.tensors_sha256(tensors), dtype, rounding)
+    readers = layout.loads({down.shape[1] for down, _ in trained.values()})
+    return Exported(path, to, readers, adapters.tensors_sha256(tensors), dtype, rounding)
 
 
 def _refused(place: str, message: str, hint: str = "") -> InputError:

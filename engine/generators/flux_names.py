@@ -11,8 +11,8 @@ from itertools import pairwise
 from . import layouts
 
 PREFIX = "transformer"  # before every key of an adapter, as diffusers writes it
-# of the published width, 3072: the converter of diffusers knows no other
-_SCRIPTS = layouts.scripts("sd-scripts", "ComfyUI", "diffusers")
+# sd-scripts, and the converter of diffusers, know the published width alone
+_SCRIPTS = layouts.scripts("sd-scripts", "ComfyUI", "diffusers", width=3072, any_width=("ComfyUI",))
 EXPORTS = {
     "kohya": _SCRIPTS,
     "comfyui": _SCRIPTS,

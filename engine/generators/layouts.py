@@ -5,6 +5,7 @@ In none of them is a scale to be found beside the factors: it is in B, and an al
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 TOOLS = ("kohya", "comfyui", "diffusers", "peft")  # that `recipe export` writes for
@@ -22,12 +23,21 @@ class Layout:
     alpha: bool = False  # a number `NAME.alpha` stands beside each
     one_rank: bool = False  # a reader takes one layer's scale for that of others, so that all need the same rank
     folder: bool = False  # two files: the factors, and settings beside them
+    width: int = 0  # numbers that a layer reads, which some readers take for granted; 0 where none does
+    any_width: tuple[str, ...] = ()  # readers that do not
+
+    def loads(self, widths: Collection[int]) -> tuple[str, ...]:
+        """Tools that read a file whose layers have these widths."""
+        known = not self.width or self.width in widths
+        return self.readers if known else self.any_width
 
 
-def scripts(*readers: str, one_rank: bool = False) -> Layout:
+def scripts(*readers: str, one_rank: bool = False, width: int = 0, any_width: tuple[str, ...] = ()) -> Layout:
     """What sd-scripts and musubi-tuner write."""
     ends = (".lora_down.weight", ".lora_up.weight")
-    return Layout("lora_unet_", ends, readers, original=True, alpha=True, one_rank=one_rank)
+    return Layout(
+        "lora_unet_", ends, readers, original=True, alpha=True, one_rank=one_rank, width=width, any_width=any_width
+    )
 
 
 def native(*readers: str, original: bool = True) -> Layout:

@@ -65,11 +65,12 @@ def test_stock_tools_apply_what_was_trained(tmp_path, case):
     made = {tool: export.export(tmp_path / "a.safetensors", tool) for tool in generators.exports_of(case.family)}
     assert made["kohya"].adapter == tmp_path / "a.kohya.safetensors"
     assert made["kohya"].rounding == 0
+    layout = generators.exports_of(case.family)["kohya"]
+    assert made["kohya"].readers == (("ComfyUI",) if case.family == "flux" else layout.readers)
 
     pipeline: Any = diffusers.DiffusionPipeline.from_pretrained(folder, **dict.fromkeys(case.without))
     backbone = getattr(pipeline, generators.names_of(case.family).PREFIX)
-    # what ComfyUI reads is sd-scripts' file here, and stock's converter of Flux's knows the published width alone
-    for tool in ["diffusers", *(["kohya"] if case.family != "flux" else [])]:
+    for tool in ["diffusers", *(["kohya"] if case.family != "flux" else [])]:  # of it, see test_fusing
         pipeline.load_lora_weights(str(made[tool].adapter), adapter_name="default")
         if "diffusers" in made[tool].readers:
             the_same(applied(backbone), ours)

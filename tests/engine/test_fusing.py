@@ -140,6 +140,19 @@ def pair(rows: int, width: int, rank: int = 2) -> tuple[Tensor, Tensor]:
     return torch.randn(rank, width), torch.randn(rows, rank)
 
 
+@pytest.mark.parametrize("original", [True, False])
+def test_comfyuis_own_names_have_points_and_no_alpha(tmp_path, original):
+    trained = {f"transformer.transformer_blocks.0.attn.to_{part}": pair(8, 8) for part in "qkv"}
+    found = fusing.laid_out(trained, FLUX, layouts.native("ComfyUI", original=original))
+    if not original:
+        assert f"diffusion_model.transformer_blocks.0.attn.to_q{A}" in found
+        return
+    assert set(found) == {f"diffusion_model.double_blocks.0.img_attn.qkv{end}" for end in (A, B)}
+    adapter.save(tmp_path / "a.safetensors", found, {})
+    again, _ = foreign.read(tmp_path / "a.safetensors", "flux")
+    assert all(torch.equal(again[module][1], up) for module, (_, up) in trained.items())
+
+
 def test_an_untrained_part_of_a_fused_layer_is_zeros_of_the_same_rank(tmp_path):
     trained = {f"{SINGLE}.attn.to_{part}": pair(8, 8) for part in "qkv"}
     found = fusing.laid_out(trained, FLUX, FLUX.EXPORTS["kohya"])
@@ -156,11 +169,19 @@ def test_an_untrained_part_of_a_fused_layer_is_zeros_of_the_same_rank(tmp_path):
 def test_of_real_size_stock_diffusers_reads_it_as_it_was():
     trained = {f"{SINGLE}.attn.to_{part}": pair(3072, 3072) for part in "qkv"}
     written = fusing.laid_out(trained, FLUX, FLUX.EXPORTS["kohya"])
+    assert "diffusers" in FLUX.EXPORTS["kohya"].loads({3072, 12288})
     found = diffusers.FluxPipeline.lora_state_dict(written)
     for module, (down, up) in trained.items():
         assert torch.equal(found[f"{module}{A}"], down)
         assert torch.equal(found[f"{module}{B}"], up)
     assert not found[f"{SINGLE}.proj_mlp{B}"].any()
+
+
+def test_of_another_size_stock_diffusers_does_not_read_it():
+    written = fusing.laid_out({f"{SINGLE}.attn.to_q": pair(8, 8)}, FLUX, FLUX.EXPORTS["kohya"])
+    with pytest.raises(AssertionError):
+        diffusers.FluxPipeline.lora_state_dict(written)
+    assert FLUX.EXPORTS["kohya"].loads({8}) == ("ComfyUI",)
 
 
 def test_parts_of_several_ranks_get_the_largest():
