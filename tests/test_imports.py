@@ -46,6 +46,7 @@ WITHOUT_TORCH = [
     ".engine.extract",
     ".engine.export",
     ".engine.generators.layouts",
+    ".engine.generators.naming",
     ".engine.made_for",
     ".engine.digests",
     ".engine.visuals",

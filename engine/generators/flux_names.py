@@ -5,10 +5,7 @@ diffusers has three or four layers where the original has one: its rows are thei
 
 from __future__ import annotations
 
-import re
-from itertools import pairwise
-
-from . import layouts
+from . import layouts, naming
 
 PREFIX = "transformer"  # before every key of an adapter, as diffusers writes it
 # sd-scripts, and the converter of diffusers, know the published width alone
@@ -37,21 +34,11 @@ _SINGLE = {
     "linear2": ("proj_out",),
     "modulation.lin": ("norm.linear",),
 }
-_BLOCKS = {"double": ("transformer_blocks", _DOUBLE), "single": ("single_transformer_blocks", _SINGLE)}
-_LAYERS = {
-    f"{kind}_blocks_{layer.replace('.', '_')}": names
-    for kind, (_, layers) in _BLOCKS.items()
-    for layer, names in layers.items()
+_BLOCKS = {
+    "double_blocks": ("transformer_blocks", _DOUBLE),
+    "single_blocks": ("single_transformer_blocks", _SINGLE),
 }
-_ORIGINALS = {
-    (blocks, name): f"{kind}_blocks.{{}}.{layer}"
-    for kind, (blocks, layers) in _BLOCKS.items()
-    for layer, names in layers.items()
-    for name in names
-}
-_SHARES = {"proj_mlp": 4}  # of the rows that the others of its layer have
-_NAME = re.compile(r"(double|single)_blocks_(\d+)_(\w+)")
-_MODULE = re.compile(r"(\w+)\.(\d+)\.(.+)")
+_SHARES = {"proj_mlp": 4}
 
 
 def parts(original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
@@ -59,17 +46,9 @@ def parts(original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
 
     `rows` are those of the original's output, `width` is that of its input.
     """
-    found = _NAME.fullmatch(original)
-    names = _LAYERS.get(f"{found[1]}_blocks_{found[3]}") if found else None
-    if found is None or names is None:
-        return {}
-    shares = [_SHARES.get(name, 1) for name in names]
-    edges = [rows * sum(shares[:at]) // sum(shares) for at in range(len(names) + 1)]
-    head = f"{_BLOCKS[found[1]][0]}.{found[2]}."
-    return {f"{head}{name}": place for name, place in zip(names, pairwise(edges), strict=True)}
+    return naming.parts(_BLOCKS, original, rows, _SHARES)
 
 
 def original(module: str) -> str:
     """The original layer that a layer of diffusers is, or is a part of; empty for an unknown name."""
-    found = _MODULE.fullmatch(module)
-    return _ORIGINALS.get((found[1], found[3]), "").format(found[2]) if found else ""
+    return naming.original(_BLOCKS, module)

@@ -5,9 +5,7 @@ diffusers has three layers where the original has one `qkv`: its rows are theirs
 
 from __future__ import annotations
 
-import re
-
-from . import layouts
+from . import layouts, naming
 
 PREFIX = "transformer"  # before every key of an adapter, as diffusers writes it
 _SCRIPTS = layouts.scripts("sd-scripts", "ComfyUI")
@@ -32,11 +30,7 @@ _LAYERS = {
     "x_block.adaLN_modulation.1": ("norm1.linear",),
     "context_block.adaLN_modulation.1": ("norm1_context.linear",),
 }
-_BY_NAME = {layer.replace(".", "_"): names for layer, names in _LAYERS.items()}
-_ORIGINALS = {name: layer for layer, names in _LAYERS.items() for name in names}
-_TURNED = "context_block_adaLN_modulation_1"
-_NAME = re.compile(r"joint_blocks_(\d+)_(\w+)")
-_MODULE = re.compile(r"transformer_blocks\.(\d+)\.(.+)")
+_BLOCKS = {"joint_blocks": ("transformer_blocks", _LAYERS)}
 
 
 def parts(original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
@@ -45,18 +39,11 @@ def parts(original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
     The last block's modulation of the text has two parts for the six of the others, and diffusers has them the other
     way round: its rows begin in the middle, and go on with the first.
     """
-    found = _NAME.fullmatch(original)
-    names = _BY_NAME.get(found[2], ()) if found else ()
-    if found is None or not names:
-        return {}
-    head, step, last = f"transformer_blocks.{found[1]}.", rows // len(names), len(names) - 1
-    if found[2] == _TURNED and rows == 2 * width:
-        return {f"{head}{names[0]}": (width, width + rows)}
-    return {f"{head}{name}": (at * step, rows if at == last else (at + 1) * step) for at, name in enumerate(names)}
+    found = naming.parts(_BLOCKS, original, rows)
+    turned = original.endswith("context_block_adaLN_modulation_1") and rows == 2 * width
+    return dict.fromkeys(found, (width, width + rows)) if turned else found
 
 
 def original(module: str) -> str:
     """The original layer that a layer of diffusers is, or is a part of; empty for an unknown name."""
-    found = _MODULE.fullmatch(module)
-    layer = _ORIGINALS.get(found[2]) if found else None
-    return f"joint_blocks.{found[1]}.{layer}" if found and layer else ""
+    return naming.original(_BLOCKS, module)
