@@ -7,6 +7,7 @@
 
     found = verify(Path("horizon_low.yaml"))    # against the lock that `recipe run` wrote
     made = compose([trained.adapter, other], "low_warm", weights=[1, 0.8])    # several adapters as one
+    file = export(made.adapter, "kohya")        # another tool's file of it
 
 Importing this package imports nothing else: each name is looked up when it is first used, and `read` and `resolve`
 never import torch.
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
     from .engine import errors
     from .engine.compose import compose
     from .engine.evaluate import evaluate
+    from .engine.export import export
     from .engine.recipe import read
     from .engine.resolve import resolve
     from .engine.training import train
     from .engine.verify import verify
 
-__all__ = ["compose", "errors", "evaluate", "read", "resolve", "train", "verify"]
+__all__ = ["compose", "errors", "evaluate", "export", "read", "resolve", "train", "verify"]
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -35,6 +37,7 @@ _HOMES = {
     "train": "training",
     "evaluate": "evaluate",
     "compose": "compose",
+    "export": "export",
     "verify": "verify",
 }
 

@@ -412,6 +412,29 @@ def extract(
         print(carried.json() if as_json else carried.text())
 
 
+@app.command()
+def export(
+    adapter: Trained,
+    to: Annotated[str, typer.Option("--to", metavar="TOOL", help="kohya, comfyui, diffusers or peft.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Default: beside the adapter, NAME.TOOL.safetensors; NAME.peft/."),
+    ] = None,
+    dtype: Annotated[
+        str, typer.Option("--dtype", metavar="D", help="float32, bfloat16 or float16; default: as trained.")
+    ] = "",
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write an adapter as another tool's file."""
+    from .engine.export import export as written
+
+    made = written(adapter, to, out, dtype)
+    print(made.json() if as_json else made.adapter)
+    _talk(quiet)(made.text())
+
+
 @app.command("eval")
 def evaluate(
     file: File,

@@ -165,6 +165,14 @@ def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
     return whole.hexdigest()
 
 
+def body_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """Digest of a file's bytes behind its header, which ModelSpec and sd-scripts write into that."""
+    whole = hashlib.sha256()
+    for name in _order(tensors):
+        whole.update(_bytes(tensors[name]))
+    return whole.hexdigest()
+
+
 def metadata(
     generator: Generator,
     chosen: plan.Plan,
@@ -181,14 +189,13 @@ def metadata(
     (folded: equal); the trained ones are in our own.
     """
     rank = str(chosen.adapter.rank)
-    body = hashlib.sha256(b"".join(_bytes(tensors[name]) for name in _order(tensors)))
     return {
         **own_metadata(inputs, recipe, tensors, included),
         "control_recipes.rank": rank,
         "control_recipes.alpha": repr(chosen.adapter.alpha),
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.title": chosen.name,
-        "modelspec.hash_sha256": "0x" + body.hexdigest(),
+        "modelspec.hash_sha256": "0x" + body_sha256(tensors),
         "ss_output_name": chosen.name,
         "ss_v2": "False",
         "ss_network_dim": rank,

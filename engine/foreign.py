@@ -22,7 +22,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from . import adapter as adapters
-from . import devices, digests, generators, made_for, models
+from . import devices, digests, fusing, generators, made_for, models
 from .composing import Factors
 from .errors import InputError, Place, Problem, changed, cut
 from .factor_names import PEFT, SETTINGS, SIDES
@@ -162,7 +162,7 @@ def _folded(
 
 
 def _named(file: _File, module: str, factors: Factors) -> Iterator[tuple[str, Factors]]:
-    """The layers of diffusers that a module is, each with its factors: a fused one's rows are cut, which is exact."""
+    """The layers of diffusers that a module is, each with its factors: a fused one is cut, which is exact."""
     prefix, (down, up) = f"{file.names.PREFIX}.", factors
     if module.startswith(prefix):
         yield module, factors
@@ -179,8 +179,8 @@ def _named(file: _File, module: str, factors: Factors) -> Iterator[tuple[str, Fa
     # of the last two of two or three parts, keys and values, neither has more rows
     if min(rows) < 1 or (len(rows) in (2, 3) and rows[-1] != rows[-2]):
         raise file.refused(f"cannot be cut into {', '.join(parts)}: it has {len(up)} rows", module)
-    for name, (start, end) in parts.items():
-        yield f"{prefix}{name}", (down, up[start:end])
+    for name, part in fusing.cut(factors, parts).items():
+        yield f"{prefix}{name}", part
 
 
 def _scaling(file: _File, metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> _Scaling | None:

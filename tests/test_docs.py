@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+import exports
 import gallery_page
 import pico
 import pytest
@@ -247,6 +248,13 @@ def test_the_guard_sees_a_reference_that_is_stale(old: str, new: str, said: str)
     assert old in text
     assert any(said in line for line in reference.wrong(text.replace(old, new)))
     assert reference.renewed(text.replace(old, new)) == text or old.startswith("<!--")
+
+
+def test_what_reads_which_file_is_as_the_generators_have_it():
+    page = (ROOT / "docs" / "export.md").read_text("utf-8")
+    assert exports.wrong(page) == []
+    assert any("is not what" in line for line in exports.wrong(page.replace("| `--to kohya` |\n", "| no |\n")))
+    assert any("is missing" in line for line in exports.wrong(page.replace("<!-- readers -->", "")))
 
 
 def test_the_gallery_shows_every_recipe_as_its_lock_has_it(tmp_path: Path):

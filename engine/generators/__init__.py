@@ -7,7 +7,7 @@ layers; a word in `FAMILIES`, and nothing elsewhere says its name.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ...critics.costs import Cost
     from ..offloading import Turns
+    from .layouts import Layout
     from .levels import Draws
 
 # `_class_name` in a model folder's model_index.json -> the module of this package that knows it
@@ -158,8 +159,17 @@ class Names(Protocol):
 
     PREFIX: str  # before every key of an adapter, as diffusers writes it
 
+    EXPORTS: Mapping[str, Layout]  # by the tools of `layouts.TOOLS`: what is written for each; none, what cannot be
+
     def parts(self, original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
-        """The layers of diffusers that an original one holds, each with its rows; empty for an unknown name."""
+        """The layers of diffusers that an original one holds, each with its rows; empty for an unknown name.
+
+        The original is named with `_` for `.`. Rows that end behind its last one go on with its first.
+        """
+        ...
+
+    def original(self, module: str) -> str:
+        """The other way round: the original layer, with `.`, that has a layer's rows; empty for an unknown name."""
         ...
 
 
@@ -172,6 +182,11 @@ def names_of(family: str) -> Names:
     """What the layers of a family are called."""
     module: Any = importlib.import_module(f".{family}_names", __name__)
     return module
+
+
+def exports_of(family: str) -> Mapping[str, Layout]:
+    """What can be written of a family's adapters for other tools; nothing of a family that is not known."""
+    return names_of(family).EXPORTS if family in FAMILIES.values() else {}
 
 
 def sizes_of(chosen: plan.Generator) -> Sizes:

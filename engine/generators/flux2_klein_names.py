@@ -6,25 +6,35 @@ of a single block, attention and feed-forward in one, is one in both.
 
 from __future__ import annotations
 
-import re
+from . import layouts, naming
 
 PREFIX = "transformer"  # before every key of an adapter, as diffusers writes it
+_SCRIPTS = layouts.scripts("musubi-tuner", "ComfyUI", "diffusers")
+EXPORTS = {
+    "kohya": _SCRIPTS,
+    "comfyui": _SCRIPTS,
+    "diffusers": layouts.stock(PREFIX, "diffusers", "ComfyUI"),
+    "peft": layouts.peft(),
+}
 
 _DOUBLE = {
-    "img_attn_qkv": ("attn.to_q", "attn.to_k", "attn.to_v"),
-    "txt_attn_qkv": ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
-    "img_attn_proj": ("attn.to_out.0",),
-    "txt_attn_proj": ("attn.to_add_out",),
-    "img_mlp_0": ("ff.linear_in",),
-    "img_mlp_2": ("ff.linear_out",),
-    "txt_mlp_0": ("ff_context.linear_in",),
-    "txt_mlp_2": ("ff_context.linear_out",),
+    "img_attn.qkv": ("attn.to_q", "attn.to_k", "attn.to_v"),
+    "txt_attn.qkv": ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
+    "img_attn.proj": ("attn.to_out.0",),
+    "txt_attn.proj": ("attn.to_add_out",),
+    "img_mlp.0": ("ff.linear_in",),
+    "img_mlp.2": ("ff.linear_out",),
+    "txt_mlp.0": ("ff_context.linear_in",),
+    "txt_mlp.2": ("ff_context.linear_out",),
 }
 _SINGLE = {
     "linear1": ("attn.to_qkv_mlp_proj",),
     "linear2": ("attn.to_out",),
 }
-_NAME = re.compile(r"(double|single)_blocks_(\d+)_(\w+)")
+_BLOCKS = {
+    "double_blocks": ("transformer_blocks", _DOUBLE),
+    "single_blocks": ("single_transformer_blocks", _SINGLE),
+}
 
 
 def parts(original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
@@ -32,11 +42,9 @@ def parts(original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
 
     `rows` are those of the original's output.
     """
-    found = _NAME.fullmatch(original)
-    if found is None:
-        return {}
-    kind, block, layer = found.groups()
-    names = (_DOUBLE if kind == "double" else _SINGLE).get(layer, ())
-    head = f"{'' if kind == 'double' else 'single_'}transformer_blocks.{block}."
-    step, last = rows // max(1, len(names)), len(names) - 1
-    return {f"{head}{name}": (at * step, rows if at == last else (at + 1) * step) for at, name in enumerate(names)}
+    return naming.parts(_BLOCKS, original, rows)
+
+
+def original(module: str) -> str:
+    """The original layer that a layer of diffusers is, or is a part of; empty for an unknown name."""
+    return naming.original(_BLOCKS, module)

@@ -6,18 +6,26 @@ have fewer where heads share them.
 
 from __future__ import annotations
 
-import re
+from . import layouts, naming
 
 PREFIX = "transformer"  # before every key of an adapter, as diffusers writes it
 
-_LAYERS = {
-    "attention_out": "attn.to_out.0",
-    "feed_forward_w1": "feed_forward.linear_1",
-    "feed_forward_w2": "feed_forward.linear_2",
-    "feed_forward_w3": "feed_forward.linear_3",
-    "adaLN_modulation_1": "norm1.linear",
+EXPORTS = {
+    "kohya": layouts.scripts("sd-scripts", "ComfyUI"),
+    "comfyui": layouts.native("ComfyUI"),
+    "diffusers": layouts.stock(PREFIX, "diffusers"),
+    "peft": layouts.peft(),
 }
-_NAME = re.compile(r"(layers|noise_refiner|context_refiner)_(\d+)_(\w+)")
+
+_LAYERS = {
+    "attention.qkv": ("attn.to_q", "attn.to_k", "attn.to_v"),
+    "attention.out": ("attn.to_out.0",),
+    "feed_forward.w1": ("feed_forward.linear_1",),
+    "feed_forward.w2": ("feed_forward.linear_2",),
+    "feed_forward.w3": ("feed_forward.linear_3",),
+    "adaLN_modulation.1": ("norm1.linear",),
+}
+_BLOCKS = {block: (block, _LAYERS) for block in ("layers", "noise_refiner", "context_refiner")}
 
 
 def parts(original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
@@ -25,13 +33,14 @@ def parts(original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
 
     `rows` are those of the original's output, `width` is that of its input, and of its queries.
     """
-    found = _NAME.fullmatch(original)
-    if found is None:
-        return {}
-    head = f"{found[1]}.{found[2]}."
-    if found[3] == "attention_qkv":
-        shared = (rows - width) // 2
-        ends = {"q": (0, width), "k": (width, width + shared), "v": (width + shared, rows)}
-        return {f"{head}attn.to_{part}": place for part, place in ends.items()}
-    name = _LAYERS.get(found[3])
-    return {f"{head}{name}": (0, rows)} if name else {}
+    found = naming.parts(_BLOCKS, original, rows)
+    if len(found) != 3:
+        return found
+    shared = (rows - width) // 2
+    places = ((0, width), (width, width + shared), (width + shared, rows))
+    return dict(zip(found, places, strict=True))
+
+
+def original(module: str) -> str:
+    """The original layer that a layer of diffusers is, or is a part of; empty for an unknown name."""
+    return naming.original(_BLOCKS, module)

@@ -6,28 +6,35 @@ other. sd-scripts does not know this family; ComfyUI and OneTrainer read these n
 
 from __future__ import annotations
 
-import re
+from . import layouts, naming
 
 PREFIX = "transformer"  # before every key of an adapter, as diffusers would write it
-
-_LAYERS = {
-    "attn_qkv": ("attn1.to_q", "attn1.to_k", "attn1.to_v"),
-    "attn_proj": ("attn1.to_out.0",),
-    "cross_attn_q_linear": ("attn2.to_q",),
-    "cross_attn_kv_linear": ("attn2.to_k", "attn2.to_v"),
-    "cross_attn_proj": ("attn2.to_out.0",),
-    "mlp_fc1": ("ff.net.0.proj",),
-    "mlp_fc2": ("ff.net.2",),
+EXPORTS = {
+    "comfyui": layouts.stock("base_model.model", "ComfyUI"),
+    "peft": layouts.peft(),
 }
-_NAME = re.compile(r"blocks_(\d+)_(\w+)")
+
+_BLOCKS = {
+    "blocks": (
+        "transformer_blocks",
+        {
+            "attn.qkv": ("attn1.to_q", "attn1.to_k", "attn1.to_v"),
+            "attn.proj": ("attn1.to_out.0",),
+            "cross_attn.q_linear": ("attn2.to_q",),
+            "cross_attn.kv_linear": ("attn2.to_k", "attn2.to_v"),
+            "cross_attn.proj": ("attn2.to_out.0",),
+            "mlp.fc1": ("ff.net.0.proj",),
+            "mlp.fc2": ("ff.net.2",),
+        },
+    )
+}
 
 
 def parts(original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
     """The diffusers layers of an original one, named with `_` for `.`, with their rows; empty for an unknown name."""
-    found = _NAME.fullmatch(original)
-    names = _LAYERS.get(found[2], ()) if found else ()
-    if found is None:
-        return {}
-    step, last = rows // max(1, len(names)), len(names) - 1
-    head = f"transformer_blocks.{found[1]}."
-    return {f"{head}{name}": (at * step, rows if at == last else (at + 1) * step) for at, name in enumerate(names)}
+    return naming.parts(_BLOCKS, original, rows)
+
+
+def original(module: str) -> str:
+    """The original layer that a layer of diffusers is, or is a part of; empty for an unknown name."""
+    return naming.original(_BLOCKS, module)

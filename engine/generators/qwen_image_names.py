@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import re
 
+from . import layouts
+
 PREFIX = "transformer"  # before every key of an adapter, as diffusers writes it
+_SCRIPTS = layouts.scripts("musubi-tuner", "ComfyUI", "diffusers")
+EXPORTS = {
+    "kohya": _SCRIPTS,
+    "comfyui": _SCRIPTS,
+    "diffusers": layouts.stock(PREFIX, "diffusers", "ComfyUI"),
+    "peft": layouts.peft(),
+}
 
 _LAYERS = {
     "attn_to_q": ("attn.to_q",),
@@ -30,3 +39,8 @@ def parts(original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
     found = _NAME.fullmatch(original)
     names = _LAYERS.get(found[2], ()) if found else ()
     return {f"transformer_blocks.{found[1]}.{name}": (0, rows) for name in names} if found else {}
+
+
+def original(module: str) -> str:
+    """The layer in the files of musubi-tuner: diffusers' own; empty for an unknown name."""
+    return module if module in parts(module.replace(".", "_"), 1, 1) else ""

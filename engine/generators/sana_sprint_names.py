@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .sana_names import PREFIX, parts
+from .sana_names import EXPORTS, PREFIX, original, parts
 
-__all__ = ["PREFIX", "parts"]
+__all__ = ["EXPORTS", "PREFIX", "original", "parts"]

@@ -5,37 +5,45 @@ diffusers has three layers where the original has one `qkv`: its rows are theirs
 
 from __future__ import annotations
 
-import re
+from . import layouts, naming
 
 PREFIX = "transformer"  # before every key of an adapter, as diffusers writes it
+_SCRIPTS = layouts.scripts("sd-scripts", "ComfyUI")
+EXPORTS = {
+    "kohya": _SCRIPTS,
+    "comfyui": _SCRIPTS,
+    "diffusers": layouts.stock(PREFIX, "diffusers", "ComfyUI"),
+    "peft": layouts.peft(),
+}
 
 _LAYERS = {
-    "x_block_attn_qkv": ("attn.to_q", "attn.to_k", "attn.to_v"),
-    "x_block_attn2_qkv": ("attn2.to_q", "attn2.to_k", "attn2.to_v"),
-    "context_block_attn_qkv": ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
-    "x_block_attn_proj": ("attn.to_out.0",),
-    "x_block_attn2_proj": ("attn2.to_out.0",),
-    "context_block_attn_proj": ("attn.to_add_out",),
-    "x_block_mlp_fc1": ("ff.net.0.proj",),
-    "x_block_mlp_fc2": ("ff.net.2",),
-    "context_block_mlp_fc1": ("ff_context.net.0.proj",),
-    "context_block_mlp_fc2": ("ff_context.net.2",),
-    "x_block_adaLN_modulation_1": ("norm1.linear",),
-    "context_block_adaLN_modulation_1": ("norm1_context.linear",),
+    "x_block.attn.qkv": ("attn.to_q", "attn.to_k", "attn.to_v"),
+    "x_block.attn2.qkv": ("attn2.to_q", "attn2.to_k", "attn2.to_v"),
+    "context_block.attn.qkv": ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
+    "x_block.attn.proj": ("attn.to_out.0",),
+    "x_block.attn2.proj": ("attn2.to_out.0",),
+    "context_block.attn.proj": ("attn.to_add_out",),
+    "x_block.mlp.fc1": ("ff.net.0.proj",),
+    "x_block.mlp.fc2": ("ff.net.2",),
+    "context_block.mlp.fc1": ("ff_context.net.0.proj",),
+    "context_block.mlp.fc2": ("ff_context.net.2",),
+    "x_block.adaLN_modulation.1": ("norm1.linear",),
+    "context_block.adaLN_modulation.1": ("norm1_context.linear",),
 }
-_NAME = re.compile(r"joint_blocks_(\d+)_(\w+)")
+_BLOCKS = {"joint_blocks": ("transformer_blocks", _LAYERS)}
 
 
 def parts(original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
     """The diffusers layers of an original one, named with `_` for `.`, each with its rows; empty for an unknown name.
 
-    The last block's modulation of the text, which has two parts for the six of the others, is one of these: diffusers
-    has its halves the other way round.
+    The last block's modulation of the text has two parts for the six of the others, and diffusers has them the other
+    way round: its rows begin in the middle, and go on with the first.
     """
-    found = _NAME.fullmatch(original)
-    names = _LAYERS.get(found[2], ()) if found else ()
-    if found is None or (found[2] == "context_block_adaLN_modulation_1" and rows == 2 * width):
-        return {}
-    step, last = rows // max(1, len(names)), len(names) - 1
-    head = f"transformer_blocks.{found[1]}."
-    return {f"{head}{name}": (at * step, rows if at == last else (at + 1) * step) for at, name in enumerate(names)}
+    found = naming.parts(_BLOCKS, original, rows)
+    turned = original.endswith("context_block_adaLN_modulation_1") and rows == 2 * width
+    return dict.fromkeys(found, (width, width + rows)) if turned else found
+
+
+def original(module: str) -> str:
+    """The original layer that a layer of diffusers is, or is a part of; empty for an unknown name."""
+    return naming.original(_BLOCKS, module)

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import re
 
+from . import layouts
+
 PREFIX = "unet"  # before every key of an adapter, as diffusers writes it
+_SCRIPTS = layouts.scripts("sd-scripts", "ComfyUI", "diffusers", "A1111", one_rank=True)
+EXPORTS = {
+    "kohya": _SCRIPTS,
+    "comfyui": _SCRIPTS,
+    "diffusers": layouts.stock(PREFIX, "diffusers"),
+    "peft": layouts.peft(),
+}
 
 _LAYERS = {
     **{
@@ -33,6 +42,11 @@ def parts(original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
     depth = _DEPTH.match(layer)
     name = _LAYERS.get(_DEPTH.sub("transformer_blocks_{}_", layer))
     return {f"{at}.{name.format(depth and depth[1])}": (0, rows)} if at and name else {}
+
+
+def original(module: str) -> str:
+    """The layer in the files of sd-scripts: diffusers' own; empty for an unknown name."""
+    return module if parts(module.replace(".", "_"), 1, 1) else ""
 
 
 def _place(original: str) -> tuple[str, str]:

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import re
 
+from . import layouts
+
 PREFIX = "transformer"  # before every key of an adapter, as diffusers writes it
+EXPORTS = {
+    "kohya": layouts.scripts("musubi-tuner", "diffusers"),
+    "comfyui": layouts.native("ComfyUI", "diffusers", original=False),
+    "diffusers": layouts.stock(PREFIX, "diffusers", "ComfyUI"),
+    "peft": layouts.peft(),
+}
 
 _LAYERS = {
     "attention_qkv": ("attention.to_q", "attention.to_k", "attention.to_v"),
@@ -37,3 +45,8 @@ def parts(original: str, rows: int, width: int) -> dict[str, tuple[int, int]]:
     step, last = rows // max(1, len(names)), len(names) - 1
     head = f"{found[1]}.{found[2]}."
     return {f"{head}{name}": (at * step, rows if at == last else (at + 1) * step) for at, name in enumerate(names)}
+
+
+def original(module: str) -> str:
+    """The layer in the files of musubi-tuner: diffusers' own; empty for an unknown name."""
+    return module if module in parts(module.replace(".", "_"), 1, 1) else ""

@@ -12,7 +12,7 @@ import pytest
 import ran
 import torch
 from commandline import recipe
-from control_recipes.engine import adapter, extract, lock, verify
+from control_recipes.engine import adapter, extract, foreign, lock, verify
 from control_recipes.engine.compose import compose
 from control_recipes.engine.errors import InputError
 from paired import MADE, ONE, TWO
@@ -44,6 +44,19 @@ def test_what_it_says_of_itself(here: Path):
     ranks = {len(value) for key, value in tensors.items() if key.endswith("lora_A.weight")}
     assert ranks == {3, 5}  # those that one alone has, and those that both have
     assert metadata["ss_network_dim"] == "5"
+
+
+def test_it_is_exported_with_all_that_it_carries(here: Path):
+    """Parts of one fused layer have two ranks here, as do layers."""
+    whole, _ = foreign.read(MADE, "flux")
+    for tool in ("kohya", "peft"):
+        made = control_recipes.export(MADE, tool)
+        file = made.adapter / "adapter_model.safetensors" if tool == "peft" else made.adapter
+        assert extract.extract(file) == extract.extract(MADE)
+        found, _ = foreign.read(file, "flux")
+        assert found.keys() == whole.keys()
+        for module, (down, up) in whole.items():
+            torch.testing.assert_close(found[module][1] @ found[module][0], up @ down)
 
 
 def test_every_recipe_and_every_lock_comes_back(here: Path, capsys: pytest.CaptureFixture[str]):

@@ -103,7 +103,7 @@ def test_every_layer_of_a_flux_has_its_original_name(tmp_path):
         for layer, names in layers.items():
             inner = [f"{'' if kind == 'double' else 'single_'}transformer_blocks.0.{name}" for name in names]
             rows = sum(linear[name][1] for name in inner)
-            cut = flux_names.parts(f"{kind}_blocks_0_{layer}", rows, linear[inner[0]][0])
+            cut = flux_names.parts(f"{kind}_blocks_0_{layer.replace('.', '_')}", rows, linear[inner[0]][0])
             found |= {name: end - start for name, (start, end) in cut.items()}
     assert found == {name: out for name, (_, out) in linear.items()}
     assert flux_names.parts("double_blocks_0_nothing", 3, 3) == {}

@@ -40,10 +40,14 @@ def test_a_name_that_no_layer_has_is_unknown():
         assert generators.names_of(family).parts("nothing_7_here", 3, 3) == {}
 
 
-def test_the_last_blocks_modulation_of_the_text_is_the_other_way_round_in_diffusers_and_unknown():
-    name = "joint_blocks_23_context_block_adaLN_modulation_1"
-    assert generators.names_of("sd3").parts(name, 2 * 1536, 1536) == {}
-    assert len(generators.names_of("sd3").parts(name, 6 * 1536, 1536)) == 1
+def test_the_last_blocks_modulation_of_the_text_is_the_other_way_round_in_diffusers(tmp_path):
+    name, module = "joint_blocks_23_context_block_adaLN_modulation_1", "transformer_blocks.23.norm1_context.linear"
+    assert generators.names_of("sd3").parts(name, 6 * 4, 4) == {module: (0, 24)}
+    down, up = torch.randn(2, 4), torch.randn(2 * 4, 2)
+    path = tmp_path / "other.safetensors"
+    save_file({f"lora_unet_{name}.lora_down.weight": down, f"lora_unet_{name}.lora_up.weight": up}, path)
+    found, _ = foreign.read(path, "sd3")
+    assert torch.equal(found[f"transformer.{module}"][1], up[[4, 5, 6, 7, 0, 1, 2, 3]])
 
 
 SCRIPTS = [case for case in families.CASES if case.family == "sd" and case.name != "sd-turbo"]
