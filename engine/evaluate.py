@@ -65,7 +65,8 @@ def evaluate(
 
     What stands `on` a stage is not loaded again.
     Writes `folder`/evaluation.json and the pictures of the report under `folder`/images/, unless there is no folder.
-    Raises `InputError` where the file is no adapter of the plan's generator, or damaged, `WorkError` where memory runs out or a number is not finite, `OSError` where the folder cannot be written.
+    Raises `InputError` where the file is no adapter of the plan's generator, or damaged, `WorkError` where memory runs
+    out or a number is not finite, `OSError` where the folder cannot be written.
     """
     with memory.watched(plan, "evaluate", "evaluation"):
         return _evaluate(plan, adapter, folder, listen, scale, on)
