@@ -18,12 +18,16 @@ import marked
 from control_recipes import critics
 from control_recipes.critics import costs
 from control_recipes.engine import costing, generators, plan
-from control_recipes.engine.generators import autoencoder_sizes
+from control_recipes.engine.generators import autoencoder_sizes, deep_autoencoder_sizes, qwen_autoencoder_sizes
 
 FACTS = Path(__file__).parent.parent / "tests" / "facts" / "models.json"
 RANK, TARGETS = 16, "attention"
 SIDE = 512  # pixels of a picture that a critic is asked about
 CHAT = 60  # tokens around the picture: the chat, one question and its answer
+AUTOENCODERS = {
+    "AutoencoderDC": deep_autoencoder_sizes.autoencoder,
+    "AutoencoderKLQwenImage": qwen_autoencoder_sizes.autoencoder,
+}
 HALF = costing.BYTES["bfloat16"]
 
 
@@ -62,9 +66,14 @@ def chosen(folder: Path, fact: Mapping[str, Any]) -> plan.Generator:
     return plan.Generator(model, 1, side, side, fact["guidance"], "", "bfloat16", "cpu", fact["text"])
 
 
+def autoencoder_parameters(one: plan.Generator, fact: Mapping[str, Any]) -> float:
+    """Of decoder and encoder, by the class that the configuration names."""
+    return AUTOENCODERS.get(fact["parts"]["vae"]["_class_name"], autoencoder_sizes.autoencoder)(one).parameters
+
+
 def _generator(folder: Path, name: str, fact: Mapping[str, Any]) -> Sequence[str]:
     one = chosen(folder, fact)
-    sizes, autoencoder = generators.sizes_of(one), autoencoder_sizes.autoencoder(one).parameters
+    sizes, autoencoder = generators.sizes_of(one), autoencoder_parameters(one, fact)
     denoised, decoded = sizes.denoised(RANK, TARGETS), sizes.decoded
     again = max(denoised.held(True) + decoded.most(True), denoised.most(True))
     counts = (sizes.parameters - autoencoder, autoencoder, sizes.encoders)

@@ -13,7 +13,6 @@ import sizes
 import torch
 import transformers
 from control_recipes.engine import generators
-from control_recipes.engine.generators import autoencoder_sizes
 
 FACTS: dict[str, Any] = json.loads(sizes.FACTS.read_text("utf-8"))["generators"]
 # parameters of the backbone, by its makers
@@ -32,8 +31,9 @@ def counted(config: str) -> int:
         if kind := said.get("_class_name"):
             model = getattr(diffusers, kind).from_config(said)
         else:
-            made = transformers.T5Config if said["model_type"] == "t5" else transformers.CLIPTextConfig
-            model = getattr(transformers, said["architectures"][0])(made(**said))
+            settings = {key: value for key, value in said.items() if key != "model_type"}
+            made = transformers.AutoConfig.for_model(said["model_type"], **settings)
+            model = getattr(transformers, said["architectures"][0])(made)
     return sum(weight.numel() for weight in model.parameters())
 
 
@@ -43,7 +43,7 @@ def test_parameters_are_the_stock_models(tmp_path: Path, name: str) -> None:
     told = generators.sizes_of(chosen)
     parts = {part: counted(json.dumps(config)) for part, config in FACTS[name]["parts"].items()}
     encoders = sum(count for part, count in parts.items() if part.startswith("text_encoder"))
-    autoencoder = autoencoder_sizes.autoencoder(chosen).parameters
+    autoencoder = sizes.autoencoder_parameters(chosen, FACTS[name])
     (backbone,) = (count for part, count in parts.items() if part in ("transformer", "unet"))
     assert told.parameters - autoencoder == pytest.approx(backbone, rel=0.03)
     assert autoencoder == pytest.approx(parts["vae"], rel=0.05)
