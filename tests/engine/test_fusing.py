@@ -82,8 +82,9 @@ def test_what_is_written_is_read_back_to_the_last_bit(tmp_path, name, names, fac
 
 def test_stock_diffusers_makes_the_same_of_the_file_for_all(name, backbone, names, factors, scripts):
     """Its converter of such files; a family that it has none for is said not to be read."""
-    if not scripts:
-        pytest.skip("sd-scripts knows no such generator")
+    if not scripts:  # sd-scripts knows no such generator
+        assert "kohya" not in names.EXPORTS
+        return
     pipeline = getattr(diffusers, published.MODELS[name][2])
     settings = {"unet_config": backbone.config} if names.PREFIX == "unet" else {}
     found = pipeline.lora_state_dict({key: value.clone() for key, value in scripts.items()}, **settings)
