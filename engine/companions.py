@@ -40,6 +40,7 @@ def merge(generator: Generator, chosen: Chosen) -> None:
         whole = weight.to("cpu", kind) + up.to(kind) @ down.to(kind)
         # a tensor of its own: what was loaded may be the file itself, mapped into memory
         layer.weight.data = whole.to(weight.device, weight.dtype)
+    generator.turns.changed(generator.backbone)
 
 
 def _linear(generator: Generator) -> dict[str, nn.Linear]:

@@ -30,6 +30,7 @@ from . import (
     models,
     outcomes,
     platforms,
+    processes,
     run_folder,
     united,
 )
@@ -87,6 +88,7 @@ def compose(
     chosen = _polish(parts, polish, steps, told)
     whole, low = assembling.factors(parts, known[0][1].generator.model.family, rank)
     plan = _united(name, known, parts, whole, rank, chosen)
+    processes.refuse_idle(plan)
     run_folder.refuse_foreign(None, plan, folder)
     tell_differences(known, told)
     # which refuses what does not fit the generator, before anything is written

@@ -60,7 +60,7 @@ def clean_estimate(
     return Estimate(denoised, reached, sigmas[chosen], denoised)
 
 
-def unrolled(generator: Generator, conditioning: Conditioning, z: Tensor, steps: int, rng: torch.Generator) -> Estimate:
+def unrolled(generator: Generator, conditioning: Conditioning, z: Tensor, steps: int, rng: Draws) -> Estimate:
     """x̂0 after all N steps from noise z, every one with a gradient: it comes to z, and memory grows with N."""
     sigmas = generator.sigmas(steps)
     reached = _walk(generator, conditioning, z, sigmas, steps - 1, rng)

@@ -57,6 +57,11 @@ class Turns:
                     tensor.data = copy.to(self.device)
         self.there = group
 
+    def changed(self, part: nn.Module) -> None:
+        """A waiting part has new weights: they are what comes to the device from now on."""
+        if id(part) in self._waiting:
+            self._waiting[id(part)] = [(tensor, tensor.data) for tensor, _ in self._waiting[id(part)]]
+
     def drop(self, *parts: nn.Module) -> None:
         """Forget parts that nobody needs any more, their copies too."""
         if set(parts) & set(self.there):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -73,7 +74,8 @@ def renew(
         share = processes.share(len(some)) if len(some) >= processes.count() else Share(0, len(some), len(some))
         z = generator.noise([derived(plan.train.seed, "replay noise", number) % 2**31 for number in share.own(some)])
         rng = stream(plan.train.seed, "replay path", some.start, share=share)
-        own = flow.sample(generator, conditioning.rows(range(share.start, share.end)), z, plan.generator.steps, rng)
+        rows = conditioning.rows(range(share.start, share.end))
+        own = processes.agreed(partial(flow.sample, generator, rows, z, plan.generator.steps, rng))
         done = own if len(own) == share.of else processes.whole(own, share)
         if not len(fresh):
             fresh = done.new_zeros(plan.train.replay.buffer, *done.shape[1:])

@@ -123,9 +123,9 @@ def _unrolled(
     plan: Plan, generator: generators.Generator, given: generators.Conditioning, learned: latents.Learned
 ) -> flow.Estimate:
     """The one picture as the evaluation paints it, differentiable in its noise."""
-    seed = plan.train.seed
-    path = torch.Generator("cpu").manual_seed(seed)
-    return flow.unrolled(generator, given, learned.start(generator.noise([seed])), plan.generator.steps, path)
+    noise = generator.noise([plan.train.seed])
+    paths = flow.paths(noise, [plan.train.seed])
+    return flow.unrolled(generator, given, learned.start(noise), plan.generator.steps, paths)
 
 
 def take(desk: Desk, state: State, step: int) -> Done:

@@ -37,9 +37,9 @@ class QwenImageGenerator(packed.Packed):
 
     def __init__(self, pipeline: Any, chosen: plan.Generator) -> None:
         """Take a `QwenImagePipeline` that holds all its parts; `chosen` gives size, guidance and texts' length."""
-        # its decoder has no switch for that, and its turn on the device begins with `decode`
-        pipeline.vae.decode = partial(qwen_image_decoding.pixels, pipeline.vae, recomputed=chosen.checkpoint_decoder)
-        super().__init__(pipeline, replace(chosen, checkpoint_decoder=False))
+        super().__init__(pipeline, replace(chosen, checkpoint_decoder=False))  # which its decoder has no switch for
+        self._vae.pixels = partial(qwen_image_decoding.pixels, self._vae, recomputed=chosen.checkpoint_decoder)
+        self.turns.led(self._vae, "pixels")
 
     @property
     def lora_targets(self) -> dict[str, tuple[str, ...]]:
@@ -107,7 +107,7 @@ class QwenImageGenerator(packed.Packed):
     def image(self, denoised: Tensor) -> Tensor:
         """Pixels [B, 3, H, W] in [0, 1] of x̂0 [B, V, 4C]; the clamp passes gradients straight through."""
         latents = packed.unpack(denoised, 2 * self._rows).to(self._dtype)
-        return self._vae.decode(latents)
+        return self._vae.pixels(latents)
 
 
 def load(chosen: plan.Generator) -> QwenImageGenerator:

@@ -69,6 +69,15 @@ def test_each_weight_is_the_sum_rounded_once(flux: Path, tmp_path: Path, dtype: 
     assert torch.equal(pictures(generators.load(chosen)), pictures(bare))  # what was loaded before is untouched
 
 
+def test_they_come_with_a_generator_whose_parts_take_turns(flux: Path, tmp_path: Path):
+    chosen = pico.generator(flux)
+    drawn = factors.drawn(generators.load(chosen), ["to_q"], 2, 1)
+    beside_one = replace(chosen, companions=(factors.written(tmp_path / "one.safetensors", drawn),))
+    with_it, in_turns = (pictures(generators.load(replace(beside_one, offload=off))) for off in (False, True))
+    assert torch.equal(with_it, in_turns)
+    assert not torch.equal(with_it, pictures(generators.load(chosen)))
+
+
 def test_half_precision_stays_near_what_is_laid_on(flux: Path, tmp_path: Path):
     """Against the same factors, not merged, as another tool would use them."""
     chosen = pico.generator(flux, dtype="bfloat16")

@@ -65,7 +65,7 @@ def test_every_linear_layer_of_the_blocks_takes_an_adapter_and_has_its_original_
         name
         for kind, table in kinds
         for layer in table
-        for name in flux2_klein_names.parts(f"{kind}_blocks_0_{layer}", 48, 16)
+        for name in flux2_klein_names.parts(f"{kind}_blocks_0_{layer.replace('.', '_')}", 48, 16)
     }
     assert named == layers
     fused = flux2_klein_names.parts("double_blocks_0_txt_attn_qkv", 48, 16)

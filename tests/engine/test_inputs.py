@@ -8,8 +8,10 @@ from pathlib import Path
 
 import hollow
 import pytest
+import torch
 from control_recipes.engine import generators, inputs, models, panel, visuals
 from control_recipes.engine.errors import WorkError
+from control_recipes.engine.offloading import Turns
 from control_recipes.engine.recipe import read
 from control_recipes.engine.resolve import resolve
 from PIL import Image
@@ -115,4 +117,4 @@ def test_a_model_that_changed_since_it_was_planned_is_refused_before_it_is_loade
     critic = plan.critics[0]
     (Path(critic.model.folder) / "more.json").write_text("{}", "utf-8")
     with pytest.raises(WorkError, match=r"critic: more\.json: has changed"):
-        panel._load(critic)
+        panel._load(critic, Turns(torch.device("cpu"), taken=False))

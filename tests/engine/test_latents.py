@@ -284,12 +284,17 @@ def test_stock_paints_the_same_picture_from_the_saved_noise(
     prompt = chosen.train_rows[0].prompt
     generator = generators.load(chosen.generator)
     behind, again = (flow.paths(generator.noise([100]), [100]) for _ in range(2))  # stochastic samplers draw from them
-    stock = pipeline(prompt, latents=noise["latents"], generator=behind[0], **case.calls(chosen.generator)).images
+    stock = pipeline(
+        prompt=prompt, latents=noise["latents"], generator=behind[0], **case.calls(chosen.generator)
+    ).images
     given = generator.condition([prompt], [chosen.generator.negative])
     learned = latents.installed(generator, chosen, trained.adapter, noise)
     with torch.no_grad():
         ours = generator.image(flow.sample(generator, given, learned.start(generator.noise([100])), sampler, again))
     torch.testing.assert_close(ours, stock, rtol=0, atol=max(1e-5, 2 * case.tolerance))
+    with torch.no_grad():  # what is optimised is that very picture
+        optimised = generator.image(steps._unrolled(chosen, generator, given, learned).decoded)
+    assert torch.equal(ours, optimised)
     learned.scale(0)
     assert torch.equal(learned.start(generator.noise([100])), generator.noise([100]))
 

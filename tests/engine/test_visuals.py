@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from control_recipes.critics import View
-from control_recipes.critics.asking import _pictures
+from control_recipes.critics.asking import laid_over
 from control_recipes.engine import visuals
 from control_recipes.engine.plan import Drawing
 from PIL import Image
@@ -120,7 +120,7 @@ def test_compositing_is_pillows_by_every_path(tmp_path: Path):
     for layer in layers:
         laid = visuals.lay_over(laid, layer)
     assert np.abs(laid - wanted).max() <= 3 / 255  # one rounding of 8 bits for each layer
-    shown = _pictures([View(channels_first(ground), tuple(map(channels_first, layers)))])[0][0].permute(1, 2, 0)
+    shown = laid_over([View(channels_first(ground), tuple(map(channels_first, layers)))])[0][0].permute(1, 2, 0)
     assert np.abs(shown.numpy() - laid).max() <= 1e-6
     backwards = composited(layers[::-1], ground)
     assert np.abs(backwards - wanted).max() > 0.1  # the order in which `see` names them shows
