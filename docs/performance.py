@@ -139,9 +139,9 @@ def _control(data: Data) -> str:
 
 
 def _tricks(data: Data) -> str:
-    rows = [("bare generator", *_shares(data["rows"][0]["before"]), "")] if data["rows"] else []
-    rows += [(row["label"], *_shares(row), f"{row['seconds']:.0f} s") for row in data["rows"]]
-    return _note(data) + _table(("horizon_low", "belief", "truth", "kept", "sharp", "the whole run"), rows)
+    rows = [("bare generator", *_shares(data["rows"][0]["before"]))] if data["rows"] else []
+    rows += [(row["label"], *_shares(row)) for row in data["rows"]]
+    return _note(data) + _table(("horizon_low", "belief", "truth", "kept", "sharp"), rows)
 
 
 def _shares(row: Data) -> tuple[str, str, str, str]:
