@@ -64,11 +64,9 @@ class ChromaGenerator(packed.Packed):
                 some, others if guided(self._chosen) else None, self._device,
                 do_classifier_free_guidance=guided(self._chosen), max_sequence_length=length,
             )  # fmt: skip
-            return parts[0], parts[3], parts[2], parts[5]
+            return parts[0], parts[2], parts[3], parts[5]
 
-        sequence, negative, mask, negative_mask = pipelines.encoded(prompts, negatives, encode)
-        assert sequence is not None
-        return Conditioning(sequence, negative, mask=mask, negative_mask=negative_mask)
+        return guidance.masked(prompts, negatives, encode)
 
     def denoised(self, z: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
         """x̂0 = z − σ v [B, V, 4C], guidance applied, in at least float32; sigma is one level [] or one a picture."""

@@ -14,6 +14,7 @@ from ...critics.costs import Cost
 from .. import plan
 from . import autoencoder_sizes, encoder_sizes, flux_sizes
 from .branches import guided
+from .guided_sizes import GuidedSizes
 
 TEXT_TOKENS = 512  # that T5 is given at most, as the stock pipeline has it
 NEGATIVES = True
@@ -23,19 +24,13 @@ _KEPT = {"attention": (13.6, 12.2), "all": (18.6, 17.2)}
 
 
 @dataclass(frozen=True, slots=True)
-class ChromaSizes:
+class ChromaSizes(GuidedSizes):
     """A Chroma transformer at one picture size and text length, with its decoder and text encoder."""
 
     double: int  # blocks
     single: int
     width: int
     tokens: int  # of one picture and its text together
-    branches: int  # 2 with guidance
-    decoded: Cost
-    parameters: float
-    encoders: float
-    conditioning: float
-    latents: float
 
     def lora(self, rank: int, targets: str) -> float:
         """Parameters of an adapter of that rank."""
@@ -55,8 +50,7 @@ class ChromaSizes:
         kept += 4.0 * tokens * blocks * rank + blocks * pairs
         given = float(tokens * blocks * self.width)
         layer = tokens * (max(double, single) * self.width + 4 * rank) + pairs
-        both = self.branches
-        return Cost(both * flops, both * kept, both * 14.0 * tokens * self.width, both * given, both * layer)
+        return self.in_all_branches(Cost(flops, kept, 14.0 * tokens * self.width, given, layer))
 
 
 def sizes(chosen: plan.Generator) -> ChromaSizes:

@@ -58,7 +58,7 @@ class Flux2KleinGenerator(packed.Packed):
         All are padded to the plan's length, and the model reads the padding too.
         """
         pipelines.refuse_released(self._pipeline)
-        room = flux2_klein_sizes.room(self._chosen)
+        room = pipelines.room(self._chosen)
         pipelines.refuse_cut(prompts, self._pipeline.tokenizer, room, self._chosen)
 
         def encode(some: list[str], others: list[str]) -> Iterable[Tensor | None]:

@@ -14,6 +14,7 @@ from ...critics.costs import Cost
 from .. import plan
 from . import autoencoder_sizes, chats, encoder_sizes, flux_sizes
 from .branches import guided
+from .guided_sizes import GuidedSizes
 
 TEXT_TOKENS = 512  # that Qwen3 is given at most, the chat around a prompt among them, as the stock pipeline has it
 NEGATIVES = False
@@ -24,19 +25,13 @@ _HIDDEN = 3  # width of a feed-forward layer, in units of the width, as all publ
 
 
 @dataclass(frozen=True, slots=True)
-class Flux2KleinSizes:
+class Flux2KleinSizes(GuidedSizes):
     """A Flux.2 transformer at one picture size and text length, with its decoder and text encoder."""
 
     double: int  # blocks
     single: int
     width: int
     tokens: int  # of one picture and its text together
-    branches: int  # 2 with guidance
-    decoded: Cost
-    parameters: float
-    encoders: float
-    conditioning: float
-    latents: float
 
     def lora(self, rank: int, targets: str) -> float:
         """Parameters of an adapter of that rank."""
@@ -51,8 +46,8 @@ class Flux2KleinSizes:
         flops = 2.0 * blocks * (4 + 3 * _HIDDEN) * self.width**2 * tokens + 4.0 * blocks * tokens**2 * self.width
         kept = tokens * (double * self.double + single * self.single) * self.width + 4.0 * tokens * blocks * rank
         layer = tokens * (max(double, single) * self.width + 4.0 * rank)
-        given, both = float(tokens * blocks * self.width), self.branches
-        return Cost(both * flops, both * kept, both * 14.0 * tokens * self.width, both * given, both * layer)
+        given = float(tokens * blocks * self.width)
+        return self.in_all_branches(Cost(flops, kept, 14.0 * tokens * self.width, given, layer))
 
 
 def distilled(folder: Path) -> bool:
@@ -63,11 +58,6 @@ def distilled(folder: Path) -> bool:
 def around(folder: Path) -> int:
     """Tokens of the chat around a prompt, of those that the encoder is given."""
     return chats.own_tokens(folder / "tokenizer", thinking=False)
-
-
-def room(chosen: plan.Generator) -> int:
-    """Tokens that a prompt may have."""
-    return chosen.text_length - around(Path(chosen.model.folder))
 
 
 def sizes(chosen: plan.Generator) -> Flux2KleinSizes:

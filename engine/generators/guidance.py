@@ -6,7 +6,7 @@ memory. As in the stock pipelines, guidance of 1 and below is none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .. import plan
-from . import branches
+from . import branches, pipelines
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,23 @@ class Conditioning:
             return output
         negative, positive = output.chunk(2)
         return negative + guidance * (positive - negative)
+
+    def combined_as_long(self, output: Tensor, guidance: float) -> Tensor:
+        """The same, every row [.., D] of it brought to the length that it has in the prompt's branch."""
+        guided = self.combined(output, guidance)
+        if self.negative is None:
+            return guided
+        positive = output.chunk(2)[1]
+        return guided * (positive.norm(dim=-1, keepdim=True) / guided.norm(dim=-1, keepdim=True))
+
+
+def masked(
+    prompts: Sequence[str], negatives: Sequence[str], encode: Callable[[list[str], list[str]], Iterable[Tensor | None]]
+) -> Conditioning:
+    """Of what `encode` makes of some of them: sequences and masks, then those of negatives, which it may leave out."""
+    sequence, mask, negative, negative_mask = pipelines.encoded(prompts, negatives, encode)
+    assert sequence is not None
+    return Conditioning(sequence, negative, mask=mask, negative_mask=negative_mask)
 
 
 def problems(

@@ -17,6 +17,12 @@ def over(level: Tensor, z: Tensor, exact: torch.dtype) -> Tensor:
     return level.to(exact).reshape(-1, *[1] * (z.ndim - 1))
 
 
+def told(level: Tensor, sigmas: Tensor, timesteps: Tensor, between: Tensor) -> Tensor:
+    """What a model is told of levels [] or [B]: the sampler's own word for its N levels, elsewhere `between` [B]."""
+    own = level.reshape(-1, 1) == sigmas[:-1]
+    return torch.where(own.any(1), timesteps[own.int().argmax(1)], between)
+
+
 def euler(denoised: Tensor, z: Tensor, sigma: Tensor, next_sigma: Tensor) -> Tensor:
     """z' = x̂0 + (σ'/σ)(z − x̂0), in the dtype of z."""
     now, then = (over(level.to(z.device), z, denoised.dtype) for level in (sigma, next_sigma))

@@ -59,9 +59,7 @@ class Lumina2Generator(rectified_flow.RectifiedFlow):
                 some, guided(self._chosen), others, device=self._device, max_sequence_length=length
             )
 
-        sequence, mask, negative, negative_mask = pipelines.encoded(prompts, negatives, encode)
-        assert sequence is not None
-        return Conditioning(sequence, negative, mask=mask, negative_mask=negative_mask)
+        return guidance.masked(prompts, negatives, encode)
 
     def sigmas(self, steps: int) -> Tensor:
         """Noise levels [N + 1], float32, on the CPU: the scheduler's own, asked for as the pipeline does."""
@@ -79,11 +77,7 @@ class Lumina2Generator(rectified_flow.RectifiedFlow):
             encoder_attention_mask=conditioning.masks(),
             return_dict=False,
         )[0]
-        if conditioning.negative is not None:
-            positive = said.chunk(2)[1]
-            said = conditioning.combined(said, self._chosen.guidance)
-            said = said * (positive.norm(dim=-1, keepdim=True) / said.norm(dim=-1, keepdim=True))
-        return rectified_flow.clean(z, -said, level)
+        return rectified_flow.clean(z, -conditioning.combined_as_long(said, self._chosen.guidance), level)
 
 
 def load(chosen: plan.Generator) -> Lumina2Generator:

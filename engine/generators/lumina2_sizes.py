@@ -14,6 +14,7 @@ from ...critics.costs import Cost
 from .. import plan
 from . import autoencoder_sizes, encoder_sizes
 from .branches import guided
+from .guided_sizes import GuidedSizes, patch_grain
 
 TEXT_TOKENS = 256  # that Gemma is given at most, system prompt included, as the stock pipeline has it
 NEGATIVES = True
@@ -23,7 +24,7 @@ _KEPT = {"attention": (10.3, 0.9, 3.1), "all": (14.9, 0.9, 4.0)}
 
 
 @dataclass(frozen=True, slots=True)
-class Lumina2Sizes:
+class Lumina2Sizes(GuidedSizes):
     """A transformer of Lumina 2 at one picture size and text length, with its decoder and text encoder."""
 
     blocks: int
@@ -35,12 +36,6 @@ class Lumina2Sizes:
     caption: int  # width of what Gemma says of a token
     seen: int  # tokens of the picture
     read: int  # of the text
-    branches: int  # 2 with guidance
-    decoded: Cost
-    parameters: float
-    encoders: float
-    conditioning: float
-    latents: float
 
     @property
     def block(self) -> int:
@@ -65,15 +60,12 @@ class Lumina2Sizes:
         kept, layer = tokens * token, both * token
         given = self.blocks * both * self.width + self.refiners * both * token  # refiners are not recomputed
         widest = both * (6.0 * self.width + 3.0 * self.hidden)
-        twice = self.branches
-        return Cost(twice * flops, twice * kept, twice * widest, twice * given, twice * layer)
+        return self.in_all_branches(Cost(flops, kept, widest, given, layer))
 
 
 def grain(folder: Path, factor: int) -> int:
     """A token is a square of latents; 16 pixels where the decoder does not say how many a latent is."""
-    path = folder / "transformer" / "config.json"
-    config = read_json(path) if path.is_file() else {}
-    return integer(path, {"patch_size": 2, **config}, "patch_size") * factor or 16
+    return patch_grain(folder, factor) or 16
 
 
 def sizes(chosen: plan.Generator) -> Lumina2Sizes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +13,8 @@ from .. import devices, lengths, models, plan
 from ..errors import InputError, Place, Problem
 from ..offloading import Turns
 from ..quiet import quiet
-from . import decoding
+from . import decoding, text_room
+from .levels import Draws, fresh, over
 
 ENCODED_AT_ONCE = 16  # prompts; bounds the memory of a full-size T5
 ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")  # as the stock pipelines number them
@@ -47,6 +49,18 @@ class Piped:
         stream = torch.Generator("cpu").manual_seed(seed)
         channels, size = self._channels, (self._chosen.height, self._chosen.width)
         return self._pipeline.prepare_latents(1, channels, *size, self._latents_dtype, self._device, stream)
+
+    def _mixed(
+        self, denoised: Tensor, sigma: Tensor, draws: Draws | None, shares: Callable[[Tensor], tuple[Tensor, Tensor]]
+    ) -> Tensor:
+        """z at noise level sigma [] or [B], in the dtype of z on its device, of x̂0 and fresh noise.
+
+        `shares` are those of both at a level.
+        """
+        exact = devices.precise(self._dtype)
+        drawn = fresh(denoised.shape, draws, exact).to(self._device)
+        kept, noisy = shares(over(sigma.to(self._device), denoised, exact))
+        return (kept * denoised.to(self._device, exact) + noisy * drawn).to(self._latents_dtype)
 
     @property
     def _latents_dtype(self) -> torch.dtype:
@@ -101,6 +115,13 @@ def freeze(pipeline: Any, backbone: Any, chosen: plan.Generator, turns: Turns) -
         backbone.enable_gradient_checkpointing()
 
 
+def set_apart(scheduler: Any, steps: int, **settings: object) -> Any:
+    """A scheduler of the same settings, set to N steps: the pipeline's own stays as it was."""
+    own = type(scheduler).from_config(scheduler.config)
+    own.set_timesteps(steps, **settings)
+    return own
+
+
 def encoders(pipeline: Any) -> tuple[nn.Module, ...]:
     """The text encoders that a pipeline has."""
     return tuple(part for name in ENCODERS if (part := getattr(pipeline, name, None)) is not None)
@@ -123,6 +144,11 @@ def encoded(
 def _joined(parts: Iterable[Tensor | None]) -> Tensor | None:
     found = [part for part in parts if part is not None]
     return torch.cat(found) if found else None
+
+
+def room(chosen: plan.Generator) -> int:
+    """Tokens that a prompt may have, of those that the last text encoder is given."""
+    return text_room(chosen.model.family, Path(chosen.model.folder), chosen.text_length)
 
 
 def refuse_cut(prompts: Iterable[str], tokenizer: Any, limit: int, chosen: plan.Generator) -> None:

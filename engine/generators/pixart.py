@@ -58,9 +58,7 @@ class PixArtGenerator(variance_exploding.VarianceExploding):
             )
             return sequence, mask, negative, negative_mask
 
-        sequence, mask, negative, negative_mask = pipelines.encoded(prompts, negatives, encode)
-        assert sequence is not None
-        return Conditioning(sequence, negative, mask=mask, negative_mask=negative_mask)
+        return guidance.masked(prompts, negatives, encode)
 
     def denoised(self, z: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
         """x̂0 [B, C, h, w], guidance applied, in at least float32; sigma is one level [] or one a picture [B]."""

@@ -14,6 +14,7 @@ from ...critics.costs import Cost
 from .. import plan
 from . import autoencoder_sizes, encoder_sizes
 from .branches import guided
+from .guided_sizes import GuidedSizes, patch_grain
 
 TEXT_TOKENS = 300  # that T5 is given at most, as the stock pipeline has it
 NEGATIVES = True
@@ -23,7 +24,7 @@ _KEPT = {"attention": (14.1, 2.4), "all": (19.1, 2.4)}
 
 
 @dataclass(frozen=True, slots=True)
-class PixArtSizes:
+class PixArtSizes(GuidedSizes):
     """A transformer of PixArt at one picture size and text length, with its decoder and text encoder."""
 
     blocks: int
@@ -31,12 +32,6 @@ class PixArtSizes:
     caption: int  # width of what T5 says of a token
     seen: int  # tokens of the picture
     read: int  # of the text
-    branches: int  # 2 with guidance
-    decoded: Cost
-    parameters: float
-    encoders: float
-    conditioning: float
-    latents: float
 
     def lora(self, rank: int, targets: str) -> float:
         """Parameters of an adapter of that rank: two attentions of four layers, then the feed-forward part."""
@@ -51,17 +46,12 @@ class PixArtSizes:
         layer = width * (here * self.seen + there * self.read)
         layer += rank * ((8 if targets == "all" else 6) * self.seen + 2 * self.read)
         given = self.blocks * self.seen * width
-        both = self.branches
-        return Cost(
-            both * flops, both * self.blocks * layer, both * 12.0 * self.seen * width, both * given, both * layer
-        )
+        return self.in_all_branches(Cost(flops, self.blocks * layer, 12.0 * self.seen * width, given, layer))
 
 
 def grain(folder: Path, factor: int) -> int:
     """A token is a square of latents; at least 8 pixels, as the stock pipeline asks."""
-    path = folder / "transformer" / "config.json"
-    config = read_json(path) if path.is_file() else {}
-    return max(8, integer(path, {"patch_size": 2, **config}, "patch_size") * factor)
+    return max(8, patch_grain(folder, factor))
 
 
 def sizes(chosen: plan.Generator) -> PixArtSizes:

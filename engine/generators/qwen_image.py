@@ -68,9 +68,7 @@ class QwenImageGenerator(packed.Packed):
         def encode(some: list[str], others: list[str]) -> Iterable[Tensor | None]:
             return *self._read(some), *(self._read(others) if guided(self._chosen) else (None, None))
 
-        sequence, mask, negative, negative_mask = pipelines.encoded(prompts, negatives, encode)
-        assert sequence is not None
-        return Conditioning(sequence, negative, mask=mask, negative_mask=negative_mask)
+        return guidance.masked(prompts, negatives, encode)
 
     def _read(self, prompts: list[str]) -> tuple[Tensor, Tensor]:
         """Sequences of the plan's length [B, T, D], and which of their tokens are no padding [B, T]."""
@@ -97,12 +95,7 @@ class QwenImageGenerator(packed.Packed):
             img_shapes=[[(1, self._rows, self._columns)]] * len(given),
             return_dict=False,
         )[0]
-        velocity = conditioning.combined(said, self._chosen.guidance)
-        if conditioning.negative is not None:
-            _, positive = said.chunk(2)
-            lengths = [one.norm(dim=-1, keepdim=True) for one in (positive, velocity)]
-            velocity = velocity * (lengths[0] / lengths[1])
-        return rectified_flow.clean(z, velocity, level)
+        return rectified_flow.clean(z, conditioning.combined_as_long(said, self._chosen.guidance), level)
 
     def image(self, denoised: Tensor) -> Tensor:
         """Pixels [B, 3, H, W] in [0, 1] of x̂0 [B, V, 4C]; the clamp passes gradients straight through."""

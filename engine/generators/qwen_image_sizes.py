@@ -14,6 +14,7 @@ from ...critics.costs import Cost
 from .. import plan
 from . import encoder_sizes, flux_sizes, qwen_autoencoder_sizes
 from .branches import guided
+from .guided_sizes import GuidedSizes
 
 TEXT_TOKENS = 512  # that are kept of a prompt and the chat's end behind it at most, as the stock pipeline has it
 NEGATIVES = True
@@ -24,19 +25,13 @@ _END = 2.5  # the same behind the blocks, of the picture alone
 
 
 @dataclass(frozen=True, slots=True)
-class QwenImageSizes:
+class QwenImageSizes(GuidedSizes):
     """A Qwen-Image transformer at one picture size and text length, with its decoder and text encoder."""
 
     blocks: int
     width: int
     seen: int  # tokens of the picture
     read: int  # of the text
-    branches: int  # 2 with guidance
-    decoded: Cost
-    parameters: float
-    encoders: float
-    conditioning: float
-    latents: float
 
     def lora(self, rank: int, targets: str) -> float:
         """Parameters of an adapter of that rank; of the last block's text, keys, values and modulation take one."""
@@ -51,8 +46,8 @@ class QwenImageSizes:
         flops = 24.0 * self.blocks * tokens * self.width**2 + 4.0 * self.blocks * tokens**2 * self.width
         layer = tokens * (_KEPT[targets] * self.width + 4.0 * rank)
         kept = self.blocks * layer + _END * self.seen * self.width
-        given, both = float(self.blocks * tokens * self.width), self.branches
-        return Cost(both * flops, both * kept, both * 14.0 * tokens * self.width, both * given, both * layer)
+        given = float(self.blocks * tokens * self.width)
+        return self.in_all_branches(Cost(flops, kept, 14.0 * tokens * self.width, given, layer))
 
 
 def sizes(chosen: plan.Generator) -> QwenImageSizes:

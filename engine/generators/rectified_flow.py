@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import devices
-from .levels import Draws, euler, fresh, over
+from .levels import Draws, euler, over
 from .pipelines import Piped
 
 
@@ -67,9 +67,7 @@ class RectifiedFlow(Piped):
     ) -> Tensor:
         """z' = x̂0 + (σ'/σ)(z − x̂0), or x̂0 re-noised where the scheduler is set to sample stochastically."""
         if self._pipeline.scheduler.config.get("stochastic_sampling", False):
-            then = over(next_sigma.to(z.device), z, denoised.dtype)
-            drawn = fresh(denoised.shape, generator, denoised.dtype).to(z.device)
-            return ((1 - then) * denoised + then * drawn).to(z.dtype)
+            return self._mixed(denoised, next_sigma, generator, _straight)
         return euler(denoised, z, sigma, next_sigma)
 
     def level(self, share: Tensor) -> Tensor:
@@ -78,7 +76,8 @@ class RectifiedFlow(Piped):
 
     def renoised(self, denoised: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
         """z = (1 − σ) x̂0 + σ noise, in the dtype of z on its device."""
-        exact = devices.precise(self._dtype)
-        drawn = fresh(denoised.shape, generator, exact).to(self._device)
-        level = over(sigma.to(self._device), denoised, exact)
-        return ((1 - level) * denoised.to(self._device, exact) + level * drawn).to(self._latents_dtype)
+        return self._mixed(denoised, sigma, generator, _straight)
+
+
+def _straight(level: Tensor) -> tuple[Tensor, Tensor]:
+    return 1 - level, level

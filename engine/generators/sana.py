@@ -15,36 +15,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import devices, plan
+from .. import plan
 from ..quiet import quiet
 from . import guidance, pipelines, rectified_flow, sana_text
 from .branches import guided
 from .guidance import Conditioning
+from .levels import told
 
 SOLVER = "DPMSolverMultistepScheduler"
 
 
-class SanaGenerator(rectified_flow.RectifiedFlow):
+class SanaGenerator(sana_text.Sana, rectified_flow.RectifiedFlow):
     """A Sana model at one size, number of steps, prompts' tokens and guidance; every weight is frozen."""
-
-    lora_prefix = "transformer"
 
     def __init__(self, pipeline: Any, chosen: plan.Generator) -> None:
         """Take a `SanaPipeline` that holds all its parts."""
         super().__init__(pipeline, chosen)
         self._own = _levels(pipeline.scheduler, chosen.steps)
-
-    @property
-    def _latents_dtype(self) -> torch.dtype:
-        return devices.precise(self._dtype)  # as the stock pipeline keeps them
-
-    @property
-    def lora_targets(self) -> dict[str, tuple[str, ...]]:
-        return {"attention": sana_text.ATTENTION, "all": sana_text.ATTENTION + sana_text.MODULATION}
-
-    @property
-    def lora_metadata(self) -> dict[str, str]:
-        return sana_text.METADATA
 
     @torch.no_grad()
     def condition(self, prompts: Sequence[str], negatives: Sequence[str]) -> Conditioning:
@@ -59,9 +46,7 @@ class SanaGenerator(rectified_flow.RectifiedFlow):
                 complex_human_instruction=sana_text.instruction(type(self._pipeline)),
             )  # fmt: skip
 
-        sequence, mask, negative, negative_mask = pipelines.encoded(prompts, negatives, encode)
-        assert sequence is not None
-        return Conditioning(sequence, negative, mask=mask, negative_mask=negative_mask)
+        return guidance.masked(prompts, negatives, encode)
 
     def sigmas(self, steps: int) -> Tensor:
         """Noise levels [N + 1], float32, on the CPU: the scheduler's own."""
@@ -85,17 +70,13 @@ class SanaGenerator(rectified_flow.RectifiedFlow):
     def _timestep(self, sigma: Tensor) -> Tensor:
         """What the model is told of levels [] or [B]: the scheduler's own word, between its levels its scale of σ."""
         config: Any = self.backbone.config
-        sigmas, timesteps = self._own
-        level = sigma.reshape(-1, 1)
-        own = level == sigmas[:-1]
-        between = level[:, 0] * self._pipeline.scheduler.config.num_train_timesteps
-        return torch.where(own.any(1), timesteps[own.int().argmax(1)], between) * config.timestep_scale
+        between = sigma.reshape(-1) * self._pipeline.scheduler.config.num_train_timesteps
+        return told(sigma, *self._own, between) * config.timestep_scale
 
 
 def _levels(scheduler: Any, steps: int) -> tuple[Tensor, Tensor]:
-    """Levels [N + 1] and timesteps [N] of a scheduler, which stays as it was."""
-    own: Any = type(scheduler).from_config(scheduler.config)
-    own.set_timesteps(steps)
+    """Levels [N + 1] and timesteps [N] of a scheduler."""
+    own = pipelines.set_apart(scheduler, steps)
     return own.sigmas, own.timesteps.float()
 
 

@@ -14,6 +14,7 @@ from ...critics.costs import Cost
 from .. import plan
 from . import deep_autoencoder_sizes, encoder_sizes
 from .branches import guided
+from .guided_sizes import GuidedSizes, patch_grain
 
 TEXT_TOKENS = 300  # that are kept of a prompt at most, as the stock pipeline has it
 NEGATIVES = True
@@ -24,7 +25,7 @@ _NORMALISED = (3.0, 1.0)  # what normalised queries and keys keep, for each late
 
 
 @dataclass(frozen=True, slots=True)
-class SanaSizes:
+class SanaSizes(GuidedSizes):
     """A transformer of Sana at one picture size and text length, with its decoder and text encoder."""
 
     blocks: int
@@ -36,12 +37,6 @@ class SanaSizes:
     normalised: bool  # queries and keys
     seen: int  # tokens of the picture
     read: int  # of the text
-    branches: int  # 2 with guidance
-    decoded: Cost
-    parameters: float
-    encoders: float
-    conditioning: float
-    latents: float
 
     def lora(self, rank: int, targets: str) -> float:
         """Parameters of an adapter of that rank."""
@@ -60,15 +55,12 @@ class SanaSizes:
         layer += rank * (6 * self.seen + 2 * self.read)
         given = self.blocks * self.seen * width
         widest = self.seen * (4.0 * width + 6.0 * self.hidden)
-        both = self.branches
-        return Cost(both * flops, both * self.blocks * layer, both * widest, both * given, both * layer)
+        return self.in_all_branches(Cost(flops, self.blocks * layer, widest, given, layer))
 
 
 def grain(folder: Path, factor: int) -> int:
     """A token is a square of latents; at least 32 pixels, as the stock pipeline asks."""
-    path = folder / "transformer" / "config.json"
-    config = read_json(path) if path.is_file() else {}
-    return max(32, integer(path, {"patch_size": 1, **config}, "patch_size") * factor)
+    return max(32, patch_grain(folder, factor, usual=1))
 
 
 def sizes(chosen: plan.Generator, branches: int | None = None) -> SanaSizes:

@@ -14,33 +14,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import devices, plan
+from .. import plan
 from ..quiet import quiet
 from . import branches, pipelines, rectified_flow, sana_sprint_sizes, sana_text
 from .guidance import Conditioning
-from .levels import Draws, fresh, over
+from .levels import Draws, over
 
 SAMPLER = "SCMScheduler"
 HALFWAY = 1.3  # the angle between two steps, as the stock pipeline has it
 
 
-class SanaSprintGenerator(pipelines.Piped):
+class SanaSprintGenerator(sana_text.Sana):
     """A Sana-Sprint model at one size, number of prompts' tokens and guidance; every weight is frozen."""
 
-    lora_prefix = "transformer"
     deviation = 1.0
-
-    @property
-    def _latents_dtype(self) -> torch.dtype:
-        return devices.precise(self._dtype)  # as the stock pipeline keeps them
-
-    @property
-    def lora_targets(self) -> dict[str, tuple[str, ...]]:
-        return {"attention": sana_text.ATTENTION, "all": sana_text.ATTENTION + sana_text.MODULATION}
-
-    @property
-    def lora_metadata(self) -> dict[str, str]:
-        return sana_text.METADATA
 
     @torch.no_grad()
     def condition(self, prompts: Sequence[str], negatives: Sequence[str]) -> Conditioning:
@@ -60,9 +47,8 @@ class SanaSprintGenerator(pipelines.Piped):
 
     def sigmas(self, steps: int) -> Tensor:
         """Angles [N + 1], float32, on the CPU: the scheduler's own, asked for as the pipeline does."""
-        own: Any = type(self._pipeline.scheduler).from_config(self._pipeline.scheduler.config)
-        own.set_timesteps(steps, intermediate_timesteps=HALFWAY if steps == 2 else None)
-        return own.timesteps
+        halfway = HALFWAY if steps == 2 else None
+        return pipelines.set_apart(self._pipeline.scheduler, steps, intermediate_timesteps=halfway).timesteps
 
     def denoised(self, z: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
         """x̂0 [B, C, h, w] in at least float32; sigma is one angle t [] or one a picture [B].
@@ -90,7 +76,7 @@ class SanaSprintGenerator(pipelines.Piped):
         self, denoised: Tensor, z: Tensor, sigma: Tensor, next_sigma: Tensor, generator: Draws | None
     ) -> Tensor:
         """x̂0 with fresh noise on it: the sampler of consistency models (arXiv 2303.01469, algorithm 1)."""
-        return self._noisy(denoised, next_sigma, generator)
+        return self._mixed(denoised, next_sigma, generator, _turned)
 
     def level(self, share: Tensor) -> Tensor:
         """t = arctan(s / (1 − s))."""
@@ -98,12 +84,11 @@ class SanaSprintGenerator(pipelines.Piped):
 
     def renoised(self, denoised: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
         """z = cos(t) x̂0 + sin(t) noise, in at least float32."""
-        return self._noisy(denoised, sigma, generator)
+        return self._mixed(denoised, sigma, generator, _turned)
 
-    def _noisy(self, denoised: Tensor, sigma: Tensor, generator: Draws | None) -> Tensor:
-        drawn = fresh(denoised.shape, generator, self._latents_dtype).to(self._device)
-        angle = over(sigma.to(self._device), denoised, self._latents_dtype)
-        return torch.cos(angle) * denoised.to(self._device, self._latents_dtype) + torch.sin(angle) * drawn
+
+def _turned(angle: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.cos(angle), torch.sin(angle)
 
 
 def load(chosen: plan.Generator) -> SanaSprintGenerator:

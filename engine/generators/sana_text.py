@@ -12,16 +12,33 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import plan
+import torch
+
+from .. import devices, plan
 from . import pipelines, sana_sizes
 
 # feed-forward layers are convolutions, which take no adapter here; `linear` is what modulates all blocks
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 MODULATION = ("linear",)
-METADATA = {
-    "modelspec.architecture": "sana/lora",
-    "modelspec.implementation": "diffusers",
-}  # as in OneTrainer's headers
+
+
+class Sana(pipelines.Piped):
+    """A generator with a transformer of Sana."""
+
+    lora_prefix = "transformer"
+
+    @property
+    def _latents_dtype(self) -> torch.dtype:
+        return devices.precise(self._dtype)  # as the stock pipelines keep them
+
+    @property
+    def lora_targets(self) -> dict[str, tuple[str, ...]]:
+        return {"attention": ATTENTION, "all": ATTENTION + MODULATION}
+
+    @property
+    def lora_metadata(self) -> dict[str, str]:
+        """As in OneTrainer's headers."""
+        return {"modelspec.architecture": "sana/lora", "modelspec.implementation": "diffusers"}
 
 
 def instruction(stock: Any) -> list[str]:

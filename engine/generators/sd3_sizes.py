@@ -14,6 +14,7 @@ from ...critics.costs import Cost
 from .. import plan
 from . import autoencoder_sizes, encoder_sizes
 from .branches import guided
+from .guided_sizes import GuidedSizes, patch_grain
 
 TEXT_TOKENS = 256  # that T5 is given at most, as the stock pipeline has it
 CLIP_TOKENS = 77
@@ -25,7 +26,7 @@ _NORMALISED = 2.2  # those of normalised queries and keys
 
 
 @dataclass(frozen=True, slots=True)
-class SD3Sizes:
+class SD3Sizes(GuidedSizes):
     """A transformer of Stable Diffusion 3 at one picture size and text length, with its decoder and text encoders."""
 
     blocks: int
@@ -34,12 +35,6 @@ class SD3Sizes:
     width: int
     seen: int  # tokens of the picture
     read: int  # of the text
-    branches: int  # 2 with guidance
-    decoded: Cost
-    parameters: float
-    encoders: float
-    conditioning: float
-    latents: float
 
     def lora(self, rank: int, targets: str) -> float:
         """Parameters of an adapter of that rank: of the last block's text, only keys and values take one."""
@@ -62,15 +57,12 @@ class SD3Sizes:
         layer = tokens * (block * self.width + 4 * rank) + self.seen * second * self.width * (self.dual > 0)
         kept = self.blocks * tokens * (block * self.width + 4 * rank) + self.dual * self.seen * second * self.width
         given = self.blocks * tokens * self.width
-        both = self.branches
-        return Cost(both * flops, both * kept, both * 14.0 * tokens * self.width, both * given, both * layer)
+        return self.in_all_branches(Cost(flops, kept, 14.0 * tokens * self.width, given, layer))
 
 
 def grain(folder: Path, factor: int) -> int:
     """A token is a square of latents; 8 pixels where the decoder does not say how many a latent is."""
-    path = folder / "transformer" / "config.json"
-    config = read_json(path) if path.is_file() else {}
-    return integer(path, {"patch_size": 2, **config}, "patch_size") * factor or 8
+    return patch_grain(folder, factor) or 8
 
 
 def sizes(chosen: plan.Generator) -> SD3Sizes:

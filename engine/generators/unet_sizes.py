@@ -16,6 +16,7 @@ from ...critics.costs import Cost, together
 from .. import plan
 from . import autoencoder_sizes
 from .branches import guided
+from .guided_sizes import GuidedSizes
 
 TEXT_TOKENS = 77  # that CLIP reads
 NEGATIVES = True
@@ -104,17 +105,11 @@ _Part = _Resnet | _Transformer | _Resize
 
 
 @dataclass(frozen=True, slots=True)
-class UNetSizes:
+class UNetSizes(GuidedSizes):
     """A UNet at one picture size and text length, with its autoencoder and text encoders."""
 
     parts: tuple[_Part, ...]
     tokens: int  # of the text
-    branches: int  # 2 with guidance
-    decoded: Cost
-    parameters: float
-    encoders: float
-    conditioning: float
-    latents: float
 
     def lora(self, rank: int, targets: str) -> float:
         """Parameters of an adapter of that rank."""
@@ -129,9 +124,7 @@ class UNetSizes:
         # what comes before the first layer of the adapter needs no gradient, so that nothing of it is kept
         first = next(at for at, part in enumerate(self.parts) if isinstance(part, _Transformer))
         costs[:first] = [replace(cost, kept=0.0, given=0.0, layer=0.0) for cost in costs[:first]]
-        whole = together(*costs, times=self.branches)
-        # the branches are in one batch, so that all of them are alive at once
-        return replace(whole, widest=self.branches * max(cost.widest for cost in costs))
+        return self.in_all_branches(together(*costs))
 
 
 def grain(folder: Path, factor: int) -> int:

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from .. import devices, plan
 from ..quiet import quiet
-from .levels import Draws, euler, fresh, over
-from .pipelines import Piped
+from .levels import Draws, euler, over, told
+from .pipelines import Piped, set_apart
 
 SAMPLER = "EulerDiscreteScheduler"
 # of the same noise levels, so that their settings are Euler's as well (diffusers' own list of compatible ones)
@@ -41,11 +41,9 @@ class Schedule:
 
     def timestep(self, sigma: Tensor) -> Tensor:
         """What the model is told of levels [] or [B]: the sampler's own word, between its levels linear in ln σ."""
-        level = sigma.reshape(-1, 1)
-        places = np.interp(level.double().clamp_min(1e-10).log()[:, 0].numpy(), self.trained.numpy(), self._count)
-        own = level == self.sigmas[:-1]
-        told = torch.from_numpy(places).to(self.timesteps)
-        return torch.where(own.any(1), self.timesteps[own.int().argmax(1)], told)
+        level = sigma.reshape(-1).double().clamp_min(1e-10).log().numpy()
+        places = np.interp(level, self.trained.numpy(), self._count)
+        return told(sigma, self.sigmas, self.timesteps, torch.from_numpy(places).to(self.timesteps))
 
     @property
     def _count(self) -> np.ndarray[Any, Any]:
@@ -92,8 +90,7 @@ def sampler_problems(found: Any) -> list[tuple[str, str]]:
 
 def schedule(sampler: Any, steps: int) -> Schedule:
     """Levels and timesteps of N steps, from the sampler as it is set; the sampler itself stays as it was."""
-    own: Any = type(sampler).from_config(sampler.config)
-    own.set_timesteps(steps)
+    own = set_apart(sampler, steps)
     cumulative = own.alphas_cumprod.double()
     trained = ((1 - cumulative) / cumulative).sqrt().log()
     return Schedule(own.sigmas, own.timesteps, trained, sampler.config.prediction_type == "v_prediction")
@@ -148,7 +145,4 @@ class VarianceExploding(Piped):
 
     def renoised(self, denoised: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
         """z = x̂0 + σ noise, in the model's dtype on its device."""
-        exact = devices.precise(self._dtype)
-        drawn = fresh(denoised.shape, generator, exact).to(self._device)
-        level = over(sigma.to(self._device), denoised, exact)
-        return (denoised.to(self._device, exact) + level * drawn).to(self._dtype)
+        return self._mixed(denoised, sigma, generator, lambda level: (torch.ones_like(level), level))

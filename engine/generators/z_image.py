@@ -52,7 +52,7 @@ class ZImageGenerator(rectified_flow.RectifiedFlow):
         """Encode B prompts, and B negatives where there is guidance, by the stock text path, padded with zeros."""
         pipelines.refuse_released(self._pipeline)
         length = self._chosen.text_length
-        pipelines.refuse_cut(prompts, self._pipeline.tokenizer, z_image_sizes.room(self._chosen), self._chosen)
+        pipelines.refuse_cut(prompts, self._pipeline.tokenizer, pipelines.room(self._chosen), self._chosen)
 
         def encode(some: list[str], others: list[str]) -> Iterable[Tensor | None]:
             positive, negative = self._pipeline.encode_prompt(
@@ -60,9 +60,7 @@ class ZImageGenerator(rectified_flow.RectifiedFlow):
             )
             return *_padded(positive, length), *_padded(negative, length)
 
-        sequence, mask, negative, negative_mask = pipelines.encoded(prompts, negatives, encode)
-        assert sequence is not None
-        return Conditioning(sequence, negative, mask=mask, negative_mask=negative_mask)
+        return guidance.masked(prompts, negatives, encode)
 
     def sigmas(self, steps: int) -> Tensor:
         """Noise levels [N + 1], float32, on the CPU: the scheduler's own, asked for as the pipeline does."""
@@ -106,7 +104,7 @@ def load(chosen: plan.Generator) -> ZImageGenerator:
     found = pipelines.size_problems(
         chosen, z_image_sizes.grain(Path(chosen.model.folder), int(pipeline.vae_scale_factor))
     )
-    room = z_image_sizes.room(chosen)
+    room = pipelines.room(chosen)
     found += guidance.problems(chosen, pipeline.tokenizer, room, above=z_image_sizes.GUIDED_ABOVE)
     pipelines.refuse([*found, *rectified_flow.sampler_problems(pipeline.scheduler)], chosen)
     return ZImageGenerator(pipeline, chosen)

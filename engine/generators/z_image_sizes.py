@@ -14,6 +14,7 @@ from ...critics.costs import Cost
 from .. import plan
 from . import autoencoder_sizes, chats, encoder_sizes
 from .branches import guided
+from .guided_sizes import GuidedSizes
 
 TEXT_TOKENS = 512  # that Qwen3 is given at most, the chat around a prompt among them, as the stock pipeline has it
 NEGATIVES = True
@@ -25,7 +26,7 @@ _KEPT = {"attention": (22.2, 22.2), "all": (29.8, 25.8)}
 
 
 @dataclass(frozen=True, slots=True)
-class ZImageSizes:
+class ZImageSizes(GuidedSizes):
     """A Z-Image transformer at one picture size and text length, with its decoder and text encoder."""
 
     blocks: int  # of picture and text together
@@ -35,12 +36,6 @@ class ZImageSizes:
     told: int  # values that say the level
     seen: int  # tokens of the picture
     read: int  # of the text
-    branches: int  # 2 with guidance
-    decoded: Cost
-    parameters: float
-    encoders: float
-    conditioning: float
-    latents: float
 
     def lora(self, rank: int, targets: str) -> float:
         """Parameters of an adapter of that rank."""
@@ -60,8 +55,8 @@ class ZImageSizes:
         modulated = sum(lengths) - self.read * self.refiners
         kept = (block * modulated + plain * self.read * self.refiners) * self.width + 4.0 * rank * sum(lengths)
         given, widest = float(sum(lengths) * self.width), max(lengths)
-        layer, both = widest * (block * self.width + 4.0 * rank), self.branches
-        return Cost(both * flops, both * kept, both * 14.0 * widest * self.width, both * given, both * layer)
+        layer = widest * (block * self.width + 4.0 * rank)
+        return self.in_all_branches(Cost(flops, kept, 14.0 * widest * self.width, given, layer))
 
 
 def grain(folder: Path, factor: int) -> int:
@@ -72,11 +67,6 @@ def grain(folder: Path, factor: int) -> int:
 def around(folder: Path) -> int:
     """Tokens of the chat around a prompt, of those that the encoder is given."""
     return chats.own_tokens(folder / "tokenizer", thinking=True)
-
-
-def room(chosen: plan.Generator) -> int:
-    """Tokens that a prompt may have."""
-    return chosen.text_length - around(Path(chosen.model.folder))
 
 
 def sizes(chosen: plan.Generator) -> ZImageSizes:
