@@ -92,18 +92,18 @@ def install(generator: Generator, tensors: Mapping[str, Tensor], factor: float =
         raise InputError([Problem(Place("adapter"), "", f"{found} no factors of a LoRA")])
     head = f"{generator.lora_prefix}."
     factors = {key.removeprefix(head).removesuffix(".weight"): value for key, value in tensors.items()}
-    linear = {name: part for name, part in generator.backbone.named_modules() if isinstance(part, nn.Linear)}
+    linear = linear_layers(generator)
     downs = {key.removesuffix(".lora_A"): value for key, value in factors.items() if key.endswith(".lora_A")}
     expected = {f"{head}{name}.lora_{side}.weight" for name in downs for side in "AB"}
     for key, value in tensors.items():
         if value.dtype not in DTYPE_WORDS or value.ndim != 2 or not value.numel():
             found = f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
             raise InputError([Problem(Place("adapter"), cut(key), f"is no factor of a LoRA, found {found}")])
-    strange = sorted((expected ^ set(tensors)) | {f"{head}{name}" for name in downs if name not in linear})
+    strange = sorted((expected ^ set(tensors)) | ({f"{head}{name}" for name in downs} - set(linear)))
     if strange:
         raise InputError([Problem(Place("adapter"), cut(strange[0]), "fits no linear layer of this generator")])
     for name, down in downs.items():
-        up, part = factors[f"{name}.lora_B"], linear[name]
+        up, part = factors[f"{name}.lora_B"], linear[f"{head}{name}"]
         if down.shape != (up.shape[1], part.in_features) or up.shape[0] != part.out_features:
             shapes = f"{list(down.shape)} and {list(up.shape)}"
             raise InputError([Problem(Place("adapter"), f"{head}{name}", f"has the wrong shape, found {shapes}")])
@@ -112,6 +112,12 @@ def install(generator: Generator, tensors: Mapping[str, Tensor], factor: float =
     for name, weight in lora.weights().items():
         weight.data.copy_(factors[name] if name.endswith(".lora_A") or factor == 1 else factors[name] / factor)
     return lora
+
+
+def linear_layers(generator: Generator) -> dict[str, nn.Linear]:
+    """The linear layers of a bare backbone, by their names in a file."""
+    parts = generator.backbone.named_modules()
+    return {f"{generator.lora_prefix}.{name}": part for name, part in parts if isinstance(part, nn.Linear)}
 
 
 def _inject(generator: Generator, ranks: Mapping[str, int], alphas: Mapping[str, float]) -> Lora:

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from torch import nn
-
-from . import beside, composing, devices, foreign
+from . import adapter, beside, composing, devices, foreign
 from .composing import Factors
 from .errors import InputError, Place, Problem, cut
 from .generators import Generator
@@ -32,7 +30,7 @@ def merge(generator: Generator, chosen: Chosen) -> None:
         read.append(factors)
     if not read:
         return
-    linear = _linear(generator)
+    linear = adapter.linear_layers(generator)
     for name, (down, up) in composing.beside(read, [1.0] * len(read)).items():
         layer = linear[name]
         weight = layer.weight.data
@@ -40,18 +38,11 @@ def merge(generator: Generator, chosen: Chosen) -> None:
         whole = weight.to("cpu", kind) + up.to(kind) @ down.to(kind)
         # a tensor of its own: what was loaded may be the file itself, mapped into memory
         layer.weight.data = whole.to(weight.device, weight.dtype)
-    generator.turns.changed(generator.backbone)
-
-
-def _linear(generator: Generator) -> dict[str, nn.Linear]:
-    """The linear layers of a bare backbone, by their names in a file."""
-    parts = generator.backbone.named_modules()
-    return {f"{generator.lora_prefix}.{name}": part for name, part in parts if isinstance(part, nn.Linear)}
 
 
 def refuse_unfitting(factors: Mapping[str, Factors], generator: Generator, place: Place, key: str) -> None:
     """Raises `InputError`, at `place` and `key`, for every factor that is of no linear layer, or of another's shape."""
-    linear, problems = _linear(generator), list[Problem]()
+    linear, problems = adapter.linear_layers(generator), list[Problem]()
     for name, (down, up) in factors.items():
         layer = linear.get(name)
         if layer is None:

@@ -24,7 +24,8 @@ class Turns:
         self.device, self.taken = device, taken
         self.there: tuple[nn.Module, ...] = ()  # whose turn it is
         self._groups: list[tuple[nn.Module, ...]] = []
-        self._waiting: dict[int, list[tuple[Tensor, Tensor]]] = {}  # frozen tensors of a part, and their copies
+        self._frozen: dict[int, list[Tensor]] = {}  # of a part
+        self._copies: list[tuple[Tensor, Tensor]] = []  # of those that are there, as main memory has them
 
     def meet(self, device: torch.device) -> bool:
         """Whether turns are taken on that very device."""
@@ -36,8 +37,7 @@ class Turns:
         self._groups.append(parts)
         for part in parts:
             if self.taken:
-                tensors = [*part.parameters(), *part.buffers()]
-                self._waiting[id(part)] = [(tensor, tensor.data) for tensor in tensors]
+                self._frozen[id(part)] = [*part.parameters(), *part.buffers()]
             else:
                 part.to(self.device)
 
@@ -53,14 +53,10 @@ class Turns:
         # what moves while nothing is computed with it is no part of any graph, nor of an inference
         with torch.inference_mode(False):
             for one in group:
-                for tensor, copy in self._waiting[id(one)]:
-                    tensor.data = copy.to(self.device)
+                for tensor in self._frozen[id(one)]:
+                    self._copies.append((tensor, tensor.data))
+                    tensor.data = tensor.data.to(self.device)
         self.there = group
-
-    def changed(self, part: nn.Module) -> None:
-        """A waiting part has new weights: they are what comes to the device from now on."""
-        if id(part) in self._waiting:
-            self._waiting[id(part)] = [(tensor, tensor.data) for tensor, _ in self._waiting[id(part)]]
 
     def drop(self, *parts: nn.Module) -> None:
         """Forget parts that nobody needs any more, their copies too."""
@@ -68,7 +64,7 @@ class Turns:
             self._leave()
         self._groups = [group for group in self._groups if not set(parts) & set(group)]
         for part in parts:
-            self._waiting.pop(id(part), None)
+            self._frozen.pop(id(part), None)
 
     def led(self, part: nn.Module, method: str) -> None:
         """Let a method of a part begin with its turn, and be run again in the backward pass where it has one."""
@@ -89,7 +85,6 @@ class Turns:
 
     def _leave(self) -> None:
         with torch.inference_mode(False):
-            for part in self.there:
-                for tensor, copy in self._waiting[id(part)]:
-                    tensor.data = copy
-        self.there = ()
+            for tensor, copy in self._copies:
+                tensor.data = copy
+        self.there, self._copies = (), []
