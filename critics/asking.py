@@ -70,9 +70,14 @@ def log_probs(family: Family, views: Sequence[View], branches: Sequence[Sequence
 
     Differentiable in pictures, overlays, references and weights. Each view needs at least one branch.
     """
+    refuse_unmatched(views, branches)
+    return _log_probs(family, views, branches) if family.packs else _one_by_one(family, views, branches)
+
+
+def refuse_unmatched(views: Sequence[View], branches: Sequence[Sequence[Branch]]) -> None:
+    """Raises `ValueError` where not every view has branches of its own."""
     if not views or len(views) != len(branches) or not all(branches):
         raise ValueError("as many lists of branches as views are needed, none of them empty")
-    return _log_probs(family, views, branches) if family.packs else _one_by_one(family, views, branches)
 
 
 def _one_by_one(family: Family, views: Sequence[View], branches: Sequence[Sequence[Branch]]) -> LogProbs:

@@ -119,10 +119,9 @@ class Generic:
         """The same in one flat tensor."""
         import torch
 
-        from .asking import LogProbs, laid_over
+        from .asking import LogProbs, laid_over, refuse_unmatched
 
-        if not views or len(views) != len(branches) or not all(branches):
-            raise ValueError("as many lists of branches as views are needed, none of them empty")
+        refuse_unmatched(views, branches)
         found: list[Tensor] = []
         for view, some in zip(views, branches, strict=True):
             pictures = laid_over([view])

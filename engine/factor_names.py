@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import digests
 from .headers import Header
 
 # how a tensor's name ends -> which factor it is: A [R, in] or B [out, R]
@@ -23,5 +24,5 @@ def rank(header: Header) -> int:
 
 def scaled_beside(header: Header) -> bool:
     """Whether the scale stands in a file beside it, as peft has it."""
-    told = {"lora_adapter_metadata", "control_recipes.tensors_sha256"} & header.metadata.keys()
+    told = {"lora_adapter_metadata", digests.SAID} & header.metadata.keys()
     return not told and any(name.startswith(PEFT) for name in header.shapes)

@@ -31,7 +31,6 @@ from .parts import Asset, Model
 
 _ALPHA = ".alpha"
 _ORIGINAL = ("diffusion_model.", "lora_unet_")
-_OURS = "control_recipes.tensors_sha256"
 # what in a tensor's name says that it is more, or other, than a plain LoRA of the generator
 _OTHERWISE = {
     "dora_scale": "is a DoRA, whose magnitudes no sum of factors has",
@@ -82,7 +81,7 @@ def read(path: Path, family: str, settings: Path | None = None) -> tuple[dict[st
     tensors, metadata = adapters.load(path)
     file = _File(path, generators.names_of(family), settings or path.with_name(SETTINGS))
     _refuse_otherwise(file, tensors)
-    scaling = None if _OURS in metadata else _scaling(file, metadata, tensors)
+    scaling = None if digests.SAID in metadata else _scaling(file, metadata, tensors)
     pairs, alphas = _sorted_out(file, tensors)
     if scaling is not None and alphas:
         raise file.refused("says its scale twice, by `.alpha` and by its settings")

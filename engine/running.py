@@ -223,7 +223,7 @@ def _digests(parents: Sequence[Trained]) -> list[str]:
 
 def _complete(plan: Plan, listener: Listener) -> None:
     """Fetch the weights of hub models that are not on this machine yet: resolving needed their configuration only."""
-    for model in {plan.generator.model, *(member.model for member in (*plan.critics, *plan.judges))}:
+    for model in set(locks.models_of(plan)):
         models.complete(model, listener.fetched)
 
 
