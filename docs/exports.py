@@ -6,7 +6,7 @@ import marked
 from control_recipes.engine import generators
 from control_recipes.engine.generators.layouts import TOOLS
 
-ALL = ("sd-scripts", "ComfyUI", "diffusers")  # of which is told whether one file does for all
+SCRIPTS, OTHERS = ("sd-scripts", "musubi-tuner"), ("ComfyUI", "diffusers")  # is there a file for one and all of them?
 
 
 def renewed(text: str) -> str:
@@ -26,7 +26,8 @@ def marks() -> dict[str, str]:
 
 def _readers() -> str:
     """A row for every family: which tools read each of its files."""
-    head = f"| `_class_name` | {' | '.join(f'`--to {tool}`' for tool in TOOLS)} | one file for {', '.join(ALL)} |\n"
+    tools, kinds = " | ".join(f"`--to {tool}`" for tool in TOOLS), ", ".join([" or ".join(SCRIPTS), *OTHERS])
+    head = f"| `_class_name` | {tools} | one file for {kinds} |\n"
     return head + "|---" * (len(TOOLS) + 2) + "|\n" + "".join(map(_row, generators.FAMILIES.items()))
 
 
@@ -34,5 +35,6 @@ def _row(known: tuple[str, str]) -> str:
     name, family = known
     exports = generators.exports_of(family)
     read = [", ".join(exports[tool].readers) if tool in exports else "none" for tool in TOOLS]
-    one = next((f"`--to {tool}`" for tool in TOOLS if tool in exports and {*ALL} <= {*exports[tool].readers}), "no")
+    readers = {tool: {*exports[tool].readers} for tool in TOOLS if tool in exports}
+    one = next((f"`--to {tool}`" for tool, its in readers.items() if its >= {*OTHERS} and its & {*SCRIPTS}), "no")
     return f"| `{name}` | {' | '.join(read)} | {one} |\n"
