@@ -28,9 +28,6 @@ from .schema_composing import ComposingSchema
 from .scopes import owner
 from .template import is_template
 
-# learning rates where a recipe says none: of weights, as in the code of arXiv 2506.01955; of noise, deviation 1
-_RATES = {"adapter": 5e-5, one_picture.OPTIMIZED: 0.05}
-
 
 def resolve(recipe: Recipe, revisions: Mapping[str, str] = MappingProxyType({})) -> plan.Plan:
     """The plan of a recipe. Raises InputError with every mistake that shows only now.
@@ -192,7 +189,7 @@ def _train(chosen: schema.Schema) -> plan.Train:
         steps=train.steps,
         batch=train.batch,
         accumulate=train.accumulate,
-        lr=train.lr or _RATES[train.optimize],
+        lr=train.lr_in_effect,
         warmup=train.warmup,
         schedule=train.schedule,
         optimizer=train.optimizer,
@@ -229,8 +226,7 @@ def _adapter(
             problems.add(("adapter", "start"), message, f"write `rank: {rank}`, or more")
     return plan.Adapter(
         rank=adapter.rank,
-        # five times the rank, as the authors of arXiv 2506.01955 advise
-        alpha=5.0 * adapter.rank if adapter.alpha is None else adapter.alpha,
+        alpha=adapter.alpha_in_effect,
         targets=adapter.targets,
         start=start,
     )

@@ -24,6 +24,11 @@ class Adapter(Keys):
     )
     start: Text | None = Field(default=None, description="the adapter file to go on from, relative to the recipe")
 
+    @property
+    def alpha_in_effect(self) -> float:
+        """As written, or five times the rank, as the authors of arXiv 2506.01955 advise."""
+        return 5.0 * self.rank if self.alpha is None else self.alpha
+
 
 class Augment(Keys):
     """What may happen to a picture before a critic sees it."""
@@ -133,6 +138,10 @@ class Conflict(Keys):
     every: Whole = Field(ge=1, description="steps between looks at how the gradients of the questions agree")
 
 
+# learning rates where a recipe says none: of weights, as in the code of arXiv 2506.01955; of noise, deviation 1
+_RATES = {"adapter": 5e-5, "latents": 0.05}
+
+
 class Train(Keys):
     steps: Whole = Field(
         default=100, ge=1, le=10_000_000, description="steps of training, at most: `stop` may end it before"
@@ -200,6 +209,11 @@ class Train(Keys):
     save_every: Whole = Field(
         default=25, ge=1, le=10_000_000, description="steps between checkpoints, from which a stopped run goes on"
     )
+
+    @property
+    def lr_in_effect(self) -> float:
+        """As written, or what is usual for what is trained."""
+        return self.lr or _RATES[self.optimize]
 
 
 class Evaluate(Keys):

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from .document import Path, dotted
 from .recipe import Recipe
+from .schema import Schema
 from .schema_composing import ComposingSchema
 
 # JSON leaves these as they are; YAML refuses them, or takes them for the end of a line
@@ -17,12 +18,21 @@ _UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 def data(recipe: Recipe) -> dict[str, Any]:
     """The recipe as plain data, by the language's own words; what has no value is left out."""
-    # pydantic warns of templates that stand for numbers
     schema = recipe.schema
+    if isinstance(schema, Schema):
+        schema = _in_effect(schema)
+    # pydantic warns of templates that stand for numbers
     dumped = schema.model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
     if isinstance(schema, ComposingSchema) and schema.evaluate is not None:  # what is left out there has no default
         dumped["evaluate"] = {key: dumped["evaluate"][key] for key in schema.evaluate.model_fields_set}
     return _without_empty(dumped)
+
+
+def _in_effect(schema: Schema) -> Schema:
+    """With defaults that follow from other values written out."""
+    adapter = schema.adapter.model_copy(update={"alpha": schema.adapter.alpha_in_effect})
+    train = schema.train.model_copy(update={"lr": schema.train.lr_in_effect})
+    return schema.model_copy(update={"adapter": adapter, "train": train})
 
 
 def _without_empty(data: dict[str, Any], path: Path = ()) -> dict[str, Any]:

@@ -38,12 +38,32 @@ def test_odd_texts_survive(file: Path, odd: str):
     file.write_text(hollow.RECIPE.replace("Is the line aligned?", "WORD"), "utf-8")
     recipe = read(file, ["vars.none=[]", "vars.words=[a, 1, 2.5, true]"])
     recipe.schema.questions["aligned"].ask[0] = odd
-    assert again(recipe).schema == recipe.schema
+    found = again(recipe).schema
+    assert (found.questions, found.vars) == (recipe.schema.questions, recipe.schema.vars)
 
 
 def test_what_is_shown_of_a_shown_recipe_is_the_same(file: Path):
     recipe = read(file, ["train.lr=1e-7", "prompts.validate=[a, {prompt: b, color: x, thing: y}]", "vars.on=yes"])
     assert showing.text(again(recipe)) == showing.text(recipe)
+
+
+@pytest.mark.parametrize(
+    ("sets", "alpha", "lr"),
+    [
+        ([], 80.0, 5e-5),
+        (["adapter.rank=8"], 40.0, 5e-5),
+        (["adapter.rank=8", "adapter.alpha=3", "train.lr=1e-3"], 3.0, 1e-3),
+        (["train.optimize=latents"], 80.0, 0.05),
+    ],
+)
+def test_what_follows_from_other_values_is_shown_as_it_is_in_effect(
+    file: Path, sets: list[str], alpha: float, lr: float
+):
+    recipe = read(file, sets)
+    shown, where = showing.data(recipe), showing.origins(recipe)
+    assert (shown["adapter"]["alpha"], shown["train"]["lr"]) == (alpha, lr)
+    for key in ("adapter.alpha", "train.lr"):
+        assert where[key] == (f"--set {key}" if any(one.startswith(key) for one in sets) else "default")
 
 
 def test_origins_name_the_file_the_option_or_the_default(file: Path):
