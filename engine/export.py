@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import digests, files, generators, headers, made_for
+from . import digests, files, generators, headers, made_for, meant
 from . import plan as plans
 from .errors import InputError, Place, Problem
 from .generators.layouts import TOOLS, Layout
@@ -68,9 +68,9 @@ def export(adapter: Path, to: str, out: Path | None = None, dtype: str = "") -> 
     already, and for a number that the dtype has not.
     """
     if dtype and dtype not in DTYPES:
-        raise _refused("--dtype", f"must be one of {', '.join(DTYPES)}, found {dtype!r}")
+        raise _refused("--dtype", f"must be one of {', '.join(DTYPES)}, found {dtype!r}", meant.word(dtype, DTYPES))
     if to not in TOOLS:
-        raise _refused("--to", f"must be one of {', '.join(TOOLS)}, found {to!r}")
+        raise _refused("--to", f"must be one of {', '.join(TOOLS)}, found {to!r}", meant.word(to, TOOLS))
     metadata = headers.of_adapter(adapter).metadata
     model = plans.parse(made_for.carried(adapter, metadata).plan, str(adapter)).generator.model
     layout = _layout(adapter, to, model.family)

@@ -13,8 +13,9 @@ from typing import Annotated, Any, Union, cast, final, get_args, get_origin
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
+from . import meant as words
 from . import values
-from .document import Document, Path, dotted, scalar
+from .document import Document, Path, dotted
 from .errors import InputError, Place, Problem, cut
 from .kinds import MEASURES, VISUALS
 from .schema import Schema
@@ -48,7 +49,6 @@ LISTED_NAMES = 40  # names that a hint lists
 LONGEST_NAME = 64  # characters of a name that are compared with others
 _VERY_CLOSE = 0.85  # as `question` is to `questions`
 _QUOTE = "text that looks like a number or a word of YAML needs quotes"
-_UNQUOTE = "text in quotes stays text: leave them away"
 
 
 def meant(name: str, known: Iterable[str]) -> str:
@@ -234,7 +234,7 @@ def _said(detail: ErrorDetails) -> tuple[str, str]:
     if kind == "literal_error":
         expected = str(context["expected"])
         known = re.findall(r"'([^']*)'", expected)
-        return f"must be {expected}{found}", meant(str(value), known) if get_close_matches(str(value), known, 1) else ""
+        return f"must be {expected}{found}", words.word(value, known)
     if kind in {"too_short", "too_long"}:
         fixed = {"too_short": context.get("min_length"), "too_long": context.get("max_length")}[kind]
         if fixed == 1 and kind == "too_short":
@@ -246,19 +246,17 @@ def _said(detail: ErrorDetails) -> tuple[str, str]:
     if kind == "string_too_long":
         return f"is longer than {context['max_length']} characters" + found, ""
     if kind in _TYPES:
-        return _TYPES[kind] + found, _of_quotes(kind, value)
+        return _TYPES[kind] + found, _of_type(kind, value)
     return detail["msg"].replace("Input should be", "must be").replace("String should", "text must") + found, ""
 
 
-def _of_quotes(kind: str, value: object) -> str:
-    """A hint where quotes are all that is wrong."""
+def _of_type(kind: str, value: object) -> str:
+    """A hint where quotes are all that is wrong, or a value of the right type is written otherwise."""
     if kind == "string_type":
         return _QUOTE if isinstance(value, (int, float)) else ""
-    wanted = {"int_type": int, "float_type": (int, float), "bool_type": bool}.get(kind)
-    if wanted is None or not isinstance(value, str) or len(value) > LONGEST_NAME:
-        return ""
-    meant = scalar(value)
-    return _UNQUOTE if isinstance(meant, wanted) and isinstance(meant, bool) == (wanted is bool) else ""
+    if kind == "bool_type":
+        return words.truth(value)
+    return words.number(value, kind == "int_type") if kind in ("int_type", "float_type") else ""
 
 
 def _keys(loc: tuple[str | int, ...]) -> list[str]:

@@ -160,11 +160,21 @@ def _measurable(
     chosen: schema.Schema, data: Mapping[str, document.Data], generator: plan.Generator, problems: Problems
 ) -> None:
     """Measures that read the embedded world can read only pictures of its size."""
-    if generator.model.address and (generator.width, generator.height) != (WORLD_SIZE, WORLD_SIZE):
-        for name in chosen.measures:
-            if (kind := _kind(data, name)) in OF_THE_WORLD:
-                hint = f"this generator makes {generator.width} × {generator.height}"
-                problems.add(("measures", name, kind), f"reads pictures of {WORLD_SIZE} × {WORLD_SIZE} alone", hint)
+    made, read = f"{generator.width} × {generator.height}", f"{WORLD_SIZE} × {WORLD_SIZE}"
+    of_the_world = {name: kind for name in chosen.measures if (kind := _kind(data, name)) in OF_THE_WORLD}
+    if not generator.model.address or not of_the_world or made == read:
+        return
+    anywhere = " and ".join(kind for kind in MEASURES if kind not in OF_THE_WORLD)
+    if chosen.generator.size:
+        pixels = {"width": generator.width, "height": generator.height}
+        wrong = [side for side, found in pixels.items() if found != WORLD_SIZE]
+        message = f"pictures of {made} cannot be read by {', '.join(f'`measures.{name}`' for name in of_the_world)}"
+        hint = f"make them {read}, or leave these measures out: {anywhere} hold at any size"
+        problems.add(("generator", "size", *(wrong if len(wrong) == 1 else ())), message, hint)
+        return
+    for name, kind in of_the_world.items():
+        hint = f"this generator makes {made}; {anywhere} hold at any size"
+        problems.add(("measures", name, kind), f"reads pictures of {read} alone", hint)
 
 
 def _questions(chosen: schema.Schema) -> tuple[plan.Question, ...]:

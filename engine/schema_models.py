@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from . import meant
 from .template import LONGEST_TEXT
 from .values import Address, Device, Dtype, Files, Keys, Quantize, Weight, Whole
 
@@ -25,6 +26,8 @@ class _Checkpointed(Keys):
 
 
 def _checkpointing(value: object) -> object:
+    if not isinstance(value, (bool, dict, _Checkpointed)):
+        raise ValueError(f"must be true, false or a mapping; {meant.truth(value)}")
     return {"backbone": value, "decoder": value} if isinstance(value, bool) else value
 
 

@@ -180,8 +180,10 @@ def test_a_number_that_float16_has_not_is_refused(here: Path):
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["--to", "invoke"], "--to: must be one of kohya, comfyui, diffusers, peft, found 'invoke'"),
-        (["--to", "kohya", "--dtype", "int8"], "--dtype: must be one of float32, bfloat16, float16, found 'int8'"),
+        (["--to", "invoke"], "--to: must be one of kohya, comfyui, diffusers, peft, found 'invoke'\n"),
+        (["--to", "khoya"], "peft, found 'khoya'\n  hint: did you mean `kohya`?\n"),
+        (["--to", "kohya", "--dtype", "int8"], "--dtype: must be one of float32, bfloat16, float16, found 'int8'\n"),
+        (["--to", "kohya", "--dtype", "fp16"], "found 'fp16'\n  hint: did you mean `float16`?\n"),
         (["--to", "kohya", "--out", "tiny.yaml"], "tiny.yaml: is there already"),
         (["--to", "peft", "--out", "there"], "there/adapter_config.json: is there already"),
         (["--to", "peft", "--out", "tiny.yaml"], "tiny.yaml: is a file, not a folder"),

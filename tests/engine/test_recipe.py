@@ -154,10 +154,15 @@ def test_a_mistake_is_told_at_its_place(file: Path, old: str, new: str, at: str,
 
 def test_measures_of_the_world_need_its_size(file: Path) -> None:
     wide = ("generator: {model: ./generator}", "generator: {model: ./generator, size: {width: 128, height: 64}}")
-    said = "reads pictures of 64 × 64 alone\n  hint: this generator makes 128 × 64"
-    horizon, named = hollow.problems(file, wide)
-    assert horizon.endswith(f"measures.horizon.horizon_row: {said}")
-    assert named.endswith(f"measures.named.factors: {said}")
+    (said,) = hollow.problems(file, wide)  # where it is written
+    assert "generator.size.width: pictures of 128 × 64 cannot be read by `measures.horizon`, `measures.named`" in said
+    assert said.endswith("hint: make them 64 × 64, or leave these measures out: sharpness and drift hold at any size")
+    config = file.parent / "generator" / "vae" / "config.json"
+    config.write_text(config.read_text("utf-8").replace('"sample_size": 64', '"sample_size": 128'), encoding="utf-8")
+    said = "reads pictures of 64 × 64 alone\n  hint: this generator makes 128 × 128; sharpness and drift hold"
+    horizon, named = hollow.problems(file)
+    assert f"measures.horizon.horizon_row: {said}" in horizon
+    assert f"measures.named.factors: {said}" in named
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_text(file: Path) -> None:
