@@ -357,15 +357,16 @@ def evaluate(
 
     _complete(plan, listener)
     found = measure(plan, adapter, None, listener.looked, scale)
-    same = outcome is not None and outcome.tensors_sha256 == found.tensors_sha256
+    # another adapter than the lock's is none of which it says anything
+    its = outcome if outcome is not None and outcome.tensors_sha256 == found.tensors_sha256 else None
     return results.result(
         recipe,
         plan,
         found,
         adapter=adapter,
-        lock=path if locked is not None else None,
+        lock=path if its else None,
         report=None,
-        steps=outcome.steps if outcome is not None and same else None,
-        stopped=outcome.stopped if outcome is not None and same else None,
+        steps=its.steps if its else None,
+        stopped=its.stopped if its else None,
         seconds=time.monotonic() - started,
     )

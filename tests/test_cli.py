@@ -198,6 +198,23 @@ def test_eval_takes_the_adapter_that_the_lock_names(ran: dict[str, Any], capsys:
     assert recipe("eval", "tiny.yaml", "--adapter", "nowhere.safetensors") == 2
 
 
+def test_eval_of_another_adapter_tells_of_no_lock(
+    ran: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    from control_recipes.engine import adapter
+
+    tensors, _ = adapter.load(Path(ran["adapter"]))
+    for name, factor in {"same": 1.0, "other": 2.0}.items():
+        adapter.save(tmp_path / f"{name}.safetensors", {key: factor * value for key, value in tensors.items()}, {})
+    for name, lock in {"same": ran["lock"], "other": None}.items():
+        words = ["eval", "tiny.yaml", "--adapter", str(tmp_path / f"{name}.safetensors"), "--json"]
+        assert recipe(*words) == 0
+        told = capsys.readouterr()
+        found = json.loads(told.out)
+        assert (found["lock"], found["steps"]) == (lock, 3 if lock else None)
+        assert ("  lock: " in told.err) == (lock is not None)
+
+
 @pytest.mark.parametrize("command", ["check", "show", "plan", "eval", "run", "lock", "fmt"])
 def test_a_lock_is_no_recipe(tiny: Path, capsys: pytest.CaptureFixture[str], command: str):
     Path("tiny.lock").write_text('{"a": 1}\n', "utf-8")
