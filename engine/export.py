@@ -44,6 +44,7 @@ class Exported:
     adapter: Path  # the file, or peft's folder
     tool: str
     readers: tuple[str, ...]  # tools that load it as it is
+    unread: str  # which tools of this form do not, and why; empty where all do
     tensors_sha256: str
     dtype: str  # that was asked for; empty: as trained
     rounding: float  # ‖ΔW' − ΔW‖ / ‖ΔW‖ over all layers, 0 where nothing was rounded
@@ -51,13 +52,15 @@ class Exported:
     def json(self) -> str:
         """As one line of JSON."""
         told = {"adapter": str(self.adapter.absolute()), "tool": self.tool, "readers": self.readers}
-        told |= {"tensors_sha256": self.tensors_sha256, "dtype": self.dtype or None, "rounding": self.rounding}
+        told |= {"unread": self.unread, "tensors_sha256": self.tensors_sha256}
+        told |= {"dtype": self.dtype or None, "rounding": self.rounding}
         return json.dumps(told, ensure_ascii=False)
 
     def text(self) -> str:
         """In words."""
         rounded = f"; {self.dtype} rounds what it does by {100 * self.rounding:.2g} %" if self.rounding else ""
-        return f"{self.adapter}: loads in {', '.join(self.readers)}{rounded}"
+        unread = f"; {self.unread}" if self.unread else ""
+        return f"{self.adapter}: loads in {', '.join(self.readers)}{unread}{rounded}"
 
 
 def export(adapter: Path, to: str, out: Path | None = None, dtype: str = "") -> Exported:
@@ -95,8 +98,9 @@ def export(adapter: Path, to: str, out: Path | None = None, dtype: str = "") -> 
     if layout.folder:
         files.write(path / _CONFIG, _config(tensors, layout, model).encode())
     adapters.save(target, tensors, adapters.fitted(_told(metadata, tensors, layout)))
-    readers = layout.loads({down.shape[1] for down, _ in trained.values()})
-    return Exported(path, to, readers, adapters.tensors_sha256(tensors), dtype, rounding)
+    widths = {down.shape[1] for down, _ in trained.values()}
+    readers = layout.loads(widths), layout.unread(widths)
+    return Exported(path, to, *readers, adapters.tensors_sha256(tensors), dtype, rounding)
 
 
 def _refused(place: str, message: str, hint: str = "") -> InputError:

@@ -31,6 +31,12 @@ class Layout:
         known = not self.width or self.width in widths
         return self.readers if known else self.any_width
 
+    def unread(self, widths: Collection[int]) -> str:
+        """Which tools of this form do not read such a file, and why, in words; empty where all of them do."""
+        left_out = [reader for reader in self.readers if reader not in self.loads(widths)]
+        why = f"which know this family at its published width, {self.width}, alone"
+        return f"not in {' and '.join(left_out)}, {why}" if left_out else ""
+
 
 def scripts(*readers: str, one_rank: bool = False, width: int = 0, any_width: tuple[str, ...] = ()) -> Layout:
     """What sd-scripts and musubi-tuner write."""

@@ -68,6 +68,8 @@ def test_stock_tools_apply_what_was_trained(tmp_path, case):
         assert made[tool].rounding == 0
         small = case.family == "flux" and layout.original  # which test_fusing looks at
         assert made[tool].readers == (("ComfyUI",) if small else layout.readers)
+        why = "not in sd-scripts and diffusers, which know this family at its published width, 3072, alone"
+        assert made[tool].unread == (why if small else "")
     pipeline: Any = diffusers.DiffusionPipeline.from_pretrained(folder, **dict.fromkeys(case.without))
     backbone = getattr(pipeline, generators.names_of(case.family).PREFIX)
     for tool in made.keys() & {"diffusers", "kohya"} if case.family != "flux" else {"diffusers"}:
