@@ -196,6 +196,9 @@ def _cards(seen: Outlook) -> Iterator[str]:
         page.print(table)
     yield "  cards      everything on one of them; the least change that fits:"
     yield from (f"    {line}".rstrip() for line in shown.get().splitlines())
+    card, here = (size(estimate.LIBRARIES[kind]) for kind in ("cuda", seen.device.kind))
+    if card != here:
+        yield f"    a card's own libraries are counted with {card}; above, for this device, with {here}"
 
 
 def _questions(row: Row, plan: Plan) -> Iterator[str]:

@@ -310,5 +310,16 @@ def test_the_table_of_cards_is_told_and_neighbours_share_a_line(full_size: Plan)
     assert text.startswith("     everything on one of them; the least change that fits:\n    card")
     assert [int(size) for size in re.findall(r"(\d+)(?=, | GB)", text)] == list(cards.GIGABYTES)
     assert "none; most is saved by" in text
-    small = planning.text(horizon(), planning.outlook(horizon())).splitlines()
-    assert re.fullmatch(r"    12, 16, 24, 48, 80 GB  as it stands  \d+ MiB", small[-1])
+    seen = dataclasses.replace(planning.outlook(horizon()), device=CPU)
+    small = planning.text(horizon(), seen).splitlines()
+    assert re.fullmatch(r"    12, 16, 24, 48, 80 GB  as it stands  \d+ MiB", small[-2])
+    assert small[-1] == "    a card's own libraries are counted with 600 MiB; above, for this device, with 64 MiB"
+
+
+def test_on_a_card_the_memory_is_that_of_the_table(monkeypatch: pytest.MonkeyPatch):
+    card = capacity.Device("cuda", "a card", 80 * 2**30, 80 * 2**30, 1)
+    monkeypatch.setattr(capacity, "device", lambda _: card)
+    seen = planning.outlook(horizon())
+    assert seen.needs is not None
+    assert {one.needed_bytes for one in seen.cards} == {seen.needs.memory_bytes}
+    assert "libraries are counted" not in planning.text(horizon(), seen)
