@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from . import digests
 from .headers import Header
 
@@ -14,6 +16,22 @@ SIDES = {
 }
 PEFT = "base_model.model."  # before every name that peft saves
 SETTINGS = "adapter_config.json"  # beside its file, with the scale
+_ORIGINAL = ("diffusion_model.", "lora_unet_")  # before names of original checkpoints
+
+
+def matrices(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The tensors of the factors of every matrix, by its name in the file and by `A` and `B`."""
+    found: dict[str, dict[str, str]] = {}
+    for name in names:
+        if end := next((end for end in SIDES if name.endswith(end)), ""):
+            found.setdefault(name.removesuffix(end), {})[SIDES[end]] = name
+    return found
+
+
+def original(matrix: str) -> str:
+    """What original checkpoints call a matrix, with `_` for `.`; empty where a file does not name it so."""
+    head = next((head for head in _ORIGINAL if matrix.startswith(head)), "")
+    return matrix.removeprefix(head).replace(".", "_") if head else ""
 
 
 def rank(header: Header) -> int:

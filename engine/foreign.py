@@ -22,7 +22,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from . import adapter as adapters
-from . import devices, digests, fusing, generators, made_for, models
+from . import devices, digests, factor_names, fusing, generators, made_for, models
 from .composing import Factors
 from .errors import InputError, Place, Problem, changed, cut
 from .factor_names import PEFT, SETTINGS, SIDES
@@ -30,7 +30,6 @@ from .generators import Names
 from .parts import Asset, Model
 
 _ALPHA = ".alpha"
-_ORIGINAL = ("diffusion_model.", "lora_unet_")
 # what in a tensor's name says that it is more, or other, than a plain LoRA of the generator
 _OTHERWISE = {
     "dora_scale": "is a DoRA, whose magnitudes no sum of factors has",
@@ -169,9 +168,8 @@ def _named(file: _File, module: str, factors: Factors) -> Iterator[tuple[str, Fa
     if module.startswith(PEFT):
         yield f"{prefix}{module.removeprefix(PEFT)}", factors
         return
-    head = next((head for head in _ORIGINAL if module.startswith(head)), None)
-    original = module.removeprefix(head or "").replace(".", "_")
-    parts = file.names.parts(original, len(up), down.shape[1]) if head else {}
+    original = factor_names.original(module)
+    parts = file.names.parts(original, len(up), down.shape[1]) if original else {}
     if not parts:
         raise file.refused("is no layer of this generator that is known by that name", module)
     rows = [end - start for start, end in parts.values()]

@@ -59,6 +59,7 @@ class Header:
 
     shapes: dict[str, tuple[int, ...]]
     metadata: dict[str, str]
+    places: dict[str, tuple[int, int]]  # of each tensor's bytes in the file: from, to
 
     @property
     def values(self) -> int:
@@ -91,7 +92,8 @@ def read(path: Path) -> Header:
         _check_places(list(tensors.values()), body)
     except (OSError, ValueError, RecursionError) as error:
         raise refused(path, error) from error
-    return Header({name: one.shape for name, one in tensors.items()}, metadata)
+    places = {name: (8 + length + one.start, 8 + length + one.end) for name, one in tensors.items()}
+    return Header({name: one.shape for name, one in tensors.items()}, metadata, places)
 
 
 def of_adapter(path: Path) -> Header:

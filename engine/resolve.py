@@ -231,7 +231,7 @@ def _adapter(
     known = model if model.address else None
     start = opened.adapter(("adapter", "start"), adapter.start, known) if adapter.start else ()
     for one in start[:1]:
-        if (rank := factor_names.rank(headers.read(Path(one.source)))) > adapter.rank:
+        if (rank := _rank(Path(one.source), model.family, adapter.rank)) > adapter.rank:
             message = f"{one.name} is of rank {rank}, of which `rank: {adapter.rank}` would lose some"
             problems.add(("adapter", "start"), message, f"write `rank: {rank}`, or more")
     return plan.Adapter(
@@ -240,6 +240,19 @@ def _adapter(
         targets=adapter.targets,
         start=start,
     )
+
+
+def _rank(path: Path, family: str, wanted: int) -> int:
+    """The rank of an adapter's file: from its header where that is no more than `wanted`, else by what it holds.
+
+    0 where the family is not known, and so neither what is fused.
+    """
+    told = factor_names.rank(headers.read(path))
+    if told <= wanted or not family:
+        return told if family else 0
+    from . import ranks  # which loads numpy
+
+    return ranks.rank(path, family)
 
 
 def _expect(chosen: schema.Schema, tested: Sequence[Row], problems: Problems) -> tuple[plan.Expectation, ...]:

@@ -31,13 +31,23 @@ def begin(generator: Generator, plan: Plan, say: Callable[[str], None] = lambda 
     given: dict[str, Factors] = {}
     for file in beside.files(plan.adapter.start):
         place = foreign.shown(file)
-        given = foreign.of_plan(beside.group(plan.adapter.start, file), plan.generator.model)
+        given = _alive(foreign.of_plan(beside.group(plan.adapter.start, file), plan.generator.model))
         _refuse(given, generator, plan, Place(place))
         for text in (*_lacking(given, generator, plan), *_elsewhere(Path(place), plan)):
             say(f"{place}: {text}")
     lora = adapter.inject(generator, plan.adapter, derived(plan.train.seed, "adapter"))
     _take(lora, given, plan.adapter.alpha / plan.adapter.rank)
     return lora
+
+
+def _alive(factors: Mapping[str, Factors]) -> dict[str, Factors]:
+    """Without directions that are zeros in both factors, with which tools fill them up: no gradient would move them."""
+    found: dict[str, Factors] = {}
+    for name, (down, up) in factors.items():
+        there = down.any(1) | up.any(0)
+        if bool(there.any()):
+            found[name] = down[there], up[:, there]
+    return found
 
 
 def _take(lora: Lora, given: Mapping[str, Factors], scale: float) -> None:
@@ -55,7 +65,7 @@ def _refuse(given: Mapping[str, Factors], generator: Generator, plan: Plan, plac
     if left_out := sorted(given.keys() - _trained(generator, targets)):
         message = f"`targets: {targets}` would lose {_told(left_out)} that the file has"
         raise InputError([Problem(place, KEY, message, _cure(left_out, generator, targets))])
-    rank = max(len(down) for down, _ in given.values())
+    rank = max((len(down) for down, _ in given.values()), default=0)
     if rank > plan.adapter.rank:
         message = f"is of rank {rank}, of which `rank: {plan.adapter.rank}` would lose some"
         raise InputError([Problem(place, KEY, message, f"write `adapter: {{rank: {rank}}}`, or more")])

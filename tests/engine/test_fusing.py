@@ -9,7 +9,7 @@ import diffusers
 import published
 import pytest
 import torch
-from control_recipes.engine import adapter, foreign, fusing, generators
+from control_recipes.engine import adapter, foreign, fusing, generators, ranks
 from control_recipes.engine.generators import FAMILIES, layouts
 from diffusers.loaders import single_file_utils
 from diffusers.utils import convert_unet_state_dict_to_peft
@@ -76,6 +76,7 @@ def test_what_is_written_is_read_back_to_the_last_bit(tmp_path, name, names, fac
         adapter.save(path, fusing.laid_out(factors, names, layout), told)
         found, _ = foreign.read(path, published.MODELS[name][0])
         assert set(found) == set(factors)
+        assert ranks.rank(path, published.MODELS[name][0]) == 1  # without torch, whatever is fused
         for module, pair in factors.items():
             assert all(torch.equal(*both) for both in zip(found[module], pair, strict=True)), (layout.head, module)
 

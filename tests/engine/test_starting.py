@@ -12,9 +12,24 @@ import pico
 import pytest
 import torch
 from commandline import recipe
-from control_recipes.engine import adapter, composing, generators, lock, models, plan, starting, training, verify
+from control_recipes.engine import (
+    adapter,
+    composing,
+    factor_names,
+    fusing,
+    generators,
+    headers,
+    lock,
+    models,
+    plan,
+    ranks,
+    starting,
+    training,
+    verify,
+)
 from control_recipes.engine import step as steps
 from control_recipes.engine.errors import InputError, WorkError
+from control_recipes.engine.generators import flux_names
 from control_recipes.engine.recipe import read
 from control_recipes.engine.resolve import resolve
 from safetensors.torch import save_file
@@ -92,6 +107,30 @@ def test_names_of_other_tools_and_their_scales(generator, folders, tmp_path):
     settings.write_text(json.dumps({"r": 3, "lora_alpha": 3}), encoding="utf-8")
     with pytest.raises(WorkError, match=r"adapter_config\.json: has changed since this run was planned"):
         begun(generator, planned(folders, *both), [])
+
+
+def test_fused_layers_and_what_fills_them_up_take_no_rank(generator, folders, tmp_path):
+    given = factors.drawn(generator, ["to_q", "to_v"], rank=3)  # of the single blocks' four parts, two are not there
+    short = "transformer.transformer_blocks.0.attn.to_v"
+    given[short] = given[short][0][:2], given[short][1][:, :2]
+    for name, kind in {"kohya": torch.float32, "comfyui": torch.bfloat16}.items():
+        path = tmp_path / f"{name}.safetensors"
+        tensors = fusing.laid_out(given, flux_names, flux_names.EXPORTS[name])
+        save_file({key: -value.to(kind) for key, value in tensors.items() if not key.endswith(".alpha")}, path)
+        assert factor_names.rank(headers.read(path)) == 12
+        assert ranks.rank(path, "flux") == 3  # though a zero has a sign by now
+        saved = composing.factors(begun(generator, planned(folders, factors.asset(path), rank=3), []))
+        for module, (down, up) in given.items():
+            wanted = up.to(kind).float() @ down.to(kind).float()
+            torch.testing.assert_close(saved[module][1] @ saved[module][0], wanted, rtol=1e-5, atol=1e-6)
+        assert saved[short][0].abs().min() > 0  # its third direction is a fresh one, which learns
+    # its twin: one matrix for all parts has its whole rank in each
+    up = torch.ones(len(given[short][1]) * 3, 12)
+    dense = {"lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": torch.ones(12, given[short][0].shape[1])}
+    save_file(dense | {"lora_unet_double_blocks_0_img_attn_qkv.lora_up.weight": up}, tmp_path / "dense.safetensors")
+    assert ranks.rank(tmp_path / "dense.safetensors", "flux") == 12
+    with pytest.raises(InputError, match="is of rank 12, of which `rank: 3` would lose some"):
+        begun(generator, planned(folders, factors.asset(tmp_path / "dense.safetensors"), rank=3), [])
 
 
 def test_what_would_be_lost_is_refused_with_the_words_to_write(folders, tmp_path):
@@ -196,11 +235,21 @@ def test_mistakes_stand_at_their_place_before_anything_is_loaded(tiny: Path):
             resolve(read(tiny))
         return [str(one) for one in caught.value.problems]
 
+    def told_nothing(adapter: str) -> bool:
+        tiny.write_text(conftest.RECIPE.replace("{rank: 2, alpha: 4}", adapter), encoding="utf-8")
+        return bool(resolve(read(tiny)).adapter.start)
+
     file = factors.written(Path("a.safetensors"), {"transformer.x": (torch.ones(4, 2), torch.ones(2, 4))})
     line = conftest.RECIPE[: conftest.RECIPE.index("adapter:")].count("\n") + 1
     (said,) = told("{rank: 2, start: a.safetensors}")
     assert said.startswith(f"tiny.yaml:{line}:27: adapter.start: a.safetensors is of rank 4, of which `rank: 2` would")
     assert said.endswith("hint: write `rank: 4`, or more")
+    name = "transformer.transformer_blocks.0.attn.to_q"
+    fused = fusing.laid_out({name: (torch.ones(2, 4), torch.ones(4, 2))}, flux_names, flux_names.EXPORTS["kohya"])
+    save_file(fused, "fused.safetensors")  # of rank 6, two of each part
+    assert told_nothing("{rank: 2, start: fused.safetensors}")
+    (said,) = told("{rank: 1, start: fused.safetensors}")
+    assert "fused.safetensors is of rank 2, of which `rank: 1` would lose some" in said
     save_file({"base_model.model.x.lora_A.weight": torch.ones(1, 2)}, "peft.safetensors")
     (said,) = told("{rank: 2, start: peft.safetensors}")
     assert "adapter.start: there is no file adapter_config.json" in said
