@@ -57,8 +57,10 @@ app.add_typer(world, name="world")
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="A recipe, or the name of one in the gallery.")]
 Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Recipes, or names of ones in the gallery.")]
-Trained = Annotated[Path, typer.Argument(metavar="ADAPTER", help="A .safetensors file that `recipe run` wrote.")]
-Instead = Annotated[Path | None, typer.Option("--adapter", metavar="A", help="Default: the one the lock names.")]
+Trained = Annotated[Path, typer.Argument(metavar="ADAPTER", help="What `recipe run` wrote, or `recipe export`.")]
+Instead = Annotated[
+    Path | None, typer.Option("--adapter", metavar="A", help="A file, or peft's folder; default: the lock's.")
+]
 Sets = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value; may be repeated.")
 ]
@@ -478,7 +480,9 @@ def generate(
 
 @app.command()
 def compose(
-    adapters: Annotated[list[Path], typer.Argument(metavar="ADAPTER…", help=".safetensors files of one generator.")],
+    adapters: Annotated[
+        list[Path], typer.Argument(metavar="ADAPTER…", help="Files, or peft's folders, of one generator.")
+    ],
     name: Annotated[str, typer.Option("--name", metavar="N", help="What the new adapter is called.")],
     weights: Annotated[
         str, typer.Option("--weights", metavar="W,W…", help="One for each adapter; default: 1 each.")

@@ -25,6 +25,7 @@ from .errors import InputError, Place, Problem, cut
 from .generators import Generator
 
 NAME = "default"  # peft's name for the one adapter of a model
+_ANOTHER = "give an adapter of this generator, of its very size"
 DTYPE_WORDS = {torch.float32: "F32", torch.float64: "F64", torch.bfloat16: "BF16", torch.float16: "F16"}
 
 
@@ -81,15 +82,16 @@ def targeted(generator: Generator, targets: str) -> list[str]:
     )
 
 
-def install(generator: Generator, tensors: Mapping[str, Tensor], factor: float = 1.0) -> Lora:
+def install(generator: Generator, tensors: Mapping[str, Tensor], factor: float = 1.0, file: str = "adapter") -> Lora:
     """Add a saved adapter at scale 1; ranks are read from the tensors, alpha = rank because the factors are folded.
 
     To train it further, `factor` is the alpha / rank that is taken out of B again: the product stays what it is.
-    Raises `InputError` for a tensor that fits no linear layer of the backbone: nothing is left out silently.
+    `file` is what messages call it. Raises `InputError` for a tensor that fits no linear layer of the backbone: nothing
+    is left out silently.
     """
     if not tensors or headers.LATENTS in tensors:
         found = "holds the noise of one picture, and" if tensors else "holds"
-        raise InputError([Problem(Place("adapter"), "", f"{found} no factors of a LoRA")])
+        raise InputError([Problem(Place(file), "", f"{found} no factors of a LoRA")])
     head = f"{generator.lora_prefix}."
     factors = {key.removeprefix(head).removesuffix(".weight"): value for key, value in tensors.items()}
     linear = linear_layers(generator)
@@ -98,15 +100,16 @@ def install(generator: Generator, tensors: Mapping[str, Tensor], factor: float =
     for key, value in tensors.items():
         if value.dtype not in DTYPE_WORDS or value.ndim != 2 or not value.numel():
             found = f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
-            raise InputError([Problem(Place("adapter"), cut(key), f"is no factor of a LoRA, found {found}")])
+            raise InputError([Problem(Place(file), cut(key), f"is no factor of a LoRA, found {found}")])
     strange = sorted((expected ^ set(tensors)) | ({f"{head}{name}" for name in downs} - set(linear)))
     if strange:
-        raise InputError([Problem(Place("adapter"), cut(strange[0]), "fits no linear layer of this generator")])
+        raise InputError([Problem(Place(file), cut(strange[0]), "fits no linear layer of this generator", _ANOTHER)])
     for name, down in downs.items():
         up, part = factors[f"{name}.lora_B"], linear[f"{head}{name}"]
         if down.shape != (up.shape[1], part.in_features) or up.shape[0] != part.out_features:
             shapes = f"{list(down.shape)} and {list(up.shape)}"
-            raise InputError([Problem(Place("adapter"), f"{head}{name}", f"has the wrong shape, found {shapes}")])
+            message = f"has the wrong shape, found {shapes}"
+            raise InputError([Problem(Place(file), f"{head}{name}", message, _ANOTHER)])
     ranks = {name: len(downs[name]) for name in sorted(downs)}
     lora = _inject(generator, ranks, {name: factor * rank for name, rank in ranks.items()})
     for name, weight in lora.weights().items():
@@ -118,6 +121,11 @@ def linear_layers(generator: Generator) -> dict[str, nn.Linear]:
     """The linear layers of a bare backbone, by their names in a file."""
     parts = generator.backbone.named_modules()
     return {f"{generator.lora_prefix}.{name}": part for name, part in parts if isinstance(part, nn.Linear)}
+
+
+def layers(generator: Generator) -> dict[str, tuple[int, int]]:
+    """How many numbers each of them reads and writes."""
+    return {name: (part.in_features, part.out_features) for name, part in linear_layers(generator).items()}
 
 
 def _inject(generator: Generator, ranks: Mapping[str, int], alphas: Mapping[str, float]) -> Lora:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import adapter, beside, composing, devices, foreign
+from . import adapter, beside, composing, devices, fitting, foreign
 from .composing import Factors
-from .errors import InputError, Place, Problem, cut
+from .errors import Place
 from .generators import Generator
 from .parts import Generator as Chosen
 
@@ -26,7 +26,7 @@ def merge(generator: Generator, chosen: Chosen) -> None:
     read: list[Mapping[str, Factors]] = []
     for file in beside.files(chosen.companions):
         factors = foreign.of_plan(beside.group(chosen.companions, file), chosen.model)
-        refuse_unfitting(factors, generator, Place(foreign.shown(file)), "generator.with")
+        fitting.refuse(factors, adapter.layers(generator), Place(foreign.shown(file)), "generator.with")
         read.append(factors)
     if not read:
         return
@@ -38,19 +38,3 @@ def merge(generator: Generator, chosen: Chosen) -> None:
         whole = weight.to("cpu", kind) + up.to(kind) @ down.to(kind)
         # a tensor of its own: what was loaded may be the file itself, mapped into memory
         layer.weight.data = whole.to(weight.device, weight.dtype)
-
-
-def refuse_unfitting(factors: Mapping[str, Factors], generator: Generator, place: Place, key: str) -> None:
-    """Raises `InputError`, at `place` and `key`, for every factor that is of no linear layer, or of another's shape."""
-    linear, problems = adapter.linear_layers(generator), list[Problem]()
-    for name, (down, up) in factors.items():
-        layer = linear.get(name)
-        if layer is None:
-            message = f"{cut(name)} fits no linear layer of this generator"
-            problems.append(Problem(place, key, message, "give an adapter of this generator"))
-        elif (down.shape[1], up.shape[0]) != (layer.in_features, layer.out_features):
-            found = f"{down.shape[1]} → {up.shape[0]}, not {layer.in_features} → {layer.out_features}"
-            message = f"{cut(name)} has the wrong shape: {found}"
-            problems.append(Problem(place, key, message, "give an adapter of this generator, of its very size"))
-    if problems:
-        raise InputError(problems[:3], max(0, len(problems) - 3))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import (
+    adapter_files,
     assembling,
     beside,
     digests,
@@ -200,7 +201,7 @@ def parts_of(
     if strange := next((one for one in weights if not abs(one) <= LARGEST_SCALE), None):
         message = f"must be numbers from -{LARGEST_SCALE} to {LARGEST_SCALE}, found {strange}"
         raise InputError([Problem(Place("--weights"), "", message)])
-    read = [(path, headers.of_adapter(path).metadata) for path in adapters]
+    read = [(path, headers.of_adapter(path).metadata) for path in map(adapter_files.found, adapters)]
     first = next((one for one in read if "control_recipes.inputs" in one[1]), None)
     if first is None:
         hint = "at least one of them has to be one that `recipe run` wrote"
@@ -211,7 +212,8 @@ def parts_of(
     for (path, metadata), weight in zip(read, weights, strict=True):
         made_for.refuse_another(path, metadata, model)
         carried = _carried(path, metadata, model, listener, allow_outside)
-        taken.append(united.free(carried.name if carried else re.sub(r"[^A-Za-z0-9_-]", "_", path.stem) or "_", taken))
+        name = carried.name if carried else re.sub(r"[^A-Za-z0-9_-]", "_", adapter_files.called(path)) or "_"
+        taken.append(united.free(name, taken))
         sha256 = made_for.carried(path, metadata).plan_sha256 if carried else ""
         parent = Parent(taken[-1], float(weight), digests.tensors_sha256(path), sha256)
         parts.append(Part(path, parent, metadata, carried))

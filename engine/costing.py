@@ -66,6 +66,14 @@ def values(model: Model, part: str = "") -> int:
     return sum(headers.read(path).values for path in _loaded(Path(model.folder) / part))
 
 
+def shapes(model: Model, part: str) -> dict[str, tuple[int, ...]]:
+    """Of every tensor of one part of a model, by its name; none where its files are not here yet."""
+    found: dict[str, tuple[int, ...]] = {}
+    for path in _loaded(Path(model.folder) / part):
+        found |= headers.read(path).shapes
+    return found
+
+
 def _loaded(folder: Path) -> list[Path]:
     """The weights that libraries load of a folder.
 

@@ -17,8 +17,23 @@ import torch
 from torch import Tensor
 
 from . import adapter as adapters
-from . import digests, figures, finite, generators, latents, made_for, measures, memory, painting, visuals
-from .errors import WorkError
+from . import (
+    composing,
+    digests,
+    figures,
+    finite,
+    fitting,
+    foreign,
+    generators,
+    latents,
+    made_for,
+    measures,
+    memory,
+    one_picture,
+    painting,
+    visuals,
+)
+from .errors import Place, WorkError
 from .painting import Pair
 from .panel import Panel
 from .plan import Expectation, Plan, Row, digest
@@ -76,7 +91,7 @@ def _evaluate(
     plan: Plan, adapter: Path, folder: Path | None, listen: Listen, scale: float, on: Stage | None
 ) -> figures.Evaluation:
     started = time.monotonic()
-    tensors, header = adapters.load(adapter)
+    tensors, header = _learnt(plan, adapter)
     made_for.refuse_another(adapter, header, plan.generator.model)
     digests.refuse_damaged(adapter, header)
     generator = generators.load(plan.generator) if on is None else on.generator
@@ -100,6 +115,19 @@ def _evaluate(
     if folder is not None:
         figures.write(evaluation, folder / "evaluation.json")
     return evaluation
+
+
+def _learnt(plan: Plan, adapter: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of what a plan trains, of whichever tool the adapter is, and its header.
+
+    Raises `InputError` where they are of no generator of this shape.
+    """
+    if one_picture.is_meant(plan):
+        return adapters.load(adapter)
+    tensors, header = foreign.tensors(adapter, plan.generator.model.family)
+    if digests.SAID not in header:  # which says for which generator it is
+        fitting.refuse(composing.factors(tensors), fitting.stored(plan.generator.model), Place(str(adapter)))
+    return tensors, header
 
 
 def _refuse_infinite(plan: Plan, batch: Sequence[Pair], painted: Mapping[float, Tensor]) -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import digests, files, generators, headers, made_for, meant
+from . import adapter_files, digests, factor_names, files, generators, headers, made_for, meant
 from . import plan as plans
 from .errors import InputError, Place, Problem
 from .generators.layouts import TOOLS, Layout
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 DTYPES = ("float32", "bfloat16", "float16")
 _FROM = "control_recipes.exported_from"
 _KEPT = re.compile(r"format$|control_recipes\.|ss_|modelspec\.")
-_CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"  # as peft calls them
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +73,14 @@ def export(adapter: Path, to: str, out: Path | None = None, dtype: str = "") -> 
         raise _refused("--dtype", f"must be one of {', '.join(DTYPES)}, found {dtype!r}", meant.word(dtype, DTYPES))
     if to not in TOOLS:
         raise _refused("--to", f"must be one of {', '.join(TOOLS)}, found {to!r}", meant.word(to, TOOLS))
+    given, adapter = adapter, adapter_files.found(adapter)
     metadata = headers.of_adapter(adapter).metadata
     model = plans.parse(made_for.carried(adapter, metadata).plan, str(adapter)).generator.model
     layout = _layout(adapter, to, model.family)
-    path = out or adapter.with_name(f"{adapter.stem}.{to}" + ("" if layout.folder else ".safetensors"))
-    target = path / _WEIGHTS if layout.folder else path
-    for place in [target, *([path / _CONFIG] if layout.folder else [])]:
+    beside = given if given.name.strip(".") else given.resolve()
+    path = out or beside.with_name(f"{beside.stem}.{to}" + ("" if layout.folder else ".safetensors"))
+    target = path / factor_names.FACTORS if layout.folder else path
+    for place in [target, *([path / factor_names.SETTINGS] if layout.folder else [])]:
         if os.path.lexists(place):
             raise _refused(str(place), "is there already", "name another place with --out, or move it away")
     if target.suffix != ".safetensors":
@@ -96,7 +97,7 @@ def export(adapter: Path, to: str, out: Path | None = None, dtype: str = "") -> 
     except ValueError as error:
         raise _refused(str(adapter), f"cannot be written for {to}: {error}") from error
     if layout.folder:
-        files.write(path / _CONFIG, _config(tensors, layout, model).encode())
+        files.write(path / factor_names.SETTINGS, _config(tensors, layout, model).encode())
     adapters.save(target, tensors, adapters.fitted(_told(metadata, tensors, layout)))
     widths = {down.shape[1] for down, _ in trained.values()}
     readers = layout.loads(widths), layout.unread(widths)

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import TypeAdapter, ValidationError
 
-from . import carrying, files, headers, made_for
+from . import adapter_files, carrying, files, headers, made_for
 from . import lock as locks
 from . import plan as plans
 from .errors import InputError, Place, Problem
@@ -79,6 +79,7 @@ class Origin:
 
 def extract(adapter: Path) -> Carried:
     """What an adapter carries; `InputError` where it is none of ours, or its texts are not those of its digests."""
+    adapter = adapter_files.found(adapter)
     metadata = headers.read(adapter).metadata
     inputs = made_for.carried(adapter, metadata)
     name = plans.parse(inputs.plan, str(adapter)).name

@@ -15,7 +15,7 @@ SIDES = {
     for end in (".weight", ".default.weight")
 }
 PEFT = "base_model.model."  # before every name that peft saves
-SETTINGS = "adapter_config.json"  # beside its file, with the scale
+FACTORS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"  # what it writes: beside the file, its scale
 _ORIGINAL = ("diffusion_model.", "lora_unet_")  # before names of original checkpoints
 
 

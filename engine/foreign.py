@@ -22,7 +22,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from . import adapter as adapters
-from . import devices, digests, factor_names, fusing, generators, made_for, models
+from . import composing, devices, digests, factor_names, fusing, generators, made_for, models
 from .composing import Factors
 from .errors import InputError, Place, Problem, changed, cut
 from .factor_names import PEFT, SETTINGS, SIDES
@@ -30,6 +30,7 @@ from .generators import Names
 from .parts import Asset, Model
 
 _ALPHA = ".alpha"
+_OURS = (".lora_A.weight", ".lora_B.weight")  # how names end of what this program writes
 # what in a tensor's name says that it is more, or other, than a plain LoRA of the generator
 _OTHERWISE = {
     "dora_scale": "is a DoRA, whose magnitudes no sum of factors has",
@@ -93,6 +94,15 @@ def read(path: Path, family: str, settings: Path | None = None) -> tuple[dict[st
     if not found:
         raise file.refused("holds no factors of a LoRA")
     return dict(sorted(found.items())), metadata
+
+
+def tensors(path: Path, family: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of an adapter of whichever tool, in this program's names and folded; and its metadata. As `read`."""
+    found, metadata = adapters.load(path)
+    head = f"{generators.names_of(family).PREFIX}."
+    if digests.SAID in metadata and all(key.startswith(head) and key.endswith(_OURS) for key in found):
+        return found, metadata
+    return composing.tensors(read(path, family)[0]), metadata
 
 
 def of_plan(assets: Sequence[Asset], model: Model) -> dict[str, Factors]:

@@ -66,7 +66,7 @@ def installed(generator: Generator, plan: Plan, path: Path, tensors: Mapping[str
     Raises `InputError` where the file holds something else, or what does not fit the generator.
     """
     if not one_picture.is_meant(plan):
-        return adapter.install(generator, tensors)
+        return adapter.install(generator, tensors, file=str(path))
     one_picture.refuse_another(path, tensors)
     start, moved = generator.noise([plan.train.seed]), tensors[LATENTS]
     if moved.shape != start.shape or not moved.is_floating_point():

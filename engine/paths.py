@@ -30,7 +30,7 @@ def inside(folder: Path, name: str, allow_outside: bool) -> Path:
             return found
         if found.exists():
             kind = "a folder" if found.is_dir() else "a device or a pipe"
-            raise Refused(f"is no regular file but {kind}: {name}", "")
+            raise Refused(f"is no regular file but {kind}: {name}", "name a file in it" if found.is_dir() else "")
     except (OSError, RuntimeError) as error:  # too long a name, links in a circle
         raise Refused(f"is no file's name: {error}", "") from error
     except ValueError as error:  # a zero byte

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from . import digests, files, headers, lengths, made_for, models, paths
+from . import adapter_files, digests, files, headers, lengths, made_for, models, paths
 from . import plan as plans
 from .counting import counted
 from .errors import InputError, Place, Problem, WorkError
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 def generate(adapter: Path, prompts: Sequence[str], seed: int, scale: float, out: Path) -> list[Path]:
     """Paint every prompt from one seed and write PNGs to `out`; files that are there are not replaced but numbered on.
 
-    Raises `InputError` where the file is no adapter of ours, is damaged, or its generator is another or not found;
-    before torch is loaded, where its header says so. Raises `WorkError` where memory runs out.
+    The adapter may be an export of it for another tool. Raises `InputError` where it is no adapter of ours, is damaged,
+    or its generator is another or not found; before torch is loaded, where its header says so. Raises `WorkError` where
+    memory runs out.
     """
+    adapter = adapter_files.found(adapter)
     header = headers.of_adapter(adapter).metadata
     chosen = _generator(adapter, header)
     companions = tuple(_companion(adapter, one) for one in chosen.companions)
@@ -57,12 +59,12 @@ def _painted(adapter: Path, chosen: Generator, prompts: Sequence[str], seed: int
     import torch
 
     from . import adapter as adapters
-    from . import flow, generators
+    from . import flow, foreign, generators
 
-    tensors, _ = adapters.load(adapter)
+    tensors, _ = foreign.tensors(adapter, chosen.model.family)
     generator = generators.load(chosen)
     conditioning = generators.encoded(generator, chosen, prompts)
-    adapters.install(generator, tensors).scale(scale)
+    adapters.install(generator, tensors, file=str(adapter)).scale(scale)
     with torch.inference_mode():
         noise = generator.noise([seed] * len(prompts))
         paths = flow.paths(noise, [seed] * len(prompts))

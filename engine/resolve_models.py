@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from . import (
+    adapter_files,
     answers,
     digests,
     document,
@@ -40,11 +41,13 @@ class Files:
             return None
 
     def adapter(self, path: document.Path, name: str, model: plan.Model | None) -> tuple[plan.Asset, ...]:
-        """An adapter's file for this generator, named by its digest, and what peft wrote beside it of its scale.
+        """An adapter for this generator, a file or peft's folder, by its digest, and what tells of its scale beside it.
 
         Nothing where there is none that can be read, which goes to the problems.
         """
         path = path if self.problems.document.has(path) else path[:-1]
+        if adapter_files.is_folder(self.recipe.folder / name):
+            name = posixpath.join(name, factor_names.FACTORS)
         found = self(path, name)
         if found is not None and found.suffix.lower() in headers.PICKLES:
             self.problems.add(path, f"is a pickle, found {shown(name)}", headers.WHY)

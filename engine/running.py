@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from . import (
+    adapter_files,
     assembling,
     beside,
     digests,
@@ -23,6 +24,7 @@ from . import (
     headers,
     lock_places,
     locking,
+    made_for,
     models,
     one_picture,
     outcomes,
@@ -326,7 +328,8 @@ def evaluate(
     """
     from .resolve import resolve
 
-    started = time.monotonic()
+    started, chosen = time.monotonic(), adapter is not None
+    adapter = adapter_files.found(adapter) if adapter is not None else None  # soon: the rest is read for nothing else
     path = lock_places.found(source)
     locked = lock_places.read(source, path)
     if locked is not None and locked.inputs.sets and not sets:
@@ -334,7 +337,6 @@ def evaluate(
     recipe = read(sets or ([] if locked is None else list(locked.inputs.sets)))
     plan = resolve(recipe, locks.revisions(locked))
     outcome = locked.outcome if locked is not None else None
-    chosen = adapter is not None
     if adapter is None and outcome is not None:
         adapter = Path(os.path.relpath(path.resolve().parent / outcome.adapter))
     if adapter is None or not adapter.exists():
@@ -344,9 +346,9 @@ def evaluate(
     # which is torch-free: what is none is refused soon
     if one_picture.is_meant(plan):
         one_picture.refuse_another(adapter, headers.read(adapter).shapes)
-    else:
-        headers.of_adapter(adapter)
-    if unlike := beside.told(adapter, headers.read(adapter).metadata, plan.generator):
+    header = headers.read(adapter) if one_picture.is_meant(plan) else headers.of_adapter(adapter)
+    made_for.refuse_another(adapter, header.metadata, plan.generator.model)
+    if unlike := beside.told(adapter, header.metadata, plan.generator):
         listener.say(f"warning: {adapter} {unlike}: its figures are of another generator")
     if outcome is not None and not chosen and models.sha256(adapter) != outcome.adapter_sha256:
         hint = "give the one you mean with --adapter, bring it back, or train it anew with `recipe run --again`"

@@ -59,7 +59,8 @@ class Generator(Keys):
     companions: Files = Field(
         default=[],
         alias="with",
-        description="adapters, relative to the recipe, that are merged into the generator and stay as they are",
+        description="adapters, files or peft's folders, relative to the recipe, that are merged into the generator and "
+        "stay as they are",
     )
     offload: bool = Field(default=False, description="parts wait in main memory until they are needed")
     slicing: bool = Field(default=False, description="decode one picture at a time: less memory")

@@ -22,7 +22,9 @@ class Adapter(Keys):
         default="attention",
         description="which linear layers of the generator are adapted: those of `attention`, or `all`",
     )
-    start: Text | None = Field(default=None, description="the adapter file to go on from, relative to the recipe")
+    start: Text | None = Field(
+        default=None, description="the adapter to go on from, a file or peft's folder, relative to the recipe"
+    )
 
     @property
     def alpha_in_effect(self) -> float:

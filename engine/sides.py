@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from . import headers, made_for
+from . import adapter_files, headers, made_for
 from . import lock as locks
 from .errors import InputError, Place, Problem
 from .extract import included
@@ -36,7 +36,8 @@ def of(file: str, recipe: Callable[[], Side]) -> Side:
     """The side that a file on the command line is, by its ending; what is neither lock nor adapter is a `recipe`."""
     if file.endswith(".lock"):
         return of_lock(Path(file))
-    return of_adapter(Path(file)) if file.endswith(".safetensors") else recipe()
+    is_adapter = file.endswith(".safetensors") or adapter_files.is_folder(Path(file))
+    return of_adapter(adapter_files.found(Path(file))) if is_adapter else recipe()
 
 
 def of_recipe(recipe: Recipe, revisions: Mapping[str, str] = MappingProxyType({})) -> Side:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from . import adapter, beside, companions, foreign, headers, models
+from . import adapter, beside, fitting, foreign, headers, models
 from .adapter import Lora
 from .composing import Factors
 from .counting import counted
@@ -60,7 +60,7 @@ def _take(lora: Lora, given: Mapping[str, Factors], scale: float) -> None:
 
 def _refuse(given: Mapping[str, Factors], generator: Generator, plan: Plan, place: Place) -> None:
     """Raises `InputError` where something of the file would be lost."""
-    companions.refuse_unfitting(given, generator, place, KEY)
+    fitting.refuse(given, adapter.layers(generator), place, KEY)
     targets = plan.adapter.targets
     if left_out := sorted(given.keys() - _trained(generator, targets)):
         message = f"`targets: {targets}` would lose {_told(left_out)} that the file has"

@@ -12,7 +12,19 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from . import carrying, digests, frozen, gallery, headers, lock_places, lockfile, made_for, models, parents
+from . import (
+    adapter_files,
+    carrying,
+    digests,
+    frozen,
+    gallery,
+    headers,
+    lock_places,
+    lockfile,
+    made_for,
+    models,
+    parents,
+)
 from . import lock as locks
 from . import recipe as reading
 from .errors import InputError, Place, Problem, WorkError, words
@@ -38,6 +50,8 @@ def verify(
     `adapter` is looked at instead of the one that the lock names; `retrain` trains again, in a folder of its own, with
     as many threads as the lock says. Raises `InputError` where there is no such file, or no lock of it.
     """
+    if adapter is not None and adapter_files.is_folder(adapter):
+        adapter = adapter_files.found(adapter)
     path, source = _placed(file, say)
     try:
         lock = locks.read(path)
