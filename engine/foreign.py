@@ -22,7 +22,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from . import adapter as adapters
-from . import composing, devices, digests, factor_names, fusing, generators, made_for, models
+from . import composing, devices, digests, factor_names, fusing, generators, headers, made_for, models
 from .composing import Factors
 from .errors import InputError, Place, Problem, changed, cut
 from .factor_names import PEFT, SETTINGS, SIDES
@@ -98,6 +98,7 @@ def read(path: Path, family: str, settings: Path | None = None) -> tuple[dict[st
 
 def tensors(path: Path, family: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors of an adapter of whichever tool, in this program's names and folded; and its metadata. As `read`."""
+    headers.of_adapter(path)  # which says so where it is the noise of a picture
     found, metadata = adapters.load(path)
     head = f"{generators.names_of(family).PREFIX}."
     if digests.SAID in metadata and all(key.startswith(head) and key.endswith(_OURS) for key in found):

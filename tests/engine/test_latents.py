@@ -229,7 +229,7 @@ def test_where_an_adapter_is_wanted_it_is_refused_in_a_sentence(one: Path, capsy
         told = capsys.readouterr().err
         assert f"{WRITTEN}: holds the noise of one picture, and no adapter\n  hint: its picture lies beside" in told
     assert sorted(Path().rglob("*")) == before
-    with pytest.raises(InputError, match="holds the noise of one picture, and no factors of a LoRA"):
+    with pytest.raises(InputError, match="holds the noise of one picture, and no adapter"):
         evaluate.evaluate(replace(resolve(read(plain))), WRITTEN)
 
 
