@@ -76,7 +76,10 @@ def test_a_critic_is_no_judge_even_if_nothing_is_expected_of_it(tmp_path: Path) 
         (("{model: ./generator}", "{model: ./generator, with: [none.safetensors]}"), "with.0: there is no file none"),
         (("{model: ./generator}", "{model: ./generator, with: ../o.safetensors}"), "with: lies outside"),
         (("{model: ./generator}", "{model: ./generator, with: r.yaml}"), "is no adapter, found 'r.yaml'"),
-        (("{model: ./generator}", "{model: ./generator, checkpointing: 1}"), "checkpointing: must be true, false or a mapping"),
+        (
+            ("{model: ./generator}", "{model: ./generator, checkpointing: 1}"),
+            "checkpointing: must be true, false or a mapping",
+        ),
         (("{model: ./critic}", "{model: ./critic, quantize: 8}"), "quantize: must be '8bit' or '4bit', found 8"),
         (("{model: ./judge}", "{model: ./judge, checkpointing: true}"), "unknown key `checkpointing`"),
         (("goal:", "adapter: {start: none.safetensors}\ngoal:"), "adapter.start: there is no file none.safetensors"),
