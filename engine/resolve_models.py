@@ -137,8 +137,8 @@ def generator(
         checkpoint_decoder=chosen.checkpointing.decoder,
     )
     known = model and ("generator", "guidance") not in opened.recipe.lost and not is_template(chosen.negative)
-    if known and (idle := generators.negative_problem(made)):
-        problems.add(("generator", "negative"), *idle)
+    for one in generators.refused(made) if known else ():
+        problems.add(("generator", *one.key.split(".")), one.message, one.hint)
     return made
 
 

@@ -34,6 +34,7 @@ VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 ADDRESS = r"^(builtin:[a-z0-9_]+|[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(@[A-Za-z0-9._/-]+)?|\.{0,2}/.*)$"
 FACTORS = ("time", "place", "thing", "color", "size", "position", "outline")
 LARGEST_SEED = 2**63 - 1
+MOST_PICTURES = 65536  # of a batch, and batches of a step
 LARGEST_SCALE = 100  # of an adapter; a command may apply it the other way round too, down to -100
 POLISH_STEPS = 50  # of joint training on from what is composed, where nobody says how many
 EULER_STEP = 0.05  # of noise level, that `estimate: noisy` takes

@@ -117,7 +117,7 @@ class Sizes(Protocol):
     Beside it, `TEXT_TOKENS` says how many the family's last text encoder is given at most, as the stock pipeline has
     it; `NEGATIVES`, whether it reads negative prompts; and `grain`, which sizes of pictures it makes. Where a chat
     stands around a prompt, `around` says how many of the tokens are the chat's; where guidance does not count from 1,
-    `GUIDED_ABOVE` says from where.
+    `GUIDED_ABOVE` says from where; `refused`, what else of a plan the family does not do.
     """
 
     @property
@@ -219,11 +219,16 @@ def grain(family: str, folder: Path, factor: int) -> int:
     return int(module.grain(folder, factor))
 
 
-def negative_problem(chosen: plan.Generator) -> tuple[str, str] | None:
-    """Message and hint, where the plan's negative prompt would not be read; None where it is, or there is none."""
+def refused(chosen: plan.Generator) -> list[branches.Refusal]:
+    """What of the plan's generator its family does not do, as far as the folder's configurations say.
+
+    Raises `InputError` where one of them cannot be read.
+    """
     module: Any = importlib.import_module(f".{chosen.model.family}_sizes", __name__)
     above = getattr(module, "GUIDED_ABOVE", branches.NONE)
-    return branches.negative_problem(chosen, takes=module.NEGATIVES, above=above)
+    unread = branches.negative_problem(chosen, takes=module.NEGATIVES, above=above)
+    found = [branches.Refusal("negative", *unread)] if unread else []
+    return [*found, *(module.refused(chosen) if hasattr(module, "refused") else ())]
 
 
 def load(chosen: plan.Generator) -> Generator:

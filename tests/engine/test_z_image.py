@@ -43,9 +43,9 @@ def test_the_chat_takes_its_part_of_the_text(folder):
 def test_any_guidance_above_none_guides(folder):
     generator = generators.load(GUIDED.chosen(folder, guidance=0.5))
     assert generator.condition(["a"], ["b"]).negative is not None
-    assert generators.negative_problem(GUIDED.chosen(folder, guidance=0.5)) is None
-    message, _ = generators.negative_problem(GUIDED.chosen(folder, guidance=0.0)) or ("", "")
-    assert message == "does nothing without guidance above 0, found 0"
+    assert generators.refused(GUIDED.chosen(folder, guidance=0.5)) == []
+    (refusal,) = generators.refused(GUIDED.chosen(folder, guidance=0.0))
+    assert refusal.message == "does nothing without guidance above 0, found 0"
     with pytest.raises(InputError, match="does nothing without guidance above 0"):
         generators.load(GUIDED.chosen(folder, guidance=0.0))
 
