@@ -18,6 +18,7 @@ from typing import Any, cast
 from .. import critics
 from . import generators, headers, hub
 from .errors import InputError, Place, Problem, WorkError, changed, cut
+from .generators.reading import Reading
 from .plan import Model
 from .problems import meant
 
@@ -264,8 +265,8 @@ def text_length(model: Model) -> int:
     return _longest(config, model) if config else 0
 
 
-def reads(model: Model) -> tuple[Path, int] | None:
-    """A generator's last tokenizer, and how many tokens its encoder reads of a prompt; None where there is no file.
+def reads(model: Model) -> Reading | None:
+    """How a generator's last text encoder reads a prompt; None where there is no file of its tokenizer.
 
     Several encoders are numbered by the stock pipelines: the last one is that of the whole text.
     """
@@ -273,7 +274,7 @@ def reads(model: Model) -> tuple[Path, int] | None:
     file = config.with_name("tokenizer.json") if config else None
     if not (config and file and file.is_file()):
         return None
-    return file, generators.text_room(model.family, Path(model.folder), _longest(config, model))
+    return generators.reading_of(model.family, Path(model.folder), file, _longest(config, model))
 
 
 def _last_tokenizer(model: Model) -> Path | None:

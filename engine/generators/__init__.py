@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import plan
 from . import branches
+from .reading import Reading
 
 if TYPE_CHECKING:
     import torch
@@ -117,7 +118,9 @@ class Sizes(Protocol):
     Beside it, `TEXT_TOKENS` says how many the family's last text encoder is given at most, as the stock pipeline has
     it; `NEGATIVES`, whether it reads negative prompts; and `grain`, which sizes of pictures it makes. Where a chat
     stands around a prompt, `around` says how many of the tokens are the chat's; where guidance does not count from 1,
-    `GUIDED_ABOVE` says from where; `refused`, what else of a plan the family does not do.
+    `GUIDED_ABOVE` says from where; `refused`, what else of a plan the family does not do. `before` says what the stock
+    pipeline writes before a prompt, `SHARED` whether that takes of the tokens too, and `LOWERED` that prompts are put
+    into lower case.
     """
 
     @property
@@ -199,6 +202,19 @@ def text_tokens(family: str) -> int:
     """Tokens that a family's last text encoder is given at most, whatever its tokenizer says."""
     module: Any = importlib.import_module(f".{family}_sizes", __name__)
     return int(module.TEXT_TOKENS)
+
+
+def reading_of(family: str, folder: Path, file: Path, tokens: int) -> Reading | None:
+    """How a family's last text encoder, whose tokenizer is `file`, reads a prompt, where it is given so many tokens.
+
+    None where the stock pipeline writes something before it that is not known. Raises as `text_room`.
+    """
+    module: Any = importlib.import_module(f".{family}_sizes", __name__)
+    before = module.before() if hasattr(module, "before") else ""
+    if before is None:
+        return None
+    limit, lowered = text_room(family, folder, tokens), bool(getattr(module, "LOWERED", False))
+    return Reading(file, limit, before, bool(getattr(module, "SHARED", False)), lowered)
 
 
 def text_room(family: str, folder: Path, tokens: int) -> int:
