@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from . import adapter as adapters
-from . import digests, figures, finite, generators, latents, made_for, measures, memory, painting, visuals
+from . import digests, figures, finite, latents, made_for, measures, memory, painting, stage, visuals
 from .errors import WorkError
 from .painting import Pair
 from .panel import Panel
@@ -79,7 +79,7 @@ def _evaluate(
     tensors, header = adapters.load(adapter)
     made_for.refuse_another(adapter, header, plan.generator.model)
     digests.refuse_damaged(adapter, header)
-    generator = generators.load(plan.generator) if on is None else on.generator
+    generator = stage.loaded(plan) if on is None else on.generator
     conditioning = painting.conditioned(generator, plan) if on is None else on.tests
     learned = latents.installed(generator, plan, adapter, tensors)
     panel = Panel(plan, [judge.name for judge in plan.judges], generator.turns)

@@ -17,9 +17,10 @@ from typing import Any, cast
 
 from .. import critics
 from . import generators, headers, hub
+from . import lock as locks
 from .errors import InputError, Place, Problem, WorkError, changed, cut
 from .generators.reading import Reading
-from .plan import Model
+from .plan import Model, Plan
 from .problems import meant
 
 CHECKPOINTS = Path(__file__).parent / "world" / "checkpoints"
@@ -98,6 +99,21 @@ def complete(model: Model, listen: hub.Listen | None = None) -> Model:
     for path in sorted(Path(model.folder).rglob("*.safetensors")):
         headers.read(path)
     return model
+
+
+def fetch(plan: Plan, listen: hub.Listen | None = None) -> None:
+    """Have the weights of all models of a plan on this machine before work with them begins; raises as `complete`."""
+    for model in dict.fromkeys(locks.models_of(plan)):
+        complete(model, listen)
+
+
+def ready(model: Model) -> None:
+    """What everything that loads a model calls first: it is what it was named by, and its weights are here.
+
+    Raises as `refuse_changed` and `complete`.
+    """
+    refuse_changed(model)
+    complete(model)
 
 
 def refuse_changed(model: Model) -> None:

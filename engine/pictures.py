@@ -29,7 +29,7 @@ def generate(adapter: Path, prompts: Sequence[str], seed: int, scale: float, out
     header = headers.of_adapter(adapter).metadata
     chosen = _generator(adapter, header)
     companions = tuple(_companion(adapter, one) for one in chosen.companions)
-    model = models.complete(models.locate(chosen.model.address, Path(), revision=chosen.model.revision))
+    model = models.locate(chosen.model.address, Path(), revision=chosen.model.revision)
     made_for.refuse_another(adapter, header, model)
     digests.refuse_damaged(adapter, header)
     lengths.refuse(prompts, model, Place(str(adapter)))

@@ -250,14 +250,14 @@ def refused(chosen: plan.Generator) -> list[branches.Refusal]:
 def load(chosen: plan.Generator) -> Generator:
     """Load the model that the plan names, frozen, by its family, with its companions in it.
 
-    Raises `InputError` where plan and model, or a companion, clash, `WorkError` where a file is not that of the plan
-    any more.
+    Weights of a hub model that are not on this machine are fetched. Raises `InputError` where plan and model, or a
+    companion, clash, `WorkError` where a file is not that of the plan any more, or cannot be had.
     """
     from .. import companions, models  # which know the families by this module
 
     if chosen.model.family not in FAMILIES.values():
         raise ValueError(f"no family of generators is called {chosen.model.family!r}")
-    models.refuse_changed(chosen.model)
+    models.ready(chosen.model)
     generator: Generator = importlib.import_module(f".{chosen.model.family}", __name__).load(chosen)
     companions.merge(generator, chosen)
     return generator
