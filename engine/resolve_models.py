@@ -144,16 +144,23 @@ def generator(
 
 def _companions(
     chosen: schema_models.Generator, model: plan.Model | None, opened: Files, problems: Problems
-) -> tuple[plan.Asset, ...]:
+) -> tuple[plan.Companion, ...]:
     """The generator's companions, each once; what is wrong with them goes to `problems`."""
-    found: list[plan.Asset] = []
-    for at, name in enumerate(chosen.companions):
-        made = opened.adapter(("generator", "with", at), name, model)
-        known = {one.sha256: one.name for one in found}
+    found: list[plan.Companion] = []
+    for at, one in enumerate(chosen.companions):
+        # one alone needs no list, nor one of weight 1 a mapping
+        paths: list[document.Path] = [("generator", "with", *step) for step in ((at, "file"), (at,), ("file",), ())]
+        path = next(path for path in paths if problems.document.has(path))
+        made = opened.adapter(path, one.file, model)
+        known = {other.sha256: other.name for other in found}
         if made and made[0].sha256 in known:
-            message = f"{name} is the same adapter as {known[made[0].sha256]}"
-            problems.add(("generator", "with", at), message, "give it once: what is there twice acts twice")
-        found += [one for one in made if one not in found]
+            message = f"{one.file} is the same adapter as {known[made[0].sha256]}"
+            problems.add(path, message, "give it once: what is there twice acts twice")
+        named = [
+            plan.Companion(file.name, file.sha256, file.source, 1.0 if at else one.weight)
+            for at, file in enumerate(made)
+        ]
+        found += [file for file in named if file not in found]
     return tuple(found)
 
 

@@ -86,6 +86,12 @@ def _not_blank(text: str) -> str:
     return text
 
 
+def _not_zero(weight: float) -> float:
+    if weight == 0:
+        raise ValueError("must not be 0, which leaves the adapter out; take it out")
+    return weight
+
+
 def _color(text: str) -> str:
     return colors.canonical(text)
 
@@ -145,7 +151,6 @@ _TEXTS = Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)]
 Texts = Annotated[_TEXTS, BeforeValidator(_listed, json_schema_input_type=Text | _TEXTS)]
 _INCLUDES = Annotated[list[Text], Field(min_length=1, max_length=MOST_FILES)]
 Includes = Annotated[_INCLUDES, BeforeValidator(_listed, json_schema_input_type=Text | _INCLUDES)]
-Files = Annotated[list[Text], BeforeValidator(_listed, json_schema_input_type=Text | list[Text])]
 _COLOR = Annotated[str, Field(pattern=r"^([A-Za-z]+|#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?)$")]
 Color = Annotated[str, AfterValidator(_color), WrapValidator(_or_template, json_schema_input_type=_COLOR | Rendered)]
 _EDGE = Literal["top", "bottom"]
@@ -175,6 +180,11 @@ Whole = Annotated[int, BeforeValidator(whole)]
 Count = Annotated[int, Field(ge=1), BeforeValidator(whole)]  # a bound put on `Whole | None` is lost to JSON Schema
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Weight = Annotated[float, Field(gt=0)]
+Share = Annotated[
+    float,
+    Field(ge=-LARGEST_SCALE, le=LARGEST_SCALE, json_schema_extra={"not": {"const": 0}}),
+    AfterValidator(_not_zero),
+]
 Dtype = Annotated[
     Literal["float32", "bfloat16", "float64"],
     Field(description="number format of the frozen weights; what is trained is float32 at least"),
