@@ -325,9 +325,10 @@ def plan(
     seen = planning.outlook(resolved)
     measured = None
     if measure:
-        from .engine import calibrate
+        from .engine import calibrate, console
 
-        measured = calibrate.calibrate(resolved, seen)
+        with console.Talk(quiet) as talk:
+            measured = calibrate.calibrate(resolved, seen, talk.fetched)
     if as_json:
         sys.stdout.writelines(planning.as_json(resolved, seen, dataclasses.asdict(measured) if measured else None))
         print()

@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from . import capacity, estimate
+from . import capacity, estimate, generators, models, processes
 from .counting import size
 from .plan import Critic, Plan
+from .values import MOST_PICTURES
 
 _FEWER = {"": ("8bit", "4bit"), "8bit": ("4bit",), "4bit": ()}  # bits that weights may be stored in yet
 
@@ -53,10 +54,10 @@ def advice(plan: Plan, device: capacity.Device, needs: estimate.Estimate) -> Ite
         return
     now, least = plan, needs.memory_bytes
     for change, _ in alone:
-        less = _bytes(change.made(now), device)
-        if less < least:
+        made = change.made(now)
+        if taken(made) and (less := _bytes(made, device)) < least:
             together = now is not plan
-            now, least = change.made(now), less
+            now, least = made, less
             yield _told(change, less, room, together)
         if least <= room:
             return
@@ -74,21 +75,32 @@ def _told(change: Change, less: int, room: int, together: bool) -> Advice:
     return Advice(change.key, words, change.value, together, less, less <= room)
 
 
+def taken(plan: Plan) -> bool:
+    """Whether the family of the plan's generator does all that the plan asks of it."""
+    return not generators.refused(plan.generator)
+
+
 def changes(plan: Plan) -> Iterator[Change]:
-    """What there is to turn on or down in a plan."""
+    """What there is to turn on or down in a plan, each of which alone a run takes."""
+    yield from (change for change in _changes(plan) if taken(change.made(plan)))
+
+
+def _changes(plan: Plan) -> Iterator[Change]:
     yield from _exact(plan)
     yield from _rounded(plan)
     replace, chosen, train = dataclasses.replace, plan.generator, plan.train
-    if train.batch > 1:
-        more = train.accumulate * train.batch
+    # every process of a training takes a picture at least
+    least, pictures = processes.started(), train.accumulate * train.batch
+    if train.batch > least and not pictures % least and (more := pictures // least) <= MOST_PICTURES:
         note = f"with train.accumulate: {more} for the same loss"
-        smaller = replace(train, batch=1, accumulate=more)
-        yield Change("train.batch", "1", note, False, lambda of: replace(of, train=smaller))
+        smaller = replace(train, batch=least, accumulate=more)
+        yield Change("train.batch", str(least), note, False, lambda of: replace(of, train=smaller))
     if not chosen.tiling:
         yield _generator("tiling", "true", "pictures change a little where pieces meet", False, tiling=True)
     if (side := min(chosen.width, chosen.height)) >= 512:
-        width, height = chosen.width // 2, chosen.height // 2
-        note = f"{side // 2} pixels instead of {side}"
+        grain = models.grid(chosen.model)
+        width, height = (pixels // 2 // grain * grain for pixels in (chosen.width, chosen.height))
+        note = f"{min(width, height)} pixels instead of {side}"
         value = f"{{width: {width}, height: {height}}}"
         yield _generator("size", value, note, False, width=width, height=height)
 

@@ -1,18 +1,18 @@
 """Beside: the companions of an adapter, which were part of its generator while it was trained. Free of torch.
 
-`control_recipes.with` of an adapter's header is JSON: name and sha256 of every file, in the recipe's order. Other
-tools show `modelspec.usage_hint`, which says the same in words.
+`control_recipes.with` of an adapter's header is JSON: name and sha256 of every file, in the recipe's order, and its
+weight, where that is not 1. Other tools show `modelspec.usage_hint`, which says the same in words.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 from . import made_for
 from . import plan as plans
-from .parts import Asset, Generator
+from .parts import Asset, Companion, Generator
 
 KEY = "control_recipes.with"
 HINT = "what is composed has one generator: train them beside the same `generator.with`"
@@ -23,6 +23,17 @@ def files(assets: Sequence[Asset]) -> tuple[Asset, ...]:
     return tuple(one for one in assets if one.name.endswith(".safetensors"))
 
 
+def companions(chosen: Generator) -> tuple[Companion, ...]:
+    """The adapters that are part of a generator, in the recipe's order."""
+    there = files(chosen.companions)
+    return tuple(one for one in chosen.companions if one in there)
+
+
+def shown(one: Asset) -> str:
+    """The file of an adapter in words, with the weight of a companion where that is not 1."""
+    return f"{one.name} at weight {one.weight:g}" if isinstance(one, Companion) and one.weight != 1 else one.name
+
+
 def group(assets: Sequence[Asset], file: Asset) -> tuple[Asset, ...]:
     """An adapter, and what peft wrote beside it, of the files of a plan."""
     folder = Path(file.name).parent
@@ -31,12 +42,20 @@ def group(assets: Sequence[Asset], file: Asset) -> tuple[Asset, ...]:
 
 def metadata(chosen: Generator) -> dict[str, str]:
     """The entries of the header of what was trained on this generator; none where it had no companions."""
-    there = files(chosen.companions)
+    there = companions(chosen)
     if not there:
         return {}
-    told = ", ".join(f"{Path(one.name).name} (sha256 {one.sha256[:12]}…)" for one in there)
-    listed = [{"name": one.name, "sha256": one.sha256} for one in there]
-    hint = f"trained beside {told}: load {'it' if len(there) == 1 else 'them'} too, at weight 1"
+    weights = {one.weight for one in there}
+    alike = len(weights) == 1
+    told = ", ".join(
+        f"{Path(one.name).name} (sha256 {one.sha256[:12]}…{'' if alike else f', weight {one.weight:g}'})"
+        for one in there
+    )
+    at = f"at weight {weights.pop():g}" if alike else "each at its weight"
+    hint = f"trained beside {told}: load {'it' if len(there) == 1 else 'them'} too, {at}"
+    listed = [
+        {"name": one.name, "sha256": one.sha256, **({"weight": one.weight} if one.weight != 1 else {})} for one in there
+    ]
     return {KEY: json.dumps(listed, ensure_ascii=False), "modelspec.usage_hint": hint}
 
 
@@ -45,14 +64,20 @@ def unlike(trained: Generator, here: Generator) -> str:
 
     Files are told apart by what they hold; a sum has no order.
     """
-    was, now = ({one.sha256: one.name for one in each.companions} for each in (trained, here))
-    if sorted(one.sha256 for one in trained.companions) == sorted(one.sha256 for one in here.companions):
+    was, now = ({(one.sha256, one.weight): one for one in each.companions} for each in (trained, here))
+    if was.keys() == now.keys() and len(trained.companions) == len(here.companions):
         return ""
-    gone = [name for sha256, name in was.items() if sha256 not in now]
-    new = [name for sha256, name in now.items() if sha256 not in was]
+    files = {sha256 for sha256, _ in was} & {sha256 for sha256, _ in now}
+    gone = [_told(one, files) for key, one in was.items() if key not in now]
+    new = [_told(one, files) for key, one in now.items() if key not in was]
     if gone:
         return f"was trained beside {', '.join(gone)}" + (f", and not beside {', '.join(new)}" if new else "")
     return f"was not trained beside {', '.join(new)}"
+
+
+def _told(one: Companion, files: Set[str]) -> str:
+    """A companion in words, with the weight of one whose file is on both sides."""
+    return f"{one.name} at weight {one.weight:g}" if one.sha256 in files else shown(one)
 
 
 def told(path: Path, metadata: Mapping[str, str], here: Generator) -> str:

@@ -19,7 +19,8 @@ from typing import cast
 
 import torch
 
-from . import counting, devices, evaluate, planning, training, workload
+from . import counting, devices, evaluate, models, planning, training, workload
+from .hub import Listen
 from .plan import Plan, Stop
 from .quiet import quiet
 
@@ -55,8 +56,12 @@ class Measured:
         )
 
 
-def calibrate(plan: Plan, seen: planning.Outlook) -> Measured:
-    """Run a little of a plan. Raises `InputError` and `WorkError` as training and evaluation do."""
+def calibrate(plan: Plan, seen: planning.Outlook, listen: Listen | None = None) -> Measured:
+    """Run a little of a plan, once the weights of its models are here; `listen` is told how far a download has come.
+
+    Raises `InputError` and `WorkError` as training and evaluation do.
+    """
+    models.fetch(plan, listen)
     started = time.monotonic()
     with quiet():
         _load_libraries(plan)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from . import estimate
-from .advice import Change, changes
+from .advice import Change, changes, taken
 from .capacity import Device
 from .costing import Costs
 from .plan import Plan
@@ -24,6 +24,7 @@ STEPS = (
     ("dtype", "bfloat16"),
     ("batch", "1"),
 )
+_RECOMPUTED = ("generator.checkpointing", "{backbone: true}")  # where the whole of it cannot be had
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +73,27 @@ def _enough(plan: Plan, costs: Costs, device: Device, room: int) -> list[Change]
     for word, value in STEPS:
         if _bytes(plan, chosen, costs, device) <= room:
             break
-        step = [one for one in found if one.key.rpartition(".")[2] == word and one.value == value]
+        step = _step(found, word, value)
         # a key has one value: the later takes the place of the earlier
-        chosen = [one for one in chosen if one.key not in {new.key for new in step}] + step
+        further = [one for one in chosen if one.key not in {new.key for new in step}] + step
+        chosen = further if taken(_made(plan, further)) else chosen
     return chosen
 
 
+def _step(found: Sequence[Change], word: str, value: str) -> list[Change]:
+    """The changes of one step; of a generator that is recomputed in part alone, that part."""
+    step = [one for one in found if one.key.rpartition(".")[2] == word and one.value == value]
+    if (word, value) == STEPS[0] and not any(one.key == _RECOMPUTED[0] for one in step):
+        step += [one for one in found if (one.key, one.value) == _RECOMPUTED]
+    return step
+
+
+def _made(plan: Plan, chosen: Sequence[Change]) -> Plan:
+    return reduce(lambda made, change: change.made(made), chosen, plan)
+
+
 def _bytes(plan: Plan, chosen: Sequence[Change], costs: Costs, device: Device) -> int:
-    changed = reduce(lambda made, change: change.made(made), chosen, plan)
-    return max(stage.total for stage in estimate.stages(changed, costs, device))
+    return max(stage.total for stage in estimate.stages(_made(plan, chosen), costs, device))
 
 
 def groups(found: Sequence[Card]) -> list[list[Card]]:

@@ -1,9 +1,10 @@
 """Companions: fixed adapters that are part of a frozen generator, merged into its weights when it is loaded.
 
-W' = W + Σ B A, summed in at least float32 on the CPU, then rounded once to the model's dtype. A pass then costs what it
-costs without them, nothing more is kept for the gradient, and the layer below the adapter that is trained is the
-companions' own: at scale 0 its bits are those of the generator with them. In float32 a weight is off by half a unit in
-its last place, 2⁻²⁴ of itself; in bfloat16 by 2⁻⁸, which is what stock `fuse_lora` comes to as well.
+W' = W + Σ w B A, each companion at its weight w, summed in at least float32 on the CPU, then rounded once to the
+model's dtype. A pass then costs what it costs without them, nothing more is kept for the gradient, and the layer below
+the adapter that is trained is the companions' own: at scale 0 its bits are those of the generator with them. In float32
+a weight is off by half a unit in its last place, 2⁻²⁴ of itself; in bfloat16 by 2⁻⁸, which is what stock `fuse_lora`
+comes to as well.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ def merge(generator: Generator, chosen: Chosen) -> None:
     where its file is not the plan's any more.
     """
     read: list[Mapping[str, Factors]] = []
-    for file in beside.files(chosen.companions):
+    files = beside.companions(chosen)
+    for file in files:
         factors = foreign.of_plan(beside.group(chosen.companions, file), chosen.model)
         fitting.refuse(factors, adapter.layers(generator), Place(foreign.shown(file)), "generator.with")
         read.append(factors)
     if not read:
         return
     linear = adapter.linear_layers(generator)
-    for name, (down, up) in composing.beside(read, [1.0] * len(read)).items():
+    for name, (down, up) in composing.beside(read, [file.weight for file in files]).items():
         layer = linear[name]
         weight = layer.weight.data
         kind = devices.precise(weight.dtype)

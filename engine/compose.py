@@ -92,6 +92,7 @@ def compose(
     processes.refuse_idle(plan)
     run_folder.refuse_foreign(None, plan, folder)
     tell_differences(known, told)
+    models.fetch(plan, told.fetched)
     # which refuses what does not fit the generator, before anything is written
     together = assembling.meeting(plan, parts, whole)
     if tune:

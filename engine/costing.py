@@ -33,6 +33,14 @@ class Weights:
         element = BYTES[member.dtype]
         return round(element * self.rest + (critics.BYTES_QUANTIZED.get(member.quantize) or element) * self.linear)
 
+    def read(self, member: Critic) -> int:
+        """In memory while they are stored in fewer bits: all as they were read, what is stored by then beside them.
+
+        Files are mapped into memory: what was read of one stays there as long as any of its weights is used.
+        """
+        full = round(BYTES[member.dtype] * (self.linear + self.rest))
+        return full + round(critics.BYTES_QUANTIZED[member.quantize] * self.linear) + self.scratch(member)
+
     def scratch(self, member: Critic) -> int:
         """Bytes of one matrix while it is made full again: in float32, and in the dtype that is multiplied in."""
         return round((4 + BYTES[member.dtype]) * self.largest) if member.quantize else 0

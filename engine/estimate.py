@@ -3,7 +3,8 @@
 A step holds weights, the adapter (itself, its gradient, two moments of AdamW), the encoded prompts, and what autograd
 keeps of the backbone, of the decoder and of the critic that keeps most: critics are asked one after the other. A look
 or the evaluation keeps nothing: weights, prompts, and the widest moment of a batch. Where parts take turns on the
-device (`generator.offload`), each is there alone, with what is kept of it alone. Allocators hold more than they are
+device (`generator.offload`), each is there alone, with what is kept of it alone. On a processor, a critic that is
+stored in fewer bits is there in full as well while it is loaded. Allocators hold more than they are
 asked for: `SLACK`, and on a processor what libraries set up once, `LIBRARIES`, and pieces below `KEPT_PIECES`, which
 the C library does not give back between training and evaluation.
 
@@ -118,7 +119,7 @@ def _stage(name: str, plan: Plan, costs: Costs, device: Device, pictures: int, *
     prompts = round(BYTES[plan.generator.dtype] * count * costs.generator.conditioning)
     work = _learning(plan, costs, pictures) if keeps else _looking(plan, costs, pictures, members)
     weights = {member.name: costs.weights[member.name].bytes(member) for member in members}
-    moments = list(_moments(plan, costs, device, work, weights))
+    moments = [*_moments(plan, costs, device, work, weights), *_arrivals(plan, costs, device, members, weights)]
     there, busy = max(moments, key=lambda moment: moment[0] + SLACK * moment[1])
     more = 0 if keeps else _painted(plan, pictures)
     held = there + round(4 * copies * lora) + prompts + round(SLACK * (busy + more)) + LIBRARIES[device.kind]
@@ -165,6 +166,17 @@ def _moments(
     yield (element * costs.decoder if apart else everything), work.decoder.most
     for name, asked in work.critics.items():
         yield (members[name] if apart else everything), asked
+
+
+def _arrivals(
+    plan: Plan, costs: Costs, device: Device, members: Sequence[Critic], weights: dict[str, int]
+) -> Iterator[tuple[int, int]]:
+    """As `_moments`, while critics are loaded one after the other: weights are stored in fewer bits in main memory."""
+    there = BYTES[plan.generator.dtype] * costs.kept
+    for member in members if device.kind == "cpu" else ():
+        if member.quantize:
+            yield there + costs.weights[member.name].read(member), 0
+        there += weights[member.name]
 
 
 def _learning(plan: Plan, costs: Costs, pictures: int) -> _Work:

@@ -24,13 +24,13 @@ from . import (
     finite,
     fitting,
     foreign,
-    generators,
     latents,
     made_for,
     measures,
     memory,
     one_picture,
     painting,
+    stage,
     visuals,
 )
 from .errors import Place, WorkError
@@ -94,7 +94,7 @@ def _evaluate(
     tensors, header = _learnt(plan, adapter)
     made_for.refuse_another(adapter, header, plan.generator.model)
     digests.refuse_damaged(adapter, header)
-    generator = generators.load(plan.generator) if on is None else on.generator
+    generator = stage.loaded(plan) if on is None else on.generator
     conditioning = painting.conditioned(generator, plan) if on is None else on.tests
     learned = latents.installed(generator, plan, adapter, tensors)
     panel = Panel(plan, [judge.name for judge in plan.judges], generator.turns)

@@ -40,7 +40,7 @@ def snapshot(address: str, patterns: tuple[str, ...], kept: bool, listen: Listen
 
     name, _, revision = address.partition("@")
     chosen: dict[str, Any] = {"repo_id": name, "revision": revision or None, "allow_patterns": list(patterns)}
-    chosen["tqdm_class"] = _silent() if kept or listen is not None else None
+    chosen["tqdm_class"] = _silent()
     try:
         if kept and _COMMIT.fullmatch(revision):
             try:
@@ -49,8 +49,9 @@ def snapshot(address: str, patterns: tuple[str, ...], kept: bool, listen: Listen
                 # fails at once where there is no such model or no hub; asked of a commit, it tries for half a minute
                 with _hushed():
                     snapshot_download(name, allow_patterns=[], tqdm_class=_silent())
-        if listen is not None:
-            chosen["tqdm_class"] = _telling(name, _missing(chosen), listen)
+        if not kept and (of := _missing(chosen)):
+            # the library's own where nobody listens, and none where nothing comes
+            chosen["tqdm_class"] = None if listen is None else _telling(name, of, listen)
         return Path(snapshot_download(**chosen))
     except (_broken(), HFValidationError, LocalEntryNotFoundError) as error:
         raise ValueError(_words(error, address)) from error

@@ -7,6 +7,7 @@ cut in silence.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from tokenizers import Tokenizer
 from . import document, models
 from .counting import counted
 from .errors import InputError, Place, Problem, cut
-from .plan import Model
+from .generators.reading import Reading
+from .plan import Generator, Model
 from .problems import Problems, shown
 from .prompted import Prompted, Sets
 
@@ -23,36 +25,54 @@ _LISTED = 4  # words that a hint names
 _AT_ONCE = 1000  # texts that are tokenised together: what a tokenizer says of one takes kilobytes
 
 
-def check(sets: Sets, model: Model, problems: Problems) -> None:
-    """Adds a problem for every prompt of which the generator would not read the end."""
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """Of a prompt."""
+
+    tokens: int
+    limit: int  # that are read
+
+
+def check(sets: Sets, chosen: Generator, problems: Problems) -> None:
+    """Adds a problem for every prompt, and a negative one, of which the generator would not read the end."""
     rows = list(chain(sets.train, sets.validation, sets.test))
     prompts = dict.fromkeys(row.prompt for row in rows)
-    reads = models.reads(model)
+    reads = models.reads(chosen.model)
     if reads is None:
         return
     try:
-        found = _too_long(list(prompts), *reads)
+        found = _too_long(list(prompts), reads)
+        alone = _too_long([chosen.negative], _alone(reads, chosen))
     except InputError as error:
-        problems.add(("generator", "model"), f"{model.address}: {error.problems[0].message}")
+        problems.add(("generator", "model"), f"{chosen.model.address}: {error.problems[0].message}")
         return
+    for count in alone.values():
+        message = f"is too long: {count.tokens} tokens, the generator reads {count.limit}"
+        problems.add(("generator", "negative"), message)
     places: dict[document.Path | Place, dict[str, Prompted]] = {}
     for row in rows if found else ():
         if row.prompt in found and row.at:
             places.setdefault(row.at, {})[row.prompt] = row
     for listed in places.values():
-        row = max(listed.values(), key=lambda row: found[row.prompt])
-        _tell(row, said(row.prompt, found[row.prompt], reads[1]), len(listed) - 1, problems)
+        row = max(listed.values(), key=lambda row: found[row.prompt].tokens)
+        count = found[row.prompt]
+        _tell(row, said(row.prompt, count.tokens, count.limit), len(listed) - 1, problems)
 
 
 def refuse(prompts: Sequence[str], model: Model, place: Place) -> None:
     """Raises `InputError` at `place` for prompts of which a generator would not read the end."""
     reads = models.reads(model)
-    found = _too_long(list(prompts), *reads) if reads else {}
+    found = _too_long(list(prompts), reads) if reads else {}
     if reads and found:
         raise InputError(
-            Problem(place, "", said(prompt, count, reads[1]), _words(prompt, reads[0]))
+            Problem(place, "", said(prompt, count.tokens, count.limit), _words(prompt, reads.file))
             for prompt, count in found.items()
         )
+
+
+def _alone(reads: Reading, chosen: Generator) -> Reading:
+    """How a negative prompt is read: nothing stands before it."""
+    return replace(reads, limit=chosen.text_length, before="") if reads.before else reads
 
 
 def said(prompt: str, count: int, limit: int) -> str:
@@ -80,16 +100,31 @@ def _tell(row: Prompted, message: str, more: int, problems: Problems) -> None:
     problems.add(row.at, message, f"for {made}{too}" if row.at[-1] in ("template", "cross") and made else "")
 
 
-def _too_long(prompts: list[str], file: Path, limit: int) -> dict[str, int]:
-    """The prompts that are longer than `limit` tokens, the encoder's own ones among them, and how many they have."""
+def _too_long(prompts: list[str], reads: Reading) -> dict[str, _Count]:
+    """The prompts that have more tokens than are read, the encoder's own ones among them.
+
+    Where something stands before a prompt, all that is its own counts there.
+    """
     # plain letters are a token each at most, and a space before a word is another: nothing is loaded for short ones
-    doubtful = [prompt for prompt in prompts if not prompt.isascii() or 2 * len(prompt) + 4 > limit]
+    longest = reads.limit - _most_of(reads.before) * reads.shared
+    doubtful = [prompt for prompt in prompts if not prompt.isascii() or _most_of(prompt) > longest]
     if not doubtful:
         return {}
-    tokenizer = _tokenizer(file)
-    doubtful = list(_by_words(doubtful, tokenizer, limit))
-    counts = _counts(doubtful, tokenizer)
-    return {prompt: count for prompt, count in zip(doubtful, counts, strict=True) if count > limit}
+    tokenizer = _tokenizer(reads.file)
+    before = _counts([reads.before], tokenizer)[0] if reads.before else 0
+    limit = reads.limit - before * reads.shared
+    texts = {prompt: reads.text(prompt) for prompt in doubtful}
+    own = 0 if reads.before else tokenizer.num_special_tokens_to_add(False)
+    likely = set(_by_words(texts.values(), tokenizer, limit - own))
+    doubtful = [prompt for prompt in doubtful if texts[prompt] in likely]
+    counts = _counts([reads.before + texts[prompt] for prompt in doubtful], tokenizer)
+    found = ((prompt, count - before) for prompt, count in zip(doubtful, counts, strict=True))
+    return {prompt: _Count(count, limit) for prompt, count in found if count > limit}
+
+
+def _most_of(text: str) -> int:
+    """Tokens that a text of plain letters has at most."""
+    return len(text) + len(text.split()) + 4
 
 
 def _tokenizer(file: Path) -> Tokenizer:
@@ -104,17 +139,17 @@ def _tokenizer(file: Path) -> Tokenizer:
     return tokenizer
 
 
-def _by_words(prompts: Iterable[str], tokenizer: Tokenizer, limit: int) -> Iterator[str]:
-    """The prompts that may be too long, by the tokens of their words: of 100,000 prompts these are few.
+def _by_words(texts: Iterable[str], tokenizer: Tokenizer, limit: int) -> Iterator[str]:
+    """The texts that may have more tokens than `limit`, by those of their words: of 100,000 prompts these are few.
 
     Tokenizers cut texts into words first; where one does not, an eighth more than the words have is allowed for.
     """
-    split = {prompt: prompt.split() for prompt in prompts}
+    split = {text: text.split() for text in texts}
     words = list({word for listed in split.values() for word in listed})
-    own, most = tokenizer.num_special_tokens_to_add(False), _most(words, tokenizer)
-    for prompt, listed in split.items():
-        if 9 * sum([most[word] for word in listed]) > 8 * (limit - own):
-            yield prompt
+    most = _most(words, tokenizer)
+    for text, listed in split.items():
+        if 9 * sum([most[word] for word in listed]) > 8 * limit:
+            yield text
 
 
 def _most(words: Sequence[str], tokenizer: Tokenizer) -> dict[str, int]:

@@ -11,7 +11,8 @@ from .schema_prompts import SOURCES
 
 # where paths stand that are relative to the file that wrote them; `*` is any name
 _PATHS: tuple[tuple[str, ...], ...] = (
-    ("generator", "model"), ("generator", "with", "*"), ("critics", "*", "model"), ("judges", "*", "model"),
+    ("generator", "model"), ("generator", "with", "*"), ("generator", "with", "*", "file"),
+    ("critics", "*", "model"), ("judges", "*", "model"),
     ("visuals", "*", "image"), ("visuals", "*", "reference"), ("adapter", "start"),
     ("prompts", "*", "file"), ("prompts", "union", "*", "*", "file"), ("prompts", "cross", "*", "*", "file"),
 )  # fmt: skip

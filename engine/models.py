@@ -17,8 +17,10 @@ from typing import Any, cast
 
 from .. import critics
 from . import generators, headers, hub
+from . import lock as locks
 from .errors import InputError, Place, Problem, WorkError, changed, cut
-from .plan import Model
+from .generators.reading import Reading
+from .plan import Model, Plan
 from .problems import meant
 
 CHECKPOINTS = Path(__file__).parent / "world" / "checkpoints"
@@ -97,6 +99,21 @@ def complete(model: Model, listen: hub.Listen | None = None) -> Model:
     for path in sorted(Path(model.folder).rglob("*.safetensors")):
         headers.read(path)
     return model
+
+
+def fetch(plan: Plan, listen: hub.Listen | None = None) -> None:
+    """Have the weights of all models of a plan on this machine before work with them begins; raises as `complete`."""
+    for model in dict.fromkeys(locks.models_of(plan)):
+        complete(model, listen)
+
+
+def ready(model: Model) -> None:
+    """What everything that loads a model calls first: it is what it was named by, and its weights are here.
+
+    Raises as `refuse_changed` and `complete`.
+    """
+    refuse_changed(model)
+    complete(model)
 
 
 def refuse_changed(model: Model) -> None:
@@ -264,8 +281,8 @@ def text_length(model: Model) -> int:
     return _longest(config, model) if config else 0
 
 
-def reads(model: Model) -> tuple[Path, int] | None:
-    """A generator's last tokenizer, and how many tokens its encoder reads of a prompt; None where there is no file.
+def reads(model: Model) -> Reading | None:
+    """How a generator's last text encoder reads a prompt; None where there is no file of its tokenizer.
 
     Several encoders are numbered by the stock pipelines: the last one is that of the whole text.
     """
@@ -273,7 +290,7 @@ def reads(model: Model) -> tuple[Path, int] | None:
     file = config.with_name("tokenizer.json") if config else None
     if not (config and file and file.is_file()):
         return None
-    return file, generators.text_room(model.family, Path(model.folder), _longest(config, model))
+    return generators.reading_of(model.family, Path(model.folder), file, _longest(config, model))
 
 
 def _last_tokenizer(model: Model) -> Path | None:

@@ -220,7 +220,7 @@ def _drawn(drawing: Drawing, width: int, height: int) -> tuple[bool, Tensor]:
 
 def _load(member: Critic, turns: Turns) -> critics.Critic:
     """A critic on its device, or in main memory until it is its turn there."""
-    models.refuse_changed(member.model)
+    models.ready(member.model)
     device = devices.found(member.device)
     waits = turns.meet(device)
     with quiet():

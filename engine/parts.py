@@ -29,6 +29,13 @@ class Asset:
 
 
 @dataclass(frozen=True, slots=True)
+class Companion(Asset):
+    """A fixed adapter of a generator, at its weight; or what peft wrote beside one."""
+
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Generator:
     model: Model
     steps: int  # N sampler steps, >= 1
@@ -39,7 +46,7 @@ class Generator:
     dtype: str  # float32 | bfloat16 | float64
     device: str  # auto | cpu | cuda | cuda:N
     text_length: int  # tokens that the sequence encoder pads to; 0 where the family has none
-    companions: tuple[Asset, ...] = ()  # fixed adapters beside the one that is trained; behind peft's, its settings
+    companions: tuple[Companion, ...] = ()  # fixed adapters beside the one that is trained; behind peft's, its settings
     offload: bool = False  # parts wait in main memory until they are needed
     slicing: bool = False  # the decoder takes one picture at a time
     tiling: bool = False  # the decoder takes a picture piece by piece: not exact

@@ -13,7 +13,7 @@ from . import adapter_files, digests, files, headers, lengths, made_for, models,
 from . import plan as plans
 from .counting import counted
 from .errors import InputError, Place, Problem, WorkError
-from .parts import Asset, Generator
+from .parts import Companion, Generator
 from .schema_models import Generator as Allowed
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def generate(adapter: Path, prompts: Sequence[str], seed: int, scale: float, out
     header = headers.of_adapter(adapter).metadata
     chosen = _generator(adapter, header)
     companions = tuple(_companion(adapter, one) for one in chosen.companions)
-    model = models.complete(models.locate(chosen.model.address, Path(), revision=chosen.model.revision))
+    model = models.locate(chosen.model.address, Path(), revision=chosen.model.revision)
     made_for.refuse_another(adapter, header, model)
     digests.refuse_damaged(adapter, header)
     lengths.refuse(prompts, model, Place(str(adapter)))
@@ -80,9 +80,11 @@ def _generator(adapter: Path, header: Mapping[str, str]) -> Generator:
     chosen = plans.parse(made_for.carried(adapter, header).plan, str(adapter)).generator
     named = ("steps", "guidance", "negative", "dtype", "device", "offload", "slicing", "tiling")
     size = {"width": chosen.width, "height": chosen.height}
+    companions = [{"file": one.name, "weight": one.weight} for one in chosen.companions]
     try:
         Allowed.model_validate(
-            {name: getattr(chosen, name) for name in named} | {"model": chosen.model.address, "size": size}
+            {name: getattr(chosen, name) for name in named}
+            | {"model": chosen.model.address, "size": size, "with": companions}
         )
     except ValidationError as error:
         found = error.errors()[0]
@@ -91,7 +93,7 @@ def _generator(adapter: Path, header: Mapping[str, str]) -> Generator:
     return chosen
 
 
-def _companion(adapter: Path, one: Asset) -> Asset:
+def _companion(adapter: Path, one: Companion) -> Companion:
     """A companion of the generator, where the recipe has it as seen from here, or by its name beside the adapter."""
     for folder, name in ((Path(), one.name), (adapter.parent, PurePosixPath(one.name).name)):
         try:

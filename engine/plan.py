@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from . import canonical as form
 from .errors import InputError, Place, Problem
-from .parts import Asset, Critic, Generator, Model
+from .parts import Asset, Companion, Critic, Generator, Model
 
 Scalar = str | int | float | bool
 
@@ -210,7 +210,13 @@ class Plan:
 
 _FORM = form.Form(
     # where things lie on this machine, and in what order a person likes to see them
-    left_out={Model: {"folder"}, Asset: {"source"}, Drawing: {"source"}, Plan: {"order", "prompt_files"}},
+    left_out={
+        Model: {"folder"},
+        Asset: {"source"},
+        Companion: {"source"},
+        Drawing: {"source"},
+        Plan: {"order", "prompt_files"},
+    },
     rows=("test_rows", "train_rows", "validate_rows"),
     shared=("asks", "targets"),
     pairs=("variables",),

@@ -98,7 +98,7 @@ def text(plan: Plan, seen: Outlook) -> str:
 def _files(what: str, assets: Sequence[Asset]) -> Iterator[str]:
     """The adapters that the generator has in it, or the one that training starts with."""
     if found := beside.files(assets):
-        yield f"  {what:<10} {'with ' if what == 'begins' else ''}{', '.join(one.name for one in found)}"
+        yield f"  {what:<10} {'with ' if what == 'begins' else ''}{', '.join(map(beside.shown, found))}"
 
 
 def _prompts(plan: Plan) -> str:

@@ -35,7 +35,10 @@ _ARM = {"CPU implementer": "implementer", "CPU variant": "variant", "CPU part": 
 
 
 def here(plan: Plan, fast: bool = False) -> Platform:
-    """The platform that a training of `plan` in this process runs on; `InputError` where it lacks a device of it."""
+    """The platform that a plan runs on in this process; `InputError` where it lacks a device of it.
+
+    Processes share a training alone: what composes without any is the first one's own work.
+    """
     import platform as machine
     from importlib import metadata
 
@@ -56,7 +59,7 @@ def here(plan: Plan, fast: bool = False) -> Platform:
         versions=tuple((name, metadata.version(name)) for name in PACKAGES),
         processor=_processor(),
         flags=tuple(sorted(_flags(cuda).items())),
-        processes=processes.count(),
+        processes=processes.count() if plan.train.steps else 1,
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from . import adapter as adapters
-from . import generators, latents, memory, outcomes, painting, visuals
+from . import latents, memory, outcomes, painting, stage, visuals
 from .lock import Probe
 from .plan import Plan
 
@@ -57,7 +57,7 @@ def _distance(was: str, now: str) -> int | None:
 
 def _paint(plan: Plan, adapter: Path, wanted: set[str]) -> dict[str, Probe]:
     tensors, _ = adapters.load(adapter)
-    generator = generators.load(plan.generator)
+    generator = stage.loaded(plan)
     conditioning = painting.conditioned(generator, plan)
     learned = latents.installed(generator, plan, adapter, tensors)
     scales = sorted({1.0, *plan.evaluate.scales})

@@ -519,7 +519,7 @@ def _facts(plan: Plan, found: Evaluation, lock: locks.Lock | None) -> list[dict[
 
 
 def _files(found: Sequence[Asset]) -> str:
-    return ", ".join(f"{one.name} ({one.sha256[:12]}…)" for one in found)
+    return ", ".join(f"{beside.shown(one)} ({one.sha256[:12]}…)" for one in found)
 
 
 def _scale(scale: float) -> str:

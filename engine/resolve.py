@@ -60,7 +60,7 @@ def gather(recipe: Recipe, chosen: schema.Schema, problems: Problems, revisions:
     # variables of prompts that are wrong themselves are no second mistake
     complain = not any(map(_of_variables, recipe.lost)) and bool(sets.train)
     if generator.model.folder:
-        lengths.check(sets, generator.model, problems)
+        lengths.check(sets, generator, problems)
     if problems.found and not sets.train:
         sets = prompts.STAND_IN  # what hangs on no row of theirs may be wrong as well
     if chosen.train.optimize == one_picture.OPTIMIZED:

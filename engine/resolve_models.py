@@ -140,23 +140,30 @@ def generator(
         checkpoint_decoder=chosen.checkpointing.decoder,
     )
     known = model and ("generator", "guidance") not in opened.recipe.lost and not is_template(chosen.negative)
-    if known and (idle := generators.negative_problem(made)):
-        problems.add(("generator", "negative"), *idle)
+    for one in generators.refused(made) if known else ():
+        problems.add(("generator", *one.key.split(".")), one.message, one.hint)
     return made
 
 
 def _companions(
     chosen: schema_models.Generator, model: plan.Model | None, opened: Files, problems: Problems
-) -> tuple[plan.Asset, ...]:
+) -> tuple[plan.Companion, ...]:
     """The generator's companions, each once; what is wrong with them goes to `problems`."""
-    found: list[plan.Asset] = []
-    for at, name in enumerate(chosen.companions):
-        made = opened.adapter(("generator", "with", at), name, model)
-        known = {one.sha256: one.name for one in found}
+    found: list[plan.Companion] = []
+    for at, one in enumerate(chosen.companions):
+        # one alone needs no list, nor one of weight 1 a mapping
+        paths: list[document.Path] = [("generator", "with", *step) for step in ((at, "file"), (at,), ("file",), ())]
+        path = next(path for path in paths if problems.document.has(path))
+        made = opened.adapter(path, one.file, model)
+        known = {other.sha256: other.name for other in found}
         if made and made[0].sha256 in known:
-            message = f"{name} is the same adapter as {known[made[0].sha256]}"
-            problems.add(("generator", "with", at), message, "give it once: what is there twice acts twice")
-        found += [one for one in made if one not in found]
+            message = f"{one.file} is the same adapter as {known[made[0].sha256]}"
+            problems.add(path, message, "give it once: what is there twice acts twice")
+        named = [
+            plan.Companion(file.name, file.sha256, file.source, 1.0 if at else one.weight)
+            for at, file in enumerate(made)
+        ]
+        found += [file for file in named if file not in found]
     return tuple(found)
 
 

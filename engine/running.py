@@ -155,7 +155,7 @@ def _run(
     from .report import report
 
     started = time.monotonic()
-    _complete(plan, listener)
+    models.fetch(plan, listener.fetched)
     files.write(folder / PLAN, run_folder.dumped(plan))  # first: it says that a recipe in this folder is a run's
     run_folder.keep_recipe(recipe, folder)
     included = {one.name: one.text for one in recipe.included}
@@ -221,12 +221,6 @@ def _composed_otherwise(folder: Path, plan: Plan, parents: Sequence[Trained], be
 
 def _digests(parents: Sequence[Trained]) -> list[str]:
     return [one.tensors_sha256 for one in parents]
-
-
-def _complete(plan: Plan, listener: Listener) -> None:
-    """Fetch the weights of hub models that are not on this machine yet: resolving needed their configuration only."""
-    for model in set(locks.models_of(plan)):
-        models.complete(model, listener.fetched)
 
 
 def _finished(folder: Path, plan: Plan, listener: Listener) -> Result | None:
@@ -357,7 +351,7 @@ def evaluate(
     listener.say(f"evaluating {adapter}")
     from .evaluate import evaluate as measure
 
-    _complete(plan, listener)
+    models.fetch(plan, listener.fetched)
     found = measure(plan, adapter, None, listener.looked, scale)
     # another adapter than the lock's is none of which it says anything
     its = outcome if outcome is not None and outcome.tensors_sha256 == found.tensors_sha256 else None

@@ -2,26 +2,13 @@
 
 from typing import Annotated, Literal, Self, cast
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from .schema_training import Evaluate, Expected
-from .values import DEEP, LARGEST_SCALE, POLISH_STEPS, Count, Includes, Keys, Name, Text, Whole, given
+from .values import DEEP, POLISH_STEPS, Count, Includes, Keys, Name, Share, Text, Whole, given
 
 DeepName = Annotated[str, StringConstraints(pattern=DEEP, max_length=1000)]
 _BESIDE = ("rank", "polish")  # keys that stand beside `recipes`
-
-
-def _not_zero(weight: float) -> float:
-    if weight == 0:
-        raise ValueError("must not be 0, which leaves the adapter out; take the recipe out")
-    return weight
-
-
-Share = Annotated[
-    float,
-    Field(ge=-LARGEST_SCALE, le=LARGEST_SCALE, json_schema_extra={"not": {"const": 0}}),
-    AfterValidator(_not_zero),
-]
 
 
 class Polish(Keys):

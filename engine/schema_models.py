@@ -1,12 +1,12 @@
 """Who paints and who looks: the keys of `generator`, `critics` and `judges`, their ranges and defaults."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from . import meant
 from .template import LONGEST_TEXT
-from .values import Address, Device, Dtype, Files, Keys, Quantize, Weight, Whole
+from .values import Address, Device, Dtype, Keys, Quantize, Share, Text, Weight, Whole
 
 
 class PictureSize(Keys):
@@ -34,6 +34,32 @@ def _checkpointing(value: object) -> object:
 Checkpointing = Annotated[_Checkpointed, BeforeValidator(_checkpointing, json_schema_input_type=bool | _Checkpointed)]
 
 
+class Companion(Keys):
+    """An adapter that is merged into the generator."""
+
+    file: Text = Field(description="the adapter's file, relative to the recipe")
+    weight: Share = Field(default=1.0, description="how much of it: 1 is as it was trained")
+
+
+def _companions(value: object) -> object:
+    """Files alone, or with weights; one of them needs no list."""
+    listed = cast(list[object], value) if isinstance(value, list) else [value]
+    if not all(isinstance(one, (str, dict)) for one in listed):
+        raise ValueError("must be an adapter's file, {file: NAME, weight: W}, or a list of these")
+    return [{"file": one} if isinstance(one, str) else one for one in listed]
+
+
+def _written(companions: list[Companion]) -> list[str | dict[str, str | float]]:
+    return [one.file if one.weight == 1 else {"file": one.file, "weight": one.weight} for one in companions]
+
+
+Companions = Annotated[
+    list[Companion],
+    BeforeValidator(_companions, json_schema_input_type=Text | Companion | list[Text | Companion]),
+    PlainSerializer(_written),
+]
+
+
 class Generator(Keys):
     """The image generator that the adapter is for."""
 
@@ -56,7 +82,7 @@ class Generator(Keys):
     )
     dtype: Dtype = "float32"
     device: Device = "auto"
-    companions: Files = Field(
+    companions: Companions = Field(
         default=[],
         alias="with",
         description="adapters, files or peft's folders, relative to the recipe, that are merged into the generator and "

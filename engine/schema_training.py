@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
-from .values import LARGEST_SCALE, LARGEST_SEED, Keys, Name, PartName, Probability, Text, Whole, given
+from .values import LARGEST_SCALE, LARGEST_SEED, MOST_PICTURES, Keys, Name, PartName, Probability, Text, Whole, given
 
 
 class Adapter(Keys):
@@ -148,11 +148,11 @@ class Train(Keys):
     steps: Whole = Field(
         default=100, ge=1, le=10_000_000, description="steps of training, at most: `stop` may end it before"
     )
-    batch: Whole = Field(default=4, ge=1, le=65536, description="pictures that are made and looked at together")
+    batch: Whole = Field(default=4, ge=1, le=MOST_PICTURES, description="pictures that are made and looked at together")
     accumulate: Whole = Field(
         default=1,
         ge=1,
-        le=65536,
+        le=MOST_PICTURES,
         description="batches whose gradients make one step: pictures of a step are batch × accumulate",
     )
     lr: float | None = Field(

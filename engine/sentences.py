@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from typing import TypeVar, cast
 
-from .plan import Asset, Critic, Expectation, Measure, Model, Question
+from .plan import Asset, Companion, Critic, Expectation, Measure, Model, Question
 
 T = TypeVar("T", Question, Critic, Measure, Expectation)
 _KEYS = {  # fields of the plan that a recipe calls otherwise
@@ -82,7 +82,10 @@ def model(head: str, was: Model, now: Model) -> Iterator[str]:
 
 
 def assets(what: str, was: Sequence[Asset], now: Sequence[Asset]) -> Iterator[str]:
-    """What became of the files that a key names, by what they hold."""
+    """What became of the files that a key names, by what they hold, and of the weights that some have."""
+    weights, others = ({one.name: one.weight for one in some if isinstance(one, Companion)} for some in (was, now))
+    for name in [name for name in weights if name in others]:
+        yield from changed(f"{what}: weight of {name}", weights[name], others[name])
     if [(one.name, one.sha256) for one in was] == [(one.name, one.sha256) for one in now]:
         return
     before, after = ([one.name for one in some] for some in (was, now))

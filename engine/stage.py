@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import generators, painting, platforms
+from . import generators, models, painting, platforms
 from .generators import Conditioning, Generator
 from .plan import Plan
 
@@ -27,9 +27,15 @@ def trained_on(plan: Plan) -> list[str]:
     return list(dict.fromkeys(row.prompt for row in (*plan.train_rows, *plan.validate_rows)))
 
 
+def loaded(plan: Plan) -> Generator:
+    """The plan's generator, once the weights of all models are here: work does not wait for them in its middle."""
+    models.fetch(plan)
+    return generators.load(plan.generator)
+
+
 def set_up(plan: Plan, met: Plan) -> Stage:
     """Load the generator, and encode what evaluating, meeting and training take; the encoders are let go."""
-    generator = generators.load(plan.generator)
+    generator = loaded(plan)
     tests = painting.encoded(generator, plan)
     others = painting.encoded(generator, met) if met.test_rows else None
     with platforms.deterministic(plan):

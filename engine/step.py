@@ -91,7 +91,7 @@ def prepare(
     fresh one, the one that the plan starts with, or the one whose tensors are given to `begin` with. What `on` has is
     not loaded again; `say` is told what of the plan's start is not there.
     """
-    generator = generators.load(plan.generator) if on is None else on.generator
+    generator = stage.loaded(plan) if on is None else on.generator
     prompts = stage.trained_on(plan)
     conditioning = None if on is None else on.training
     if conditioning is None:

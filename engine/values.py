@@ -34,6 +34,7 @@ VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 ADDRESS = r"^(builtin:[a-z0-9_]+|[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(@[A-Za-z0-9._/-]+)?|\.{0,2}/.*)$"
 FACTORS = ("time", "place", "thing", "color", "size", "position", "outline")
 LARGEST_SEED = 2**63 - 1
+MOST_PICTURES = 65536  # of a batch, and batches of a step
 LARGEST_SCALE = 100  # of an adapter; a command may apply it the other way round too, down to -100
 POLISH_STEPS = 50  # of joint training on from what is composed, where nobody says how many
 EULER_STEP = 0.05  # of noise level, that `estimate: noisy` takes
@@ -83,6 +84,12 @@ def _not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty")
     return text
+
+
+def _not_zero(weight: float) -> float:
+    if weight == 0:
+        raise ValueError("must not be 0, which leaves the adapter out; take it out")
+    return weight
 
 
 def _color(text: str) -> str:
@@ -144,7 +151,6 @@ _TEXTS = Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)]
 Texts = Annotated[_TEXTS, BeforeValidator(_listed, json_schema_input_type=Text | _TEXTS)]
 _INCLUDES = Annotated[list[Text], Field(min_length=1, max_length=MOST_FILES)]
 Includes = Annotated[_INCLUDES, BeforeValidator(_listed, json_schema_input_type=Text | _INCLUDES)]
-Files = Annotated[list[Text], BeforeValidator(_listed, json_schema_input_type=Text | list[Text])]
 _COLOR = Annotated[str, Field(pattern=r"^([A-Za-z]+|#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?)$")]
 Color = Annotated[str, AfterValidator(_color), WrapValidator(_or_template, json_schema_input_type=_COLOR | Rendered)]
 _EDGE = Literal["top", "bottom"]
@@ -174,6 +180,11 @@ Whole = Annotated[int, BeforeValidator(whole)]
 Count = Annotated[int, Field(ge=1), BeforeValidator(whole)]  # a bound put on `Whole | None` is lost to JSON Schema
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Weight = Annotated[float, Field(gt=0)]
+Share = Annotated[
+    float,
+    Field(ge=-LARGEST_SCALE, le=LARGEST_SCALE, json_schema_extra={"not": {"const": 0}}),
+    AfterValidator(_not_zero),
+]
 Dtype = Annotated[
     Literal["float32", "bfloat16", "float64"],
     Field(description="number format of the frozen weights; what is trained is float32 at least"),

@@ -12,9 +12,9 @@ from control_recipes.engine.generators import Generator
 from torch import nn
 
 
-def asset(path: Path) -> plan.Asset:
-    """A file as a plan names it."""
-    return plan.Asset(path.name, models.sha256(path), str(path))
+def asset(path: Path, weight: float = 1.0) -> plan.Companion:
+    """A file as a plan names it; a weight is a companion's."""
+    return plan.Companion(path.name, models.sha256(path), str(path), weight)
 
 
 def drawn(
@@ -32,7 +32,7 @@ def drawn(
     return made
 
 
-def written(path: Path, factors: Mapping[str, Factors], metadata: Mapping[str, str] | None = None) -> plan.Asset:
+def written(path: Path, factors: Mapping[str, Factors], metadata: Mapping[str, str] | None = None) -> plan.Companion:
     """The file of an adapter in diffusers' names, as a plan names it."""
     adapter.save(path, composing.tensors(factors), {"format": "pt", **(metadata or {})})
     return asset(path)

@@ -8,7 +8,7 @@ from typing import Any
 import pico_parts as parts
 import pico_sd
 import torch
-from control_recipes.engine.generators import lumina2, sana_text
+from control_recipes.engine.generators import lumina2_sizes, sana_text
 from diffusers import (
     DPMSolverMultistepScheduler,
     FlowMatchEulerDiscreteScheduler,
@@ -135,5 +135,5 @@ def lumina2_folder(folder: Path, *, seed: int = 0, dynamic: bool = False, wide: 
             text_encoder=parts.gemma(width=2 * width),
             tokenizer=parts.gemma_tokenizer(),
         )
-        pipeline.tokenizer.add_tokens([pipeline.system_prompt + lumina2.START])
+        pipeline.tokenizer.add_tokens([pipeline.system_prompt + lumina2_sizes.START])
         return saved(pipeline, folder)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import plan
 from . import branches
+from .reading import Reading
 
 if TYPE_CHECKING:
     import torch
@@ -117,7 +118,9 @@ class Sizes(Protocol):
     Beside it, `TEXT_TOKENS` says how many the family's last text encoder is given at most, as the stock pipeline has
     it; `NEGATIVES`, whether it reads negative prompts; and `grain`, which sizes of pictures it makes. Where a chat
     stands around a prompt, `around` says how many of the tokens are the chat's; where guidance does not count from 1,
-    `GUIDED_ABOVE` says from where.
+    `GUIDED_ABOVE` says from where; `refused`, what else of a plan the family does not do. `before` says what the stock
+    pipeline writes before a prompt, `SHARED` whether that takes of the tokens too, and `LOWERED` that prompts are put
+    into lower case.
     """
 
     @property
@@ -201,6 +204,19 @@ def text_tokens(family: str) -> int:
     return int(module.TEXT_TOKENS)
 
 
+def reading_of(family: str, folder: Path, file: Path, tokens: int) -> Reading | None:
+    """How a family's last text encoder, whose tokenizer is `file`, reads a prompt, where it is given so many tokens.
+
+    None where the stock pipeline writes something before it that is not known. Raises as `text_room`.
+    """
+    module: Any = importlib.import_module(f".{family}_sizes", __name__)
+    before = module.before() if hasattr(module, "before") else ""
+    if before is None:
+        return None
+    limit, lowered = text_room(family, folder, tokens), bool(getattr(module, "LOWERED", False))
+    return Reading(file, limit, before, bool(getattr(module, "SHARED", False)), lowered)
+
+
 def text_room(family: str, folder: Path, tokens: int) -> int:
     """Of so many tokens that a family's last text encoder is given, those that a prompt may have.
 
@@ -219,24 +235,29 @@ def grain(family: str, folder: Path, factor: int) -> int:
     return int(module.grain(folder, factor))
 
 
-def negative_problem(chosen: plan.Generator) -> tuple[str, str] | None:
-    """Message and hint, where the plan's negative prompt would not be read; None where it is, or there is none."""
+def refused(chosen: plan.Generator) -> list[branches.Refusal]:
+    """What of the plan's generator its family does not do, as far as the folder's configurations say.
+
+    Raises `InputError` where one of them cannot be read.
+    """
     module: Any = importlib.import_module(f".{chosen.model.family}_sizes", __name__)
     above = getattr(module, "GUIDED_ABOVE", branches.NONE)
-    return branches.negative_problem(chosen, takes=module.NEGATIVES, above=above)
+    unread = branches.negative_problem(chosen, takes=module.NEGATIVES, above=above)
+    found = [branches.Refusal("negative", *unread)] if unread else []
+    return [*found, *(module.refused(chosen) if hasattr(module, "refused") else ())]
 
 
 def load(chosen: plan.Generator) -> Generator:
     """Load the model that the plan names, frozen, by its family, with its companions in it.
 
-    Raises `InputError` where plan and model, or a companion, clash, `WorkError` where a file is not that of the plan
-    any more.
+    Weights of a hub model that are not on this machine are fetched. Raises `InputError` where plan and model, or a
+    companion, clash, `WorkError` where a file is not that of the plan any more, or cannot be had.
     """
     from .. import companions, models  # which know the families by this module
 
     if chosen.model.family not in FAMILIES.values():
         raise ValueError(f"no family of generators is called {chosen.model.family!r}")
-    models.refuse_changed(chosen.model)
+    models.ready(chosen.model)
     generator: Generator = importlib.import_module(f".{chosen.model.family}", __name__).load(chosen)
     companions.merge(generator, chosen)
     return generator

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from .. import plan
 from ..errors import cut
 
 NONE = 1.0  # the largest guidance that is none
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a family of generators does not do, of a plan."""
+
+    key: str  # below `generator`, with dots
+    message: str
+    hint: str
 
 
 def guided(chosen: plan.Generator, above: float = NONE) -> bool:

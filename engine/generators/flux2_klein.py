@@ -129,8 +129,6 @@ def load(chosen: plan.Generator) -> Flux2KleinGenerator:
     found = pipelines.size_problems(chosen, flux2_klein_sizes.grain(folder, int(pipeline.vae_scale_factor)))
     if unread := branches.negative_problem(chosen, takes=flux2_klein_sizes.NEGATIVES):
         found.append(("generator.negative", unread[0]))
-    if branches.guided(chosen) and flux2_klein_sizes.distilled(folder):
-        said = f"does nothing for a model that is distilled, found {chosen.guidance:g}"
-        found.append(("generator.guidance", said))
+    found += pipelines.own_problems(flux2_klein_sizes.refused(chosen))
     pipelines.refuse([*found, *rectified_flow.sampler_problems(pipeline.scheduler)], chosen)
     return Flux2KleinGenerator(pipeline, chosen)

@@ -13,7 +13,7 @@ from ...critics.chat import integer, read_json
 from ...critics.costs import Cost
 from .. import plan
 from . import autoencoder_sizes, chats, encoder_sizes, flux_sizes
-from .branches import guided
+from .branches import Refusal, guided
 from .guided_sizes import GuidedSizes
 
 TEXT_TOKENS = 512  # that Qwen3 is given at most, the chat around a prompt among them, as the stock pipeline has it
@@ -50,9 +50,13 @@ class Flux2KleinSizes(GuidedSizes):
         return self.in_all_branches(Cost(flops, kept, 14.0 * tokens * self.width, given, layer))
 
 
-def distilled(folder: Path) -> bool:
-    """Whether a model was made for a few steps without guidance."""
-    return read_json(folder / "model_index.json").get("is_distilled") is True
+def refused(chosen: plan.Generator) -> list[Refusal]:
+    """A model that was made for a few steps without guidance takes none."""
+    distilled = read_json(Path(chosen.model.folder) / "model_index.json").get("is_distilled") is True
+    if not (distilled and guided(chosen)):
+        return []
+    message = f"does nothing for a model that is distilled, found {chosen.guidance:g}"
+    return [Refusal("guidance", message, "leave it out")]
 
 
 def around(folder: Path) -> int:

@@ -24,7 +24,6 @@ from .guidance import Conditioning
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 FEED_FORWARD = ("feed_forward.linear_1", "feed_forward.linear_2", "feed_forward.linear_3")
 MODULATION = ("norm1.linear",)
-START = " <Prompt Start> "  # that the stock pipeline puts between its system prompt and a prompt
 
 
 class Lumina2Generator(rectified_flow.RectifiedFlow):
@@ -51,7 +50,7 @@ class Lumina2Generator(rectified_flow.RectifiedFlow):
         """Encode B prompts behind the system prompt, and B negatives without it where there is guidance."""
         pipelines.refuse_released(self._pipeline)
         length = self._chosen.text_length
-        before = self._pipeline.system_prompt + START
+        before = self._pipeline.system_prompt + lumina2_sizes.START
         pipelines.refuse_longer(prompts, self._pipeline.tokenizer, length, self._chosen, before)
 
         def encode(some: list[str], others: list[str]) -> Iterable[Tensor | None]:

@@ -12,12 +12,14 @@ from pathlib import Path
 from ...critics.chat import integer, read_json, refuse
 from ...critics.costs import Cost
 from .. import plan
-from . import autoencoder_sizes, encoder_sizes
+from . import autoencoder_sizes, encoder_sizes, reading
 from .branches import guided
 from .guided_sizes import GuidedSizes, patch_grain
 
 TEXT_TOKENS = 256  # that Gemma is given at most, system prompt included, as the stock pipeline has it
 NEGATIVES = True
+SHARED = True
+START = " <Prompt Start> "  # that the stock pipeline puts between its system prompt and a prompt
 
 # values that a block keeps for each token, in units of its width, that of keys and values, and that of its hidden part
 _KEPT = {"attention": (10.3, 0.9, 3.1), "all": (14.9, 0.9, 4.0)}
@@ -61,6 +63,12 @@ class Lumina2Sizes(GuidedSizes):
         given = self.blocks * both * self.width + self.refiners * both * token  # refiners are not recomputed
         widest = both * (6.0 * self.width + 3.0 * self.hidden)
         return self.in_all_branches(Cost(flops, kept, widest, given, layer))
+
+
+def before() -> str | None:
+    """The system prompt, and what stands between it and a prompt."""
+    said = reading.stock_text("lumina2.pipeline_lumina2", "system_prompt")
+    return None if said is None else said + START
 
 
 def grain(folder: Path, factor: int) -> int:

@@ -14,6 +14,7 @@ from ..errors import InputError, Place, Problem
 from ..offloading import Turns
 from ..quiet import quiet
 from . import decoding, text_room
+from .branches import Refusal
 from .levels import Draws, fresh, over
 
 ENCODED_AT_ONCE = 16  # prompts; bounds the memory of a full-size T5
@@ -185,6 +186,11 @@ def refuse(problems: Iterable[tuple[str, str]], chosen: plan.Generator) -> None:
     """Raises `InputError` for problems (key of the recipe, message), where there are any."""
     if found := [Problem(Place(chosen.model.address), key, message) for key, message in problems]:
         raise InputError(found)
+
+
+def own_problems(found: Iterable[Refusal]) -> list[tuple[str, str]]:
+    """What a family itself refuses, as (key of the recipe, message)."""
+    return [(f"generator.{one.key}", one.message) for one in found]
 
 
 def size_problems(chosen: plan.Generator, grain: int) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from .guided_sizes import GuidedSizes, patch_grain
 
 TEXT_TOKENS = 300  # that T5 is given at most, as the stock pipeline has it
 NEGATIVES = True
+LOWERED = True
 
 # values that a block keeps for each latent token and for each of the text, in units of the width
 _KEPT = {"attention": (14.1, 2.4), "all": (19.1, 2.4)}

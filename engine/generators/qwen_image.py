@@ -115,7 +115,6 @@ def load(chosen: plan.Generator) -> QwenImageGenerator:
     grain = qwen_image_sizes.grain(Path(chosen.model.folder), int(pipeline.vae_scale_factor))
     found = pipelines.size_problems(chosen, grain)
     found += guidance.problems(chosen, pipeline.tokenizer, chosen.text_length)
-    if chosen.tiling and chosen.checkpoint_decoder:
-        found.append(("generator.checkpointing.decoder", "cannot go with `tiling` for this family of generators"))
+    found += pipelines.own_problems(qwen_image_sizes.refused(chosen))
     pipelines.refuse([*found, *rectified_flow.sampler_problems(pipeline.scheduler)], chosen)
     return QwenImageGenerator(pipeline, chosen)

@@ -13,7 +13,7 @@ from ...critics.chat import integer, read_json
 from ...critics.costs import Cost
 from .. import plan
 from . import encoder_sizes, flux_sizes, qwen_autoencoder_sizes
-from .branches import guided
+from .branches import Refusal, guided
 from .guided_sizes import GuidedSizes
 
 TEXT_TOKENS = 512  # that are kept of a prompt and the chat's end behind it at most, as the stock pipeline has it
@@ -48,6 +48,14 @@ class QwenImageSizes(GuidedSizes):
         kept = self.blocks * layer + _END * self.seen * self.width
         given = float(self.blocks * tokens * self.width)
         return self.in_all_branches(Cost(flops, kept, 14.0 * tokens * self.width, given, layer))
+
+
+def refused(chosen: plan.Generator) -> list[Refusal]:
+    """A decoder in tiles takes no switch by which it could be computed again."""
+    if not (chosen.tiling and chosen.checkpoint_decoder):
+        return []
+    message = "cannot go with `tiling` for this family of generators"
+    return [Refusal("checkpointing.decoder", message, "leave one of the two out")]
 
 
 def sizes(chosen: plan.Generator) -> QwenImageSizes:

@@ -12,12 +12,13 @@ from pathlib import Path
 from ...critics.chat import integer, read_json, refuse
 from ...critics.costs import Cost
 from .. import plan
-from . import deep_autoencoder_sizes, encoder_sizes
+from . import deep_autoencoder_sizes, encoder_sizes, reading
 from .branches import guided
 from .guided_sizes import GuidedSizes, patch_grain
 
 TEXT_TOKENS = 300  # that are kept of a prompt at most, as the stock pipeline has it
 NEGATIVES = True
+LOWERED = True
 
 # values that a block keeps for each latent token, in units of its width and of its hidden one, and for each of text
 _KEPT = {"attention": (12.7, 7.9, 2.0), "all": (16.7, 7.9, 2.0)}
@@ -56,6 +57,16 @@ class SanaSizes(GuidedSizes):
         given = self.blocks * self.seen * width
         widest = self.seen * (4.0 * width + 6.0 * self.hidden)
         return self.in_all_branches(Cost(flops, self.blocks * layer, widest, given, layer))
+
+
+def before() -> str | None:
+    """The instruction behind which a prompt is read."""
+    return reading.stock_text("sana.pipeline_sana", "complex_human_instruction")
+
+
+def around(folder: Path) -> int:
+    """Of what is kept, two places are the first token's and the instruction's last."""
+    return 2
 
 
 def grain(folder: Path, factor: int) -> int:

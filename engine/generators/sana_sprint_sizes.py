@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from .. import plan
-from . import sana_sizes
+from . import reading, sana_sizes
 
-TEXT_TOKENS, grain = sana_sizes.TEXT_TOKENS, sana_sizes.grain
+TEXT_TOKENS, around, grain = sana_sizes.TEXT_TOKENS, sana_sizes.around, sana_sizes.grain
 NEGATIVES = False
+LOWERED = True
+
+
+def before() -> str | None:
+    """The instruction behind which a prompt is read."""
+    return reading.stock_text("sana.pipeline_sana_sprint", "complex_human_instruction")
 
 
 def sizes(chosen: plan.Generator) -> sana_sizes.SanaSizes:

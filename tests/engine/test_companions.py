@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import conftest
 import factors
@@ -16,12 +19,14 @@ from control_recipes.engine import (
     adapter,
     beside,
     composing,
+    differences,
     flow,
     generators,
     headers,
     latents,
     lock,
     plan,
+    showing,
     training,
     verify,
 )
@@ -113,6 +118,41 @@ def test_the_embedded_world_beside_and_begun(tmp_path: Path):
     torch.testing.assert_close(pictures(generator), laid_on, rtol=0, atol=2e-5)
     lora.scale(0)
     assert torch.equal(pictures(generator), bare)
+
+
+def test_weights_are_those_of_stock(flux: Path, tmp_path: Path):
+    """Against the stock pipeline with both files laid on at these weights."""
+    from diffusers import FluxPipeline
+
+    chosen = pico.generator(flux)
+    bare = generators.load(chosen)
+    drawn = [factors.drawn(bare, ends, 2, seed, 0.3) for ends, seed in ((["to_q", "to_v"], 1), (["to_q"], 2))]
+    weights, names = [0.7, -0.4], ["one", "two"]
+    stock = FluxPipeline.from_pretrained(flux)
+    stock.set_progress_bar_config(disable=True)
+    for name, made in zip(names, drawn, strict=True):
+        factors.written(tmp_path / f"{name}.safetensors", made)
+        with warnings.catch_warnings():  # of peft, that there are several
+            warnings.simplefilter("ignore")
+            stock.load_lora_weights(tmp_path, weight_name=f"{name}.safetensors", adapter_name=name)
+    stock.set_adapters(names, weights)
+    called: dict[str, Any] = {"height": 32, "width": 32, "guidance_scale": 0.0, "max_sequence_length": 16}
+    theirs = torch.cat(
+        [
+            stock(
+                prompt, num_inference_steps=1, generator=torch.Generator().manual_seed(seed), output_type="pt", **called
+            ).images
+            for prompt, seed in zip(PROMPTS, (3, 4), strict=True)
+        ]
+    )
+
+    def merged(weights: Sequence[float]) -> torch.Tensor:
+        pairs = zip(names, weights, strict=True)
+        files = tuple(factors.asset(tmp_path / f"{name}.safetensors", weight) for name, weight in pairs)
+        return pictures(generators.load(replace(chosen, companions=files)))
+
+    assert (merged(weights) - theirs).abs().max() <= 1e-5
+    assert (merged([1.0, 1.0]) - theirs).abs().max() > 1e-3  # the comparison can fail
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_changed(flux: Path, tmp_path: Path):
@@ -243,11 +283,90 @@ def test_mistakes_stand_at_their_place(styled: Path):
     assert "styles/style.safetensors is no safetensors file: it is cut short" in found
 
 
+WEIGHED = BESIDE.replace("with: styles/style.safetensors", "with: [{file: styles/style.safetensors, weight: 0.7}]")
+
+
+def test_a_weight_goes_from_the_recipe_to_whoever_takes_the_adapter(
+    styled: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    at_1 = resolve(read(styled))
+    for alone in (WEIGHED, WEIGHED.replace("with: [{", "with: {").replace("0.7}]", "0.7}")):
+        styled.write_text(alone, encoding="utf-8")
+        assert resolve(read(styled)).generator.companions == (replace(at_1.generator.companions[0], weight=0.7),)
+    made = resolve(read(styled))
+    assert plan.parse(plan.canonical(made), "r").generator.companions[0].weight == 0.7
+    styled.write_text(WEIGHED.replace("weight: 0.7", "weight: 1"), encoding="utf-8")
+    assert plan.digest(resolve(read(styled))) == plan.digest(at_1) != plan.digest(made)
+    found = differences.lines(differences.between(at_1, made))
+    assert found == ["models: generator: with: weight of styles/style.safetensors was 1, is now 0.7"]
+    assert showing.data(read(styled))["generator"]["with"] == ["styles/style.safetensors"]
+    styled.write_text(WEIGHED, encoding="utf-8")
+    assert showing.data(read(styled))["generator"]["with"] == [{"file": "styles/style.safetensors", "weight": 0.7}]
+    assert recipe("plan", "tiny.yaml") == 0
+    assert "\n  beside     styles/style.safetensors at weight 0.7\n" in capsys.readouterr().out
+    said = beside.metadata(made.generator)
+    assert json.loads(said[beside.KEY]) == [
+        {"name": "styles/style.safetensors", "sha256": made.generator.companions[0].sha256, "weight": 0.7}
+    ]
+    assert said["modelspec.usage_hint"].endswith("…): load it too, at weight 0.7")
+    unlike = "was trained beside styles/style.safetensors at weight 0.7, and not beside styles/style.safetensors at"
+    assert beside.unlike(made.generator, at_1.generator) == f"{unlike} weight 1"
+    assert beside.unlike(made.generator, made.generator) == ""
+    two = replace(made.generator.companions[0], name="b.safetensors", sha256="b" * 64, weight=1.0)
+    hint = beside.metadata(replace(made.generator, companions=(*made.generator.companions, two)))
+    assert (
+        "…, weight 0.7), b.safetensors (sha256 bbbbbbbbbbbb…, weight 1): load them too, each at its weight"
+        in (hint["modelspec.usage_hint"])
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "at", "said"),
+    [
+        (
+            "[{file: styles/style.safetensors, weight: 0}]",
+            "0}",
+            "0.weight: must not be 0, which leaves the adapter out",
+        ),
+        ("[{file: styles/style.safetensors, weight: much}]", "much", "0.weight: must be a number"),
+        ("[{file: styles/style.safetensors, weight: 101}]", "101", "0.weight: must be less than or equal to 100"),
+        ("[{file: styles/style.safetensors, wight: 1}]", "wight", "0.wight: unknown key `wight`"),
+        ("[{weight: 1}]", "{w", "0.file: is missing"),
+        ("[{file: gone.safetensors}]", "gone", "0.file: there is no file gone.safetensors"),
+        ("{file: gone.safetensors}", "gone", "file: there is no file gone.safetensors"),
+        (
+            "[styles/style.safetensors, {file: copy.safetensors}]",
+            "copy",
+            "1.file: copy.safetensors is the same adapter",
+        ),
+        ("['']", "''", "0: is empty"),
+    ],
+)
+def test_mistakes_of_weights_stand_at_their_place(styled: Path, written: str, at: str, said: str):
+    Path("copy.safetensors").write_bytes(Path("styles/style.safetensors").read_bytes())
+    styled.write_text(BESIDE.replace("with: styles/style.safetensors", f"with: {written}"), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        resolve(read(styled))
+    column = styled.read_text("utf-8").splitlines()[4].rindex(at) + 1
+    assert str(caught.value).startswith(f"tiny.yaml:5:{column}: generator.with.{said}")
+
+
+def test_what_is_no_companion_is_told_what_one_is(styled: Path):
+    styled.write_text(BESIDE.replace("with: styles/style.safetensors", "with: 5"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"generator\.with: must be an adapter's file, \{file: NAME, weight: W\}, or"):
+        resolve(read(styled))
+
+
 def test_an_included_file_names_it_as_it_sees_it(styled: Path):
     whole = resolve(read(styled)).generator.companions
     text = BESIDE.replace(", with: styles/style.safetensors", "")
     styled.write_text(f"include: styles/base.yaml\n{text}", encoding="utf-8")
-    for written in ("style.safetensors", "[style.safetensors]"):
+    for written in (
+        "style.safetensors",
+        "[style.safetensors]",
+        "{file: style.safetensors}",
+        "[{file: style.safetensors}]",
+    ):
         Path("styles/base.yaml").write_text(f"generator: {{with: {written}}}\n", encoding="utf-8")
         assert resolve(read(styled)).generator.companions == whole
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from control_recipes.engine import adapter, flow, generators, models, plan
 from control_recipes.engine.errors import InputError
-from control_recipes.engine.generators import flux2_klein_names
+from control_recipes.engine.generators import flux2_klein_names, reading
 
 CASE = next(case for case in families.CASES if case.name == "flux2-klein")
 
@@ -49,7 +49,8 @@ def test_stock_takes_our_noise_as_its_latents(folder):
 
 
 def test_the_chat_takes_its_part_of_the_text(folder):
-    assert models.reads(models.locate(str(folder), Path("/"))) == (folder / "tokenizer" / "tokenizer.json", 13)
+    reads = models.reads(models.locate(str(folder), Path("/")))
+    assert reads == reading.Reading(folder / "tokenizer" / "tokenizer.json", 13)
 
 
 def test_every_linear_layer_of_the_blocks_takes_an_adapter_and_has_its_original_name(folder):

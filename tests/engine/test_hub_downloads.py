@@ -1,32 +1,66 @@
-"""Downloads from a hub: what is fetched, what is never used before it is whole, and in words why nothing came."""
+"""Downloads from a hub: what is fetched and by whom, what is never used before it is whole, and in words why not."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hubs
+import pico
 import pytest
-from control_recipes.engine import console, hub, models
+import torch
+from control_recipes.engine import (
+    calibrate,
+    compose,
+    console,
+    evaluate,
+    generators,
+    hub,
+    models,
+    panel,
+    pictures,
+    planning,
+    probes,
+    training,
+)
 from control_recipes.engine.errors import InputError, WorkError
-from control_recipes.engine.plan import Model
+from control_recipes.engine.offloading import Turns
+from control_recipes.engine.plan import Critic, Generator, Model, Plan
+from control_recipes.engine.recipe import read
+from control_recipes.engine.resolve import resolve
 from hubs import COMMIT, Hub
 
 NAME = "org/eyes"
 WEIGHTS = "model.safetensors"
+PAINTER = "org/painter"
+RECIPE = f"""\
+recipe: 1
+name: fetched
+generator: {{model: {PAINTER}, size: {{width: 32, height: 32}}}}
+critics: {{eyes: {{model: {NAME}}}}}
+prompts: {{train: [a ball, a tree], test: [a house]}}
+questions: {{there: {{ask: "Is there a ball?", answer: "Yes"}}}}
+adapter: {{rank: 1}}
+train: {{steps: 1, batch: 1}}
+evaluate: {{seeds: 1}}
+"""
 
 
 @pytest.fixture(scope="module")
 def served(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     folder = shutil.copytree(tiny_models / "critic", tmp_path_factory.mktemp("hub") / "eyes")
     (folder / "README.md").write_text("none of the model", "utf-8")
-    with hubs.serving({NAME: folder}) as known:
+    with hubs.serving({NAME: folder, PAINTER: tiny_models / "flux"}) as known:
         yield known
 
 
 @pytest.fixture
 def online(served: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    return met(served, tmp_path, monkeypatch)
+
+
+def met(served: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     """The hub as it is met first, from a machine that has nothing of it."""
     from huggingface_hub import constants
 
@@ -169,6 +203,76 @@ def test_a_hub_that_is_down_on_the_way_is_said(online: Hub):
     online.down.add(WEIGHTS)
     with pytest.raises(WorkError, match=f"the hub does not give {NAME}@{COMMIT}: 503 Service Unavailable\n  hint: "):
         models.complete(found)
+
+
+def planned(known: Hub, folder: Path) -> Plan:
+    """The plan of the recipe, for which no weight is fetched."""
+    (folder / "r.yaml").write_text(RECIPE, "utf-8")
+    plan = resolve(read(folder / "r.yaml"))
+    assert weights(known) == []
+    return plan
+
+
+def weights(known: Hub) -> list[str]:
+    return [name for name in asked(known) if name.endswith(".safetensors")]
+
+
+def parts(known: Hub, *names: str) -> list[str]:
+    """The files of weights of some models."""
+    return sorted(path.name for name in names for path in known.models[name].rglob("*.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def trained(served: Hub, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """An adapter that was trained from Python, and the weights that were fetched for it."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch, pico.one_thread():
+        made = training.train(planned(met(served, folder, patch), folder), folder / "run")
+    return made.adapter, weights(served)
+
+
+def test_training_from_python_fetches_the_weights(trained: tuple[Path, list[str]], served: Hub):
+    assert trained[1] == parts(served, NAME, PAINTER)
+
+
+@pytest.mark.parametrize(
+    ("work", "models_of"),
+    [
+        (lambda plan, adapter, folder: evaluate.evaluate(plan, adapter), (NAME, PAINTER)),
+        (lambda plan, adapter, folder: compose.compose([adapter, adapter], "both", folder), (NAME, PAINTER)),
+        (lambda plan, adapter, folder: calibrate.calibrate(plan, planning.outlook(plan)), (NAME, PAINTER)),
+        (lambda plan, adapter, folder: probes.compare(plan, adapter, ()), (NAME, PAINTER)),
+        (lambda plan, adapter, folder: pictures.generate(adapter, ["a"], 0, 1.0, folder), (PAINTER,)),
+    ],
+    ids=["evaluate", "compose", "plan --measure", "verify", "generate"],
+)
+def test_whoever_loads_models_of_the_hub_has_them_fetched(
+    work: Callable[[Plan, Path, Path], object], models_of: tuple[str, ...], trained: tuple[Path, list[str]],
+    online: Hub, tmp_path: Path,
+):  # fmt: skip
+    plan = planned(online, tmp_path)
+    with pico.one_thread():
+        work(plan, trained[0], tmp_path / "out")
+    assert weights(online) == parts(online, *models_of)
+
+
+def test_what_cannot_be_had_is_said_before_anything_is_loaded(online: Hub, tmp_path: Path):
+    plan = planned(online, tmp_path)
+    online.down.add(WEIGHTS)  # of the critic, which is loaded last
+    with pytest.raises(WorkError, match=f"the hub does not give {NAME}@{COMMIT}: 503"):
+        training.train(plan, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loader_alone_fetches_what_it_loads(online: Hub):
+    critic = Critic("eyes", located(), 1.0, "float32", "cpu")
+    panel._load(critic, Turns(torch.device("cpu"), taken=False))
+    assert weights(online) == [WEIGHTS]
+    painter = located(PAINTER)
+    generators.load(Generator(painter, 1, 32, 32, 0.0, "", "float32", "cpu", 16))
+    assert weights(online) == parts(online, PAINTER)
+    generators.load(Generator(painter, 1, 32, 32, 0.0, "", "float32", "cpu", 16))
+    assert weights(online) == []
 
 
 def test_a_person_sees_how_far_a_download_is(capsys: pytest.CaptureFixture[str]):

@@ -7,12 +7,16 @@ import shutil
 import string
 from pathlib import Path
 
+import families
 import hollow
 import pico
 import pytest
 from commandline import recipe
 from control_recipes.engine import generators, lengths, models
 from control_recipes.engine.errors import InputError
+from control_recipes.engine.generators import lumina2_sizes, reading, sana_text
+from control_recipes.engine.generators.reading import Reading
+from diffusers import DiffusionPipeline
 from tokenizers import Tokenizer
 
 WORLD = ("./generator", "builtin:generator")
@@ -75,18 +79,20 @@ def test_the_estimate_by_words_overlooks_nothing(world: Tokenizer):
     draw = random.Random(0)
     letters = string.ascii_lowercase + " " * 8 + "é-"
     prompts = ["".join(draw.choices(letters, k=draw.randrange(5, 60))) for _ in range(2000)]
-    file, limit = models.reads(models.locate("builtin:generator", Path())) or (Path(), 0)
-    assert limit == 24
-    exact = {prompt: count for prompt in prompts if (count := len(world.encode(prompt).ids)) > limit}
-    assert lengths._too_long(prompts, file, limit) == exact
+    reads = models.reads(models.locate("builtin:generator", Path()))
+    assert reads is not None
+    assert reads.limit == 24
+    exact = {prompt: count for prompt in prompts if (count := len(world.encode(prompt).ids)) > 24}
+    assert {prompt: one.tokens for prompt, one in lengths._too_long(prompts, reads).items()} == exact
     assert 100 < len(exact) < 1900
 
 
 def test_nothing_is_loaded_for_prompts_that_are_short_by_their_letters(tmp_path: Path):
     (tmp_path / "none.json").write_text("{", "utf-8")
-    assert lengths._too_long(["a red ball"], tmp_path / "none.json", 24) == {}
+    reads = Reading(tmp_path / "none.json", 24)
+    assert lengths._too_long(["a red ball"], reads) == {}
     with pytest.raises(InputError, match="is no tokenizer"):
-        lengths._too_long(["a red ball in the grass"], tmp_path / "none.json", 24)
+        lengths._too_long(["a red ball in the grass"], reads)
 
 
 def test_a_tokenizer_that_cannot_be_read_is_told_of_the_generator(file: Path):
@@ -94,6 +100,56 @@ def test_a_tokenizer_that_cannot_be_read_is_told_of_the_generator(file: Path):
     row = f"[{{prompt: {LONG}, color: white, thing: ball}}]"
     (told,) = hollow.problems(file, (TEST, row))
     assert "generator.model: ./generator: tokenizer_2/tokenizer.json is no tokenizer" in told
+
+
+BEHIND = """\
+recipe: 1
+name: behind
+generator: {model: ./generator, size: {width: 32, height: 32}, guidance: 4.0, negative: "NEGATIVE"}
+critics: {eyes: {model: ./critic}}
+prompts: {train: ["TRAIN", a house], test: [a tent]}
+questions: {there: {ask: "Is it there?", answer: "Yes"}}
+"""
+
+
+@pytest.mark.parametrize("name", ["sana", "sana-sprint", "lumina2"])
+def test_a_prompt_is_measured_behind_what_stock_writes_before_it(name: str, tmp_path: Path):
+    """Gemma's pico tokenizer has a token for each letter and space, and the limit is that of `condition`."""
+    case = next(one for one in families.CASES if one.name == name)
+    folder = case.build(tmp_path / "generator")
+    hollow.critic(tmp_path / "critic")
+    stock, reads = DiffusionPipeline.from_pretrained(folder), models.reads(models.locate(str(folder), Path()))
+    assert reads is not None
+    if name == "lumina2":
+        assert reads.before == f"{stock.system_prompt} <Prompt Start> "
+    else:
+        assert reads.before == "\n".join(sana_text.instruction(type(stock)))
+    takes, generator = name != "sana-sprint", generators.load(case.chosen(folder))
+
+    def told(train: str, negative: str) -> list[str]:
+        text = BEHIND.replace("TRAIN", train).replace("NEGATIVE", negative if takes else "")
+        return hollow.problems(tmp_path / "r.yaml", text=text)
+
+    assert told("A tent in snow", "a tent in the f") == []
+    generator.condition(["A tent in snow"], ["a tent in the f" if takes else ""])
+    count = "is too long: 15 tokens, the generator reads 14"
+    assert told("A tent in snow.", "") == [f"5:19: prompts.train.0: the prompt 'A tent in snow.' {count}"]
+    with pytest.raises(InputError, match=count):
+        generator.condition(["A tent in snow."], [""])
+    # nothing stands before a negative one
+    said = "3:89: generator.negative: is too long: 17 tokens, the generator reads 16"
+    assert told("a sea", "a tent in the fo") == ([said] if takes else [])
+
+
+def test_a_text_that_stock_does_not_write_is_not_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    assert reading.stock_text("sana.pipeline_sana", "no_such_argument") is None
+    assert reading.stock_text("sana.no_such_pipeline", "complex_human_instruction") is None
+    folder = families.CASES[0].build(tmp_path / "generator")
+    model = models.locate(str(folder), Path())
+    assert generators.reading_of("lumina2", folder, tmp_path, 16) is not None
+    monkeypatch.setattr(lumina2_sizes, "before", lambda: None)  # the pipeline itself says it when it is loaded
+    assert generators.reading_of("lumina2", folder, tmp_path, 16) is None
+    assert models.reads(model) is not None
 
 
 def test_clip_beside_t5_is_cut_without_a_word(tmp_path: Path, capfd: pytest.CaptureFixture[str]):

@@ -1,4 +1,4 @@
-"""How memory grows: with questions about one view, with critics, and with the steps of one picture's sampler.
+"""How memory grows: with questions about one view, with critics, how they are loaded, and the steps of one picture.
 
 Counted by torch's own allocator, so that no other process and no library moves the figures.
 """
@@ -10,9 +10,11 @@ from pathlib import Path
 
 import allocated
 import pico
+import picos
 import pytest
 import torch
-from control_recipes.engine import loss, plan, training
+from control_recipes import critics
+from control_recipes.engine import capacity, costing, estimate, loss, plan, training
 from control_recipes.engine import step as steps
 from control_recipes.engine.augment import Augmented
 from control_recipes.engine.panel import Panel
@@ -171,3 +173,24 @@ def test_one_pictures_sampler_is_kept_step_by_step_unless_recomputed(models: tup
             held[sampler, recompute] = of_a_step(one_picture.of(chosen))[1]
     grown, less = (held[4, flag] - held[1, flag] for flag in (False, True))
     assert 0 < less < 0.5 * grown, held
+
+
+@pytest.mark.parametrize("bits", ["8bit", "4bit"])
+def test_a_critic_is_there_in_full_while_it_is_stored_in_fewer_bits(bits: str, tmp_path: Path):
+    picos.CASES["qwen3_vl"].build(tmp_path / "critic", 8)
+    chosen = pico.plan_of(pico.generator(pico.flux_folder(tmp_path / "flux")), tmp_path / "critic", batch=1)
+    model = replace(chosen.critics[0].model, family="qwen3_vl")
+    member = replace(chosen.critics[0], model=model, quantize=bits)
+
+    def load() -> object:
+        return critics.load(model.folder, model.family, "float32", "cpu", quantize=bits)
+
+    load()  # what is read once only
+    weights, measured = costing.weights(member), allocated.peak(load)
+    assert weights.read(member) == pytest.approx(measured, rel=0.05)
+    assert weights.bytes(member) < 0.5 * measured
+    made = replace(chosen, critics=(member,), judges=())
+    costs = costing.Costs(made)
+    looks = [estimate.stages(made, costs, capacity.Device(kind, "", None, None, 1))[2] for kind in ("cpu", "cuda")]
+    assert looks[0].weights == 4 * costs.kept + weights.read(member)
+    assert looks[1].weights == 4 * costs.kept + weights.bytes(member)  # where it comes in fewer bits

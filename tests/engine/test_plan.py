@@ -16,7 +16,7 @@ from control_recipes.engine.resolve import resolve
 
 RECIPES = sorted((Path(plan.__file__).parent.parent / "recipes").glob("*.yaml"))
 LATER = [  # every field that came after the first plans, and a value with which it does something
-    ("generator", "companions", (plan.Asset("a.safetensors", "0" * 64, ""),)),
+    ("generator", "companions", (plan.Companion("a.safetensors", "0" * 64, "", 0.7),)),
     ("generator", "offload", True),
     ("generator", "slicing", True),
     ("generator", "tiling", True),

@@ -9,7 +9,7 @@ from pathlib import Path
 import made
 import pytest
 import torch
-from control_recipes.engine import lock, locking, platforms
+from control_recipes.engine import lock, locking, platforms, processes
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.lock import Platform
 
@@ -31,6 +31,13 @@ def test_a_platform_says_what_the_same_bits_depend_on():
 def test_settings_of_the_libraries_below_are_part_of_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
     assert dict(platforms.here(made.plan()).flags)["MKL_CBWR"] == "COMPATIBLE"
+
+
+def test_only_a_training_is_shared_by_the_processes_that_were_started(monkeypatch: pytest.MonkeyPatch):
+    trains = made.plan()
+    composes = replace(trains, train=replace(trains.train, steps=0))
+    monkeypatch.setattr(processes, "count", lambda: 2)
+    assert [platforms.here(plan).processes for plan in (trains, composes)] == [2, 1]
 
 
 @pytest.mark.parametrize(

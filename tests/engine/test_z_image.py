@@ -10,7 +10,7 @@ import pytest
 import torch
 from control_recipes.engine import generators, lengths, models
 from control_recipes.engine.errors import InputError, Place
-from control_recipes.engine.generators import z_image_names
+from control_recipes.engine.generators import reading, z_image_names
 
 GUIDED = next(case for case in families.CASES if case.name == "z-image")
 TURBO = replace(GUIDED, guidance=0.0, negative="")
@@ -34,7 +34,7 @@ def test_prompts_of_several_lengths_are_read_together_as_alone(folder):
 
 def test_the_chat_takes_its_part_of_the_text(folder):
     model = models.locate(str(folder), Path("/"))
-    assert models.reads(model) == (folder / "tokenizer" / "tokenizer.json", 14)
+    assert models.reads(model) == reading.Reading(folder / "tokenizer" / "tokenizer.json", 14)
     lengths.refuse(["a" * 14], model, Place("prompts"))
     with pytest.raises(InputError, match="15 tokens, the generator reads 14"):
         lengths.refuse(["a" * 15], model, Place("prompts"))
@@ -43,9 +43,9 @@ def test_the_chat_takes_its_part_of_the_text(folder):
 def test_any_guidance_above_none_guides(folder):
     generator = generators.load(GUIDED.chosen(folder, guidance=0.5))
     assert generator.condition(["a"], ["b"]).negative is not None
-    assert generators.negative_problem(GUIDED.chosen(folder, guidance=0.5)) is None
-    message, _ = generators.negative_problem(GUIDED.chosen(folder, guidance=0.0)) or ("", "")
-    assert message == "does nothing without guidance above 0, found 0"
+    assert generators.refused(GUIDED.chosen(folder, guidance=0.5)) == []
+    (refusal,) = generators.refused(GUIDED.chosen(folder, guidance=0.0))
+    assert refusal.message == "does nothing without guidance above 0, found 0"
     with pytest.raises(InputError, match="does nothing without guidance above 0"):
         generators.load(GUIDED.chosen(folder, guidance=0.0))
 
