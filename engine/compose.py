@@ -92,7 +92,7 @@ def compose(
     run_folder.refuse_foreign(None, plan, folder)
     tell_differences(known, told)
     # which refuses what does not fit the generator, before anything is written
-    together = assembling.meeting(plan, parts, whole)
+    together = assembling.meeting(plan, parts, whole, told)
     if tune:
         parts = _tuned(together, parts, {one.name for one in tune}, told)
         whole, low = assembling.factors(parts, plan.generator.model.family, rank)
