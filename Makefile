@@ -6,7 +6,7 @@ READY := .venv/.ready
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: run test coverage check format gallery bench bench-long performance docs wheel clean
+.PHONY: run test coverage check format gallery bench bench-long performance composed docs wheel clean
 .DEFAULT_GOAL := run
 
 run: $(READY)
@@ -45,6 +45,13 @@ performance: $(READY)
 	$(BIN)/python tests/bench/gradient.py --out docs/figures/gradient.json
 	$(BIN)/python tests/bench/control.py time --work runs/bench --out docs/figures/control.json
 	$(BIN)/python tests/bench/control.py tricks --work runs/bench --out docs/figures/tricks.json
+	$(BIN)/python docs/build.py --write
+
+# what docs/composing.md shows of any recipes; what is done is kept in runs/bench/composed, and gone on with
+RECIPES = horizon_low blue_ball
+AGAINST = horizon_high
+composed: $(READY)
+	$(BIN)/python tests/bench/composed.py $(RECIPES) --against $(AGAINST) --work runs/bench/composed --out docs/figures/composed.json > /dev/null
 	$(BIN)/python docs/build.py --write
 
 docs: $(READY)

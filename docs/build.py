@@ -1,7 +1,8 @@
 """Builds the docs: Markdown to plain HTML pages under build/docs, refusing links that lead nowhere and stale pages.
 
-With `--write` it first writes anew what reference.md says of the language's keys, performance.md of the benches'
-figures, models.md of models' sizes, and export.md of what reads which file; without, it refuses what is stale.
+With `--write` it first writes anew what reference.md says of the language's keys, performance.md and composing.md of
+the benches' figures, models.md of models' sizes, and export.md of what reads which file; without, it refuses what is
+stale.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 import sys
 from pathlib import Path
 
+import composing_page
 import exports
 import gallery_page
 import performance
@@ -34,6 +36,7 @@ REFERENCE = ROOT / "docs" / "reference.md"
 PERFORMANCE = ROOT / "docs" / "performance.md"
 MODELS = ROOT / "docs" / "models.md"
 EXPORT = ROOT / "docs" / "export.md"
+COMPOSING = ROOT / "docs" / "composing.md"
 STYLE = """body { font: 17px/1.6 system-ui, sans-serif; max-width: 46rem;
 margin: 3rem auto; padding: 0 1.2rem; color: #20262e; }
 pre { background: #f5f3ee; padding: 1rem; overflow-x: auto; border-radius: 8px; } code { font-size: .88em; }
@@ -86,6 +89,7 @@ def build(folder: Path) -> list[str]:
     wrong += performance.wrong(PERFORMANCE.read_text(encoding="utf-8"))
     wrong += sizes.wrong(MODELS.read_text(encoding="utf-8"))
     wrong += exports.wrong(EXPORT.read_text(encoding="utf-8"))
+    wrong += composing_page.wrong(COMPOSING.read_text(encoding="utf-8"))
     for page, name in names.items():
         text = page.read_text(encoding="utf-8")
         wrong += broken(page, text)
@@ -124,5 +128,6 @@ if __name__ == "__main__":
         performance.write(PERFORMANCE)
         MODELS.write_text(sizes.renewed(MODELS.read_text(encoding="utf-8")), encoding="utf-8")
         EXPORT.write_text(exports.renewed(EXPORT.read_text(encoding="utf-8")), encoding="utf-8")
+        composing_page.write(COMPOSING)
     problems = build(ROOT / "build" / "docs")
     sys.exit("\n".join(problems) or None)

@@ -102,22 +102,20 @@ def again(plan: Plan, adapters: Sequence[Path]) -> dict[str, Tensor]:
     return composing.tensors(factors(parts, plan.generator.model.family, plan.composed.rank)[0])
 
 
-def meeting(plan: Plan, parts: Sequence[Part], whole: Adapter) -> Meeting:
+def meeting(plan: Plan, parts: Sequence[Part], whole: Adapter, listener: Listener) -> Meeting:
     """The adapters on their generator; `InputError` where one does not fit it."""
     from . import foreign
     from . import meeting as meetings
 
-    family = plan.generator.model.family
-    members = [
-        meetings.Member(
-            part.parent.name,
-            part.parent.weight,
-            foreign.read(part.path, family)[0],
-            tuple(interference.controls(part.parent.name, part.plan, ancestor(part).parents)) if part.plan else (),
-        )
-        for part in parts
-    ]
-    return meetings.Meeting(plan, members, whole)
+    members: list[meetings.Member] = []
+    for part in parts:
+        name, own = part.parent.name, part.plan
+        aims = tuple(interference.controls(name, own, ancestor(part).parents)) if own else ()
+        measured = [f"{name}.{one.name}" for one in own.measures] if own else []
+        others = tuple(one for one in measured if one not in aims)
+        read, _ = foreign.read(part.path, plan.generator.model.family)
+        members.append(meetings.Member(name, part.parent.weight, read, aims, others))
+    return meetings.Meeting(plan, members, whole, listener.looked)
 
 
 def clear(folder: Path, plan: Plan) -> None:
@@ -175,7 +173,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
 def _met(together: Meeting, folder: Path, listener: Listener) -> Interference:
     from .meeting import meet
 
-    found = meet(together, folder, listener.looked)
+    found = meet(together, folder)
     interference.write(found, folder)
     for fight in found.fights:
         listener.say(f"warning: {fight.text()}")

@@ -94,7 +94,7 @@ def compose(
     tell_differences(known, told)
     models.fetch(plan, told.fetched)
     # which refuses what does not fit the generator, before anything is written
-    together = assembling.meeting(plan, parts, whole)
+    together = assembling.meeting(plan, parts, whole, told)
     if tune:
         parts = _tuned(together, parts, {one.name for one in tune}, told)
         whole, low = assembling.factors(parts, plan.generator.model.family, rank)

@@ -64,14 +64,9 @@ class Composition:
 
     def _matrix(self) -> list[str]:
         """Each control alone and together, a line each."""
-        found = self.together
-        rows = zip(found.controls, found.cells, strict=True)
         return [
-            f"  {control.measure:<24} "
-            + ", ".join(
-                f"{column.label} {percent(cell.share)}" for column, cell in zip(found.columns, row, strict=True)
-            )
-            for control, row in rows
+            f"  {control.measure:<24} " + ", ".join(f"{label} {percent(cell.share)}" for label, cell in row.items())
+            for control, row in self.together.rows(True)
         ]
 
     def text(self) -> str:

@@ -132,7 +132,7 @@ class Talk:
     def looked(self, progress: Progress) -> None:
         """A batch of the evaluation is done."""
         left = progress.seconds / max(1, progress.done) * (progress.of - progress.done)
-        self._tell("evaluating", progress.done, progress.of, "", left)
+        self._tell(progress.what, progress.done, progress.of, "", left)
 
     def fetched(self, fetched: Fetched) -> None:
         """More of a model is here."""

@@ -53,6 +53,7 @@ class Progress:
     done: int  # pairs of prompt and seed
     of: int
     seconds: float  # since it began
+    what: str = "evaluating"
 
 
 @dataclass(slots=True)

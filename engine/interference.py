@@ -1,12 +1,13 @@
 """Interference: what adapters do to each other where they are applied together, as plain data and in words. Torch-free.
 
 A control is an adapter's own goal, measured by pixels on its own recipe's held-out prompts. The matrix has a row for
-each control, and a column for the bare generator, for every adapter alone, for all pairs and for all together.
+each control, and a column for the bare generator, for every adapter alone, for all pairs and for all together. Rows
+follow of what else its recipe measures there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,11 +28,12 @@ _HELPS = 0.02  # how much more must be kept before another weight is called a he
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What one adapter is for."""
+    """What one adapter is for; or what else its recipe measures, and it should leave alone."""
 
     adapter: str
     measure: str  # as the united plan calls it
     wanted: str  # in words
+    aim: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,19 +112,24 @@ class Fight:
     """A control that falls where another adapter is applied beside its own."""
 
     adapter: str
-    by: str  # the other one; empty where only all together do it
+    by: str  # the other one; empty where beside none alone, but in the whole
     measure: str
-    alone: float
-    together: float
+    alone: float  # share of pictures in which the control holds
+    together: float  # the same beside the other one, or in the whole
     remedy: Remedy | None
+    rank: int = 0  # that the whole is reduced to; 0: it is not
+    steps: int = 0  # that the whole is polished by
 
     def text(self) -> str:
         """For people."""
-        others = self.by or "all the others together"
-        fell = f"{percent(self.alone)} to {percent(self.together)}"
-        said = f"{self.adapter} and {others} fight: {self.measure} falls from {fell}."
+        fell = f"{self.measure} falls from {percent(self.alone)} to {percent(self.together)}"
+        if not self.by:
+            causes = [f"rank {self.rank}"] * bool(self.rank) + ["polishing"] * bool(self.steps)
+            why = f"It may be {' or '.join(causes)}" if causes else "Only all the others together do it"
+            return f"{self.adapter} loses in the whole: {fell}. {why}."
+        said = f"{self.adapter} and {self.by} fight: {fell}."
         if self.remedy is None:
-            return said if not self.by else f"{said} No other weight of the two that was tried helps."
+            return f"{said} No other weight of the two that was tried helps."
         mine, its = self.remedy.weights
         kept = f"{percent(self.remedy.kept)} of what it reaches alone, not {percent(self.remedy.before)}"
         helps = f"Weights {mine:g} for {self.adapter} and {its:g} for {self.by} would help"
@@ -140,22 +147,30 @@ class Interference:
     pairings: tuple[Pairing, ...]
     fights: tuple[Fight, ...] = ()
 
+    def rows(self, aim: bool) -> list[tuple[Control, Mapping[str, Cell]]]:
+        """The matrix, cells by their column's label: of what adapters are for, or of what else is measured."""
+        labels = [column.label for column in self.columns]
+        rows = zip(self.controls, self.cells, strict=True)
+        return [(control, dict(zip(labels, row, strict=True))) for control, row in rows if control.aim == aim]
+
     def data(self) -> dict[str, object]:
         """The matrix and the warnings as `recipe compose --json` has them."""
-        rows = {
-            control.measure: {
-                column.label: {"share": cell.share, "interval": cell.interval}
-                for column, cell in zip(self.columns, row, strict=True)
+        rows, others = (
+            {
+                control.measure: {
+                    label: {"share": cell.share, "interval": cell.interval} for label, cell in row.items()
+                }
+                for control, row in self.rows(aim)
             }
-            for control, row in zip(self.controls, self.cells, strict=True)
-        }
+            for aim in (True, False)
+        )
         overlap = {
             f"{pair.one} + {pair.other}": {
                 one.module: {"reads": one.reads, "writes": one.writes, "cosine": one.cosine} for one in pair.matrices
             }
             for pair in self.pairings
         }
-        return {"matrix": rows, "overlap": overlap, "warnings": [one.text() for one in self.fights]}
+        return {"matrix": rows, "others": others, "overlap": overlap, "warnings": [one.text() for one in self.fights]}
 
 
 def controls(name: str, plan: Plan, parents: Sequence[Ancestor] = ()) -> Iterator[str]:

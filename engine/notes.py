@@ -15,6 +15,7 @@ _CONVINCED = 0.05  # how far a critic's "right" may lie above the measure before
 _MOVED = 0.05  # how much the goal's share must rise, or the report says that it hardly did
 _FELL = 0.03  # how far a share may fall before the report says so
 _FELL_BELOW_ALL = 0.1  # the same where every bare picture satisfies the measure by definition
+_MANY = 3  # notes of one kind; more of them are told as one
 OPPOSED = -0.3  # mean cosine of two questions' gradients from which on they are said to pull against each other
 _AGAINST_BARE = ("sharpness", "drift")
 
@@ -99,13 +100,20 @@ def _convinced(plan: Plan, found: Evaluation) -> list[Note]:
 
 def _broken_holds(plan: Plan, found: Evaluation) -> list[Note]:
     wanted = {question.name: question.hold for question in plan.questions if question.hold > 0}
+    broken = [
+        belief
+        for belief in found.beliefs
+        if belief.question in wanted and not belief.judge and _broke(belief, wanted[belief.question])
+    ]
+    if len(broken) > _MANY:
+        ends = ", ".join(f"{one.question} {one.after.p:.2f} of {wanted[one.question]:g}" for one in broken)
+        return [Note(f"{len(broken)} holds broke, and end at a p of: {ends}.")]
     return [
         Note(
             f"The hold “{belief.question}” broke: it asks for p ≥ {wanted[belief.question]:g}, "
             f"{belief.critic} ends at {belief.after.p:.2f} (from {belief.before.p:.2f})."
         )
-        for belief in found.beliefs
-        if belief.question in wanted and not belief.judge and _broke(belief, wanted[belief.question])
+        for belief in broken
     ]
 
 
@@ -128,9 +136,15 @@ def _opposed(cosines: Mapping[tuple[str, str], Points]) -> list[Note]:
 
 
 def _lost(plan: Plan, found: Evaluation) -> list[Note]:
-    return [
-        Note(f"{measure.name} fell from {percent(measure.before)} to {percent(measure.after)} of the pictures.")
+    lost = [
+        measure
         for measure in found.measures
         if measure.name != plan.goal_measure
         and measure.before - measure.after > (_FELL_BELOW_ALL if measure.kind in _AGAINST_BARE else _FELL)
+    ]
+    if len(lost) > _MANY:
+        all_of_them = ", ".join(f"{one.name} {percent(one.before)} → {percent(one.after)}" for one in lost)
+        return [Note(f"{len(lost)} measures fell, of the pictures: {all_of_them}.")]
+    return [
+        Note(f"{one.name} fell from {percent(one.before)} to {percent(one.after)} of the pictures.") for one in lost
     ]

@@ -13,12 +13,24 @@ _REUSE = ("include", "combine")
 _AS_THEY_ARE = ("default", "enum", "const", "discriminator", "not", "items")  # a part is no laxer in these
 _NOTHING = {"type": "null"}
 _COMPOSES = {"required": ["compose"], "properties": {"compose": {"not": _NOTHING}}}
+_DEEP = {"type": "string", "pattern": r"\..*\."}  # a name that only what composes a composition has: RECIPE.RECIPE.NAME
+_AIMS_DEEP = [{"required": [key], "properties": {key: _DEEP}} for key in ("measure", "question")]
+_SAYS_DEEP = {
+    "expect": {"type": "object", "not": {"propertyNames": {"not": _DEEP}}},
+    "goal": {"type": "object", "anyOf": _AIMS_DEEP},
+}
+_INCLUDES_ONE_THAT_COMPOSES = {
+    "required": ["include"],
+    "not": {"required": ["combine"]},
+    "anyOf": [{"required": [key], "properties": {key: said}} for key, said in _SAYS_DEEP.items()],
+}
 
 
 def with_reuse(schema: dict[str, Any], composing: dict[str, Any]) -> dict[str, Any]:
     """A schema that asks for everything of a recipe of its own, and for nothing of one that builds on others.
 
-    One that composes adapters has keys of its own, those of `composing`.
+    One that composes adapters has keys of its own, those of `composing`; so has one that includes such a file, which
+    shows by its names where they are deeper than any that is trained has.
     """
     whole = {key: value for key, value in schema.items() if key not in ("$defs", "title", "description")}
     own = {key: _something(whole["properties"][key]) for key in _REUSE}  # neither inherited nor taken away
@@ -32,7 +44,11 @@ def with_reuse(schema: dict[str, Any], composing: dict[str, Any]) -> dict[str, A
     return {
         **{key: schema[key] for key in ("title", "description") if key in schema},
         "if": {"type": "object", **builds},
-        "then": {"if": _COMPOSES, "then": _composing(composing), "else": then},
+        "then": {
+            "if": {"anyOf": [_COMPOSES, _INCLUDES_ONE_THAT_COMPOSES]},
+            "then": _composing(composing),
+            "else": then,
+        },
         "else": whole,
         "$defs": {**defs, **parts},
     }

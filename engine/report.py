@@ -30,6 +30,7 @@ from .plan import Plan, digest
 _TEMPLATE = Path(__file__).with_name("report.html")
 _SMALL = 128  # pixels: pictures up to this size are enlarged pixel by pixel and kept as PNG
 _STYLES = ("belief", "second")
+_HOLDS = ("does not hold", "holds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class _Strip:
     seed: int
     marks: tuple[str, ...]  # heights, per cent, at which the goal's line lies
     shots: tuple[_Shot, ...]
+    control: str = ""  # the measure that the shots are marked by, where it is not the goal's
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,26 +214,11 @@ def policy(page: str) -> Markup:
 
 def _together(found: interference.Interference, folder: Path) -> dict[str, object]:
     """What adapters do to each other, as the page shows it."""
-    rows = [
-        {
-            "adapter": control.adapter,
-            "measure": control.measure,
-            "wanted": control.wanted,
-            "cells": [
-                {
-                    "share": percent(cell.share),
-                    "interval": _interval(cell.interval),
-                    "own": control.adapter in column.adapters,
-                }
-                for column, cell in zip(found.columns, row, strict=True)
-            ],
-        }
-        for control, row in zip(found.controls, found.cells, strict=True)
-    ]
     labels = [column.label for column in found.columns]
     return {
         "columns": labels,
-        "rows": rows,
+        "rows": [_row(control, cells, found.columns) for control, cells in found.rows(True)],
+        "others": [_row(control, cells, found.columns) for control, cells in found.rows(False)],
         "pictures": ", ".join(sorted({f"{len(row[0].hits):,}" for row in found.cells})),
         "warnings": [fight.text() for fight in found.fights],
         "strips": [_met(strip, labels, folder) for strip in found.strips],
@@ -254,13 +241,28 @@ def _together(found: interference.Interference, folder: Path) -> dict[str, objec
     }
 
 
+def _row(
+    control: interference.Control, cells: Mapping[str, interference.Cell], columns: Sequence[interference.Column]
+) -> dict[str, object]:
+    """A row of the matrix; a cell fell where its control holds less often there than with its own adapter alone."""
+    alone, applied = cells[control.adapter], [column.label for column in columns if control.adapter in column.adapters]
+    made = [
+        {
+            "share": percent(cell.share),
+            "interval": _interval(cell.interval),
+            "tone": "" if label not in applied else "fell" if interference.fallen(alone, cell) else "truth",
+        }
+        for label, cell in cells.items()
+    ]
+    return {"measure": control.measure, "wanted": control.wanted, "cells": made}
+
+
 def _met(strip: interference.Strip, labels: Sequence[str], folder: Path) -> _Strip:
     shots: list[_Shot] = []
     for label, file, hit in zip(labels, strip.files, strip.hits, strict=True):
         data, width, height = _picture(folder, file)
-        shown = _Shot(data, width, height, max(width, height) <= _SMALL, label, label, strip.control, hit, ())
-        shots.append(shown)
-    return _Strip(strip.prompt, strip.seed, (), tuple(shots))
+        shots.append(_Shot(data, width, height, max(width, height) <= _SMALL, label, label, _HOLDS[hit], hit, ()))
+    return _Strip(strip.prompt, strip.seed, (), tuple(shots), strip.control)
 
 
 def _order(plan: Plan) -> Sequence[str]:

@@ -206,7 +206,7 @@ def _composed(
     parts = assembling.parts_of_runs(plan, parents)
     whole, _ = assembling.factors(parts, plan.generator.model.family, plan.composed.rank)
     assembling.keep_recipes(parts, folder)
-    together = assembling.meeting(plan, parts, whole)
+    together = assembling.meeting(plan, parts, whole, listener)
     return assembling.assemble(plan, parts, whole, together, folder, texts, listener, fast)
 
 

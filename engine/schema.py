@@ -7,6 +7,8 @@ the text of the template is let through, and the same model checks what it rende
 from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core.core_schema import DictSchema
 
 from .kinds import Measure, Visual
 from .schema_composing import Compose, ComposingSchema
@@ -168,6 +170,14 @@ class Schema(Keys):
     )
 
 
+class _Closed(GenerateJsonSchema):
+    """A mapping whose names have to be of some form takes no others."""
+
+    def dict_schema(self, schema: DictSchema) -> dict[str, Any]:
+        made = super().dict_schema(schema)
+        return {**made, "additionalProperties": False} if "patternProperties" in made else made
+
+
 def json_schema(hovers: bool = True) -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of the language, for completion and checking in editors.
 
@@ -176,7 +186,7 @@ def json_schema(hovers: bool = True) -> dict[str, Any]:
     from .hovers import with_values
     from .partial import with_reuse
 
-    models = (model.model_json_schema(mode="validation") for model in (Schema, ComposingSchema))
+    models = (model.model_json_schema(schema_generator=_Closed) for model in (Schema, ComposingSchema))
     schema, composing = (with_values(one) if hovers else one for one in models)
     schema = with_reuse(schema, composing)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Control recipe", **schema}

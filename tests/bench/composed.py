@@ -1,13 +1,14 @@
-"""The table of docs/composing.md: how much of each control is left where several become one adapter.
+"""The tables of docs/composing.md: how much of each control is left where several become one adapter.
 
-    python tests/bench/composed.py RECIPE… --against RECIPE --out build/composed > build/composed.json
+    python tests/bench/composed.py RECIPE… --against RECIPE --work runs/bench/composed --out docs/figures/composed.json
 
 Each recipe is trained alone, then made one in every way there is: side by side, with tuned weights, polished, by peft's
 `linear`, `cat`, `svd`, `ties` and `dare_ties`, one training after the other, and one training of all. Every adapter is
 then measured by pixels on each recipe's held-out prompts. `--against` names the recipe that contradicts the first one.
 
-One JSON object on stdout; the table as Markdown on stderr. What is done stays in the folder: a run that was stopped
-goes on. Recipes of the gallery are copied there, and trained as `--set` has them.
+One JSON object on stdout and in `--out`, of which `python docs/build.py --write` makes the tables. What is done stays
+in the work folder: the same command goes on where it was stopped. Recipes of the gallery are copied there, and trained
+as `--set` has them.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import control_recipes
+import gradient
 import torch
 from control_recipes.engine import (
     adapter,
@@ -31,26 +33,31 @@ from control_recipes.engine import (
     evaluate,
     files,
     foreign,
+    gallery,
     generators,
+    interference,
     jobs,
     showing,
     training,
 )
+from control_recipes.engine import plan as plans
 from control_recipes.engine.compose import compose
 from control_recipes.engine.console import Talk
-from control_recipes.engine.errors import ControlError
+from control_recipes.engine.errors import ControlError, InputError, Place, Problem
 from control_recipes.engine.gallery import Source
 from control_recipes.engine.plan import Plan
 from control_recipes.engine.recipe import read
 from control_recipes.engine.resolve import resolve
 from control_recipes.engine.schema import Schema
 from control_recipes.engine.streams import derived
+from control_recipes.engine.values import POLISH_STEPS
 
 PEFT = ("linear", "cat", "svd", "ties", "dare_ties")
 DENSITY = 0.5  # of what `ties` and `dare_ties` keep
 SEED = 2506  # of what `dare_ties` drops
-GALLERY = Path(control_recipes.__file__).parent / "recipes"
-Shares = dict[str, dict[str, dict[str, Any]]]  # recipe -> measure -> share, interval, pictures
+PICTURES = 1000  # of each figure, at least: its 95 % interval is then at most 6 points wide
+LOOK = "evaluate.seeds=4"  # of what runs and compositions look at by themselves, beside what is measured here
+Shares = dict[str, dict[str, Any]]  # of a recipe: measure -> share, interval, pictures
 
 
 @dataclass(frozen=True)
@@ -64,12 +71,13 @@ class Bench:
     polish_steps: int
     talk: Talk
 
-    @property
+    @cached_property
     def plans(self) -> dict[str, Plan]:
-        return {name: self.plan(name) for name in [*self.names, *([self.against] if self.against else [])]}
+        names = [*self.names, *([self.against] if self.against else [])]
+        return {name: resolve(read(Path(f"{name}.yaml"), self.sets)) for name in names}
 
     def plan(self, name: str) -> Plan:
-        return resolve(read(Path(f"{name}.yaml"), self.sets))
+        return self.plans[name]
 
     def adapters(self, names: Sequence[str]) -> list[Path]:
         return [Path("runs", name, f"{name}.safetensors") for name in names]
@@ -151,6 +159,7 @@ def joint(bench: Bench) -> Path:
         key: getattr(first, key).model_dump(mode="json", by_alias=True) if getattr(first, key) is not None else None
         for key in ("generator", "stay", "adapter", "train", "evaluate")
     }
+    own["train"]["stop"] = None  # it would name one recipe's questions
     own["train"]["steps"] = sum(bench.plan(name).train.steps for name in bench.names)
     if any(bench.plan(name).adapter.targets == "all" for name in bench.names):
         own["adapter"]["targets"] = "all"
@@ -167,22 +176,28 @@ def joint(bench: Bench) -> Path:
     return run("joint", (), bench.talk)
 
 
+def composed(bench: Bench, name: str, names: Sequence[str], **more: Any) -> Path:
+    """What `recipe compose` makes of some recipes' adapters; nothing anew where it was done already."""
+    folder = Path("composed", name)
+    if not (folder / "report.html").exists():  # which is written last
+        compose(bench.adapters(names), name, folder, listener=bench.talk, **more)
+    return folder / f"{name}.safetensors"
+
+
 def ways(bench: Bench) -> dict[str, Callable[[], Path]]:
-    """Every way, by its name in the table."""
-    adapters, plans = bench.adapters(bench.names), [bench.plan(name) for name in bench.names]
-    small = [replace(one, evaluate=replace(one.evaluate, seeds=one.evaluate.seeds[:4])) for one in plans]
+    """Every way, by its name in the table; what makes an adapter, or finds it made."""
+    plans_of, steps = [bench.plan(name) for name in bench.names], bench.polish_steps
 
-    def ours(name: str, **more: Any) -> Path:
-        return compose(adapters, name, Path("composed", name), listener=bench.talk, **more).adapter
+    def ours(name: str, **more: Any) -> Callable[[], Path]:
+        return lambda: composed(bench, name, bench.names, **more)
 
-    made: dict[str, Callable[[], Path]] = {
-        f"{name} alone": lambda path=path: path for name, path in zip(bench.names, adapters, strict=True)
-    }
+    alone = zip(bench.names, bench.adapters(bench.names), strict=True)
+    made: dict[str, Callable[[], Path]] = {f"{name} alone": lambda path=path: path for name, path in alone}
     made |= {
-        "exact": lambda: ours("exact"),
-        "exact, `--tune`": lambda: ours("tuned", tune=small),
-        "exact, `--polish`": lambda: ours("polished", polish=small, steps=bench.polish_steps),
-        "exact, `--tune --polish`": lambda: ours("both", tune=small, polish=small, steps=bench.polish_steps),
+        "exact": ours("exact"),
+        "exact, `--tune`": ours("tuned", tune=plans_of),
+        "exact, `--polish`": ours("polished", polish=plans_of, steps=steps),
+        "exact, `--tune --polish`": ours("both", tune=plans_of, polish=plans_of, steps=steps),
     }
     made |= {f"peft's `{way}`": lambda way=way: by_peft(bench)[way] for way in PEFT}
     made |= {
@@ -195,111 +210,134 @@ def ways(bench: Bench) -> dict[str, Callable[[], Path]]:
 # --- what is left of each control ---
 
 
-def measured(bench: Bench, path: Path, names: Sequence[str]) -> Shares:
-    """Every measure of every recipe, on its own held-out prompts, by pixels alone."""
-    found: Shares = {}
-    for name in names:
-        plan = bench.plan(name)
-        seeds = tuple(range(-(-bench.pictures // len(plan.test_rows))))
-        rows = tuple(replace(row, asks=()) for row in plan.test_rows)
-        bare = replace(plan, critics=(), judges=(), questions=(), drawings=(), expect=(), test_rows=rows)
-        seen = evaluate.evaluate(replace(bare, evaluate=replace(plan.evaluate, seeds=seeds, scales=(1.0,))), path)
-        found[name] = {
-            one.name: {
-                "goal": one.name == plan.goal_measure,
-                "before": one.before,
-                "share": one.after,
-                "interval": one.interval,
-                "pictures": one.pictures,
-            }
-            for one in seen.measures
-        }
-    return found
-
-
-def contradiction(bench: Bench) -> dict[str, Any]:
-    """The first recipe with the one that contradicts it: what is said of the two, and what is left of each."""
-    pair = [bench.names[0], str(bench.against)]
-    made = compose(bench.adapters(pair), "pair", Path("composed", "pair"), listener=bench.talk)
-    together = made.together.data()
+def measured(bench: Bench, path: Path, name: str) -> Shares:
+    """Every measure of a recipe, on its own held-out prompts, by pixels alone; its goal's in `bench.pictures`."""
+    plan = bench.plan(name)
+    rows = tuple(replace(row, asks=()) for row in plan.test_rows)
+    aimed = sum(any(one.measure == plan.goal_measure for one in row.targets) for row in rows)
+    looked = replace(plan.evaluate, seeds=tuple(range(-(-bench.pictures // aimed))), scales=(1.0,))
+    bare = replace(plan, critics=(), judges=(), questions=(), drawings=(), expect=(), test_rows=rows, evaluate=looked)
+    seen = evaluate.evaluate(bare, path, listen=bench.talk.looked)
     return {
-        "recipes": pair,
-        "warnings": together["warnings"],
-        "matrix": together["matrix"],
-        "alone": {name: measured(bench, path, [name]) for name, path in zip(pair, bench.adapters(pair), strict=True)},
-        "together": measured(bench, made.adapter, pair),
+        one.name: {
+            "goal": one.name == plan.goal_measure,
+            "before": one.before,
+            "share": one.after,
+            "interval": one.interval,
+            "pictures": one.pictures,
+        }
+        for one in seen.measures
     }
 
 
-def table(names: Sequence[str], found: Mapping[str, Shares]) -> str:
-    """Markdown: of every control the share of pictures, and how much that is of what it reaches alone."""
+@dataclass(frozen=True)
+class Kept:
+    """What was measured so far, and the file that it is kept in after every figure."""
 
-    def goal(shares: Shares, name: str) -> float:
-        return next((one["share"] for one in shares[name].values() if one["goal"]), float("nan"))
+    path: Path
+    data: dict[str, Any]
 
-    head = f"| | {' | '.join(names)} | the least |\n|---|{'---|' * (len(names) + 1)}\n"
-    alone = {name: goal(found[f"{name} alone"], name) for name in names}
-    lines: list[str] = []
-    for way, shares in found.items():
-        kept = {name: goal(shares, name) / alone[name] if alone[name] else 0.0 for name in names}
-        cells = " | ".join(f"{goal(shares, name):.1%} ({kept[name]:.0%})" for name in names)
-        lines.append(f"| {way} | {cells} | {min(kept.values()):.0%} |")
-    return head + "\n".join(lines)
+    def measure(
+        self, key: str, names: Sequence[str], made: Callable[[], Path], measure: Callable[[Path, str], Shares]
+    ) -> None:
+        """Measure what is missing of an adapter, by recipe; it is made only where something is."""
+        found: dict[str, Shares] = self.data["ways"].setdefault(key, {})
+        missing = [name for name in names if name not in found]
+        path = made() if missing else Path()
+        for name in missing:
+            found[name] = measure(path, name)
+            self.write()
+
+    def write(self) -> None:
+        files.write(self.path, json.dumps(self.data).encode())
 
 
-def copied(recipe: Path, folder: Path) -> str:
+def kept(path: Path, settings: Mapping[str, Any]) -> Kept:
+    """What a work folder has of this comparison; InputError where it has another one's."""
+    data: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {"settings": settings, "ways": {}}
+    if differ := [key for key, value in settings.items() if data["settings"].get(key) != value]:
+        said = f"holds a comparison of other {', '.join(differ)}"
+        raise InputError([Problem(Place(str(path)), "", said, "give another --work")])
+    return Kept(path, data)
+
+
+def contradiction(bench: Bench, found: Kept) -> dict[str, Any]:
+    """The first recipe with the one that contradicts it: what is said of the two, and what is left of each."""
+    pair = [bench.names[0], str(bench.against)]
+    for name in pair:
+        path = bench.adapters([name])[0]
+        found.measure(f"{name} alone", [name], lambda path=path: path, lambda path, name: measured(bench, path, name))
+    path = composed(bench, "pair", pair)
+    found.measure("pair", pair, lambda: path, lambda path, name: measured(bench, path, name))
+    together = interference.read(path.parent)
+    assert together is not None
+    return {"recipes": pair, "warnings": together.data()["warnings"], "matrix": together.data()["matrix"]}
+
+
+def checked(bench: Bench) -> dict[str, str]:
+    """The digests of the recipes' plans; InputError where one has no goal that pixels measure."""
+    for name, plan in bench.plans.items():
+        if not plan.goal_measure:
+            message = "has no goal that pixels measure: nothing can be said of what is left of it"
+            raise InputError([Problem(Place(f"{name}.yaml"), "goal", message)])
+    return {name: plans.digest(plan) for name, plan in bench.plans.items()}
+
+
+def copied(recipe: str, folder: Path) -> str:
     """Copy a recipe and the assets beside it into the folder; its name there."""
-    source = recipe if recipe.is_file() else GALLERY / recipe.name
-    shutil.copyfile(source, folder / source.name)
-    if (source.parent / "assets").is_dir():
-        shutil.copytree(source.parent / "assets", folder / "assets", dirs_exist_ok=True)
-    for model in ("flux", "critic", "second"):  # of recipes for models in folders beside them
-        if (source.parent / model).is_dir():
-            shutil.copytree(source.parent / model, folder / model, dirs_exist_ok=True)
-    return source.stem
+    path = gallery.find(recipe if recipe.endswith(".yaml") else f"{recipe}.yaml").path
+    shutil.copyfile(path, folder / path.name)
+    for name in ("assets", "flux", "critic", "second"):  # the latter of recipes for models in folders beside them
+        if (path.parent / name).is_dir():
+            shutil.copytree(path.parent / name, folder / name, dirs_exist_ok=True)
+    return path.stem
 
 
 def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "recipes", nargs="+", type=Path, metavar="RECIPE", help="a path, or the name of a gallery recipe"
-    )
-    parser.add_argument("--against", type=Path, metavar="RECIPE", help="contradicts the first one")
-    parser.add_argument("--out", type=Path, default=Path("build/composed"), metavar="DIR")
-    parser.add_argument("--pictures", type=int, default=1000, metavar="N", help="of each control, at least")
-    parser.add_argument("--polish-steps", type=int, default=50, metavar="N")
+    parser.add_argument("recipes", nargs="+", metavar="RECIPE", help="a path, or the name of a gallery recipe")
+    parser.add_argument("--against", metavar="RECIPE", help="contradicts the first one")
+    parser.add_argument("--work", type=Path, default=Path("runs/bench/composed"), metavar="DIR")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="what the tables of the docs are made of")
+    parser.add_argument("--pictures", type=int, default=PICTURES, metavar="N", help="of each control, at least")
+    parser.add_argument("--polish-steps", type=int, default=POLISH_STEPS, metavar="N")
     parser.add_argument("--set", action="append", default=[], dest="sets", metavar="KEY=VALUE", help="of every recipe")
     return parser.parse_args(words)
 
 
+def compared(bench: Bench, found: Kept) -> dict[str, Any]:
+    """All figures, those that are there already not anew."""
+    for name in bench.plans:
+        run(name, bench.sets, bench.talk)
+    for way, made in ways(bench).items():
+        bench.talk.say(f"== {way}")
+        found.measure(way, bench.names, made, lambda path, name: measured(bench, path, name))
+    if bench.against is not None:
+        bench.talk.say(f"== {bench.names[0]} against {bench.against}")
+        found.data["pair"] = contradiction(bench, found)
+        found.write()
+    return found.data
+
+
 def main(words: Sequence[str]) -> None:
     chosen = arguments(words)
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    names = [copied(recipe, chosen.out) for recipe in chosen.recipes]
-    against = copied(chosen.against, chosen.out) if chosen.against else None
-    os.chdir(chosen.out)
-    settings = {
-        "recipes": names, "against": against, "pictures": chosen.pictures,
-        "polish_steps": chosen.polish_steps, "sets": chosen.sets,
-    }  # fmt: skip
-    kept = Path("results.json")
-    known: dict[str, Any] = json.loads(kept.read_bytes()) if kept.exists() else {"settings": settings, "ways": {}}
-    if known["settings"] != settings:
-        sys.exit(f"{chosen.out} holds a comparison of {known['settings']}: give another --out")
+    work, out = chosen.work.absolute(), chosen.out and chosen.out.absolute()
+    work.mkdir(parents=True, exist_ok=True)
+    names = [copied(recipe, work) for recipe in chosen.recipes]
+    against = copied(chosen.against, work) if chosen.against else None
+    os.chdir(work)
     with Talk(quiet=False) as talk:
-        bench = Bench(names, against, chosen.pictures, chosen.sets, chosen.polish_steps, talk)
-        for name in bench.plans:
-            run(name, bench.sets, talk)
-        for way, made in ways(bench).items():
-            if way not in known["ways"]:
-                talk.say(f"== {way}")
-                known["ways"][way] = measured(bench, made(), names)
-                files.write(kept, json.dumps(known).encode())
-        if against and "pair" not in known:
-            known["pair"] = contradiction(bench)
-            files.write(kept, json.dumps(known).encode())
-        talk.say(table(names, known["ways"]))
-    print(json.dumps(known))
+        bench = Bench(names, against, chosen.pictures, [LOOK, *chosen.sets], chosen.polish_steps, talk)
+        settings = {
+            "recipes": names, "against": against, "pictures": chosen.pictures,
+            "polish_steps": chosen.polish_steps, "sets": chosen.sets, "plans": checked(bench),
+        }  # fmt: skip
+        data = compared(bench, kept(Path("results.json"), settings))
+    quick = bool(chosen.sets) or chosen.pictures < PICTURES
+    told = json.dumps({**data, "quick": quick, "machine": gradient.machine()}, indent=1)
+    if out:
+        files.write(out, f"{told}\n".encode())
+    print(told)
 
 
 if __name__ == "__main__":

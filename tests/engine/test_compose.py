@@ -116,7 +116,8 @@ def test_every_command_takes_it(here: Path, capsys: pytest.CaptureFixture[str]):
     }
     # of an adapter that is composed itself, the goal of each of its parts
     assert set(told["matrix"]) == {"both.one.horizon", "both.two.horizon", "one.horizon"}
-    assert set(told["matrix"]["one.horizon"]) == {"bare", "both", "one", "all"}
+    assert set(told["matrix"]["one.horizon"]) == {"bare", "both", "one", "both + one", "all"}
+    assert {f"one.{name}" for name in ("sharp", "named")} <= told["others"].keys()
     assert told["overlap"]["both + one"]
     origins = extract.extract(Path(told["adapter"])).parents
     assert [one.name for one in origins] == ["both", "one"]

@@ -39,19 +39,20 @@ def factors(seed: int, strength: float, layer: str = "to_out.0") -> dict[str, co
     return {f"{HEAD}.{layer}": (torch.randn(2, 32, generator=stream), up)}
 
 
-def united(models: Path, still: float) -> plans.Plan:
-    """Two controls: `a.still` asks that pictures hardly change, `b.any` is always so."""
+def united(models: Path, still: float, any_at_most: float = 1.0) -> plans.Plan:
+    """Two controls: `a.still` asks that pictures hardly change, `b.any` is always so, or never from below 0 on."""
     made = pico.plan_of(pico.generator(models / "flux"), models / "critic")
 
     def row(prompt: str, measure: str, at_most: float) -> plans.Row:
         return plans.Row(prompt, (), (), (plans.Target(measure, (("at_most", at_most),)),))
 
     rows = tuple(row(f"a {color} ball", "a.still", still) for color in ("red", "blue", "green"))
-    rows += tuple(row(f"a {color} tree", "b.any", 1.0) for color in ("red", "blue"))
+    rows += tuple(row(f"a {color} tree", "b.any", any_at_most) for color in ("red", "blue"))
     kinds = (plans.Measure("a.still", "drift"), plans.Measure("b.any", "drift"))
     held = tuple(replace(one, prompt=f"{one.prompt} by night") for one in rows)
     return replace(
         made,
+        train=replace(made.train, steps=0),
         measures=kinds,
         questions=(),
         test_rows=rows,
@@ -60,12 +61,15 @@ def united(models: Path, still: float) -> plans.Plan:
     )
 
 
-def met(models: Path, still: float, folder: Path, loud: float = 3.0) -> interference.Interference:
-    quiet, noisy = factors(1, 0.001), factors(2, loud)
+def members_of(quiet: composing.Adapter, noisy: composing.Adapter) -> list[meeting.Member]:
+    return [meeting.Member("a", 1.0, quiet, ("a.still",)), meeting.Member("b", 1.0, noisy, ("b.any",))]
+
+
+def met(plan: plans.Plan, folder: Path) -> interference.Interference:
+    quiet, noisy = factors(1, 0.001), factors(2, 3.0)
     whole = composing.exact([quiet, noisy], [1.0, 1.0])
-    members = [meeting.Member("a", 1.0, quiet, ("a.still",)), meeting.Member("b", 1.0, noisy, ("b.any",))]
     with pico.one_thread():
-        return meeting.meet(meeting.Meeting(united(models, still), members, whole), folder)
+        return meeting.meet(meeting.Meeting(plan, members_of(quiet, noisy), whole), folder)
 
 
 def between(models: Path) -> float:
@@ -75,7 +79,7 @@ def between(models: Path) -> float:
     drifts: list[list[float]] = [[], []]
     with pico.one_thread():
         columns = [None, here.weighted({"b": 0.25}), here.weighted({"b": 1.0})]
-        for _, (bare, *made) in here.painted(here.pairs(False), columns):
+        for _, (bare, *made) in here.painted(here.pairs(False), columns, "drifting"):
             for found, pictures in zip(drifts, made, strict=True):
                 batch = measures.Batch(pictures, bare, ("",) * len(bare))
                 found += measures.drift(batch, [{"at_most": 1.0}] * len(bare)).score.tolist()
@@ -84,7 +88,7 @@ def between(models: Path) -> float:
 
 
 def test_who_fights_is_named_with_the_weight_that_would_help(models: Path, tmp_path: Path):
-    found = met(models, between(models), tmp_path)
+    found = met(united(models, between(models)), tmp_path)
     assert [column.label for column in found.columns] == ["bare", "a", "b", "all"]
     shares = {
         row.measure: [cell.share for cell in cells] for row, cells in zip(found.controls, found.cells, strict=True)
@@ -103,9 +107,36 @@ def test_who_fights_is_named_with_the_weight_that_would_help(models: Path, tmp_p
     assert interference.read(tmp_path) == found
 
 
+def test_a_control_that_holds_nowhere_has_no_say_in_what_would_help(models: Path, tmp_path: Path):
+    found = met(united(models, between(models), -1.0), tmp_path)
+    (fight,) = found.fights
+    assert fight.remedy is not None
+    assert (fight.remedy.before, fight.remedy.kept) == (0, 1)
+
+
+def test_what_the_whole_alone_loses_is_told_with_what_was_done_to_it(models: Path, tmp_path: Path):
+    plan, quiet = united(models, between(models)), factors(1, 0.001)
+    low = replace(plan, composed=plans.Composed((), 2))
+    polished = replace(low, train=replace(plan.train, steps=3))
+    with pico.one_thread():
+        for made, why in (
+            (low, "It may be rank 2."),
+            (polished, "It may be rank 2 or polishing."),
+            (replace(polished, composed=plans.Composed(())), "It may be polishing."),
+        ):
+            here = meeting.Meeting(made, members_of(quiet, quiet), factors(2, 3.0))
+            found = meeting.meet(here, tmp_path)
+            assert [column.label for column in found.columns] == ["bare", "a", "b", "a + b", "all"]
+            (fight,) = found.fights
+            assert (fight.by, fight.alone, fight.together, fight.remedy) == ("", 1, found.cells[0][-1].share, None)
+            assert fight.text().startswith("a loses in the whole: a.still falls from 100 % to ")
+            assert fight.text().endswith(why)
+    assert interference.Fight("a", "", "a.still", 1, 0, None).text().endswith("Only all the others together do it.")
+
+
 def test_weights_are_found_that_leave_the_worst_control_better(models: Path):
     quiet, noisy = factors(1, 0.001), factors(2, 3.0)
-    members = [meeting.Member("a", 1.0, quiet, ("a.still",)), meeting.Member("b", 1.0, noisy, ("b.any",))]
+    members = members_of(quiet, noisy)
     with pico.one_thread():
         here = meeting.Meeting(united(models, between(models)), members, quiet)
         weights, (before, after) = tuning.tuned(here, ["a.still", "b.any"])
@@ -121,7 +152,7 @@ def test_weights_are_found_that_leave_the_worst_control_better(models: Path):
 
 def test_weights_are_judged_by_what_a_lower_rank_leaves(models: Path):
     quiet, noisy = factors(1, 0.001), factors(2, 3.0)
-    members = [meeting.Member("a", 1.0, quiet, ("a.still",)), meeting.Member("b", 1.0, noisy, ("b.any",))]
+    members = members_of(quiet, noisy)
     plan = united(models, 1.0)
     reduced = replace(plan, composed=plans.Composed((), 2))
     with pico.one_thread():
@@ -145,7 +176,7 @@ def test_weights_are_judged_by_what_a_lower_rank_leaves(models: Path):
 
 
 def test_who_gets_along_is_not(models: Path, tmp_path: Path):
-    found = met(models, 1.0, tmp_path)
+    found = met(united(models, 1.0), tmp_path)
     assert found.fights == ()
     assert {len(cell.hits) for cells in found.cells for cell in cells} == {9, 6}  # prompts × seeds of their own
     assert [strip.control for strip in found.strips].count("a.still") == 3
@@ -157,10 +188,30 @@ def test_who_gets_along_is_not(models: Path, tmp_path: Path):
 
 
 def test_pairs_are_columns_where_there_are_more_than_two(models: Path):
-    members = [meeting.Member(name, 1.0, factors(at, 0.1), ()) for at, name in enumerate("abc")]
-    here = meeting.Meeting(united(models, 1.0), members, members[0].factors)
-    labels = [column.label for column, _ in here.columns()]
-    assert labels == ["bare", "a", "b", "c", "a + b", "a + c", "b + c", "all"]
+    def labels(*names: str) -> list[str]:
+        members = [meeting.Member(name, 1.0, factors(at, 0.1), ()) for at, name in enumerate(names)]
+        here = meeting.Meeting(united(models, 1.0), members, members[0].factors)
+        return [column.label for column, _ in here.columns()]
+
+    assert labels("a", "b", "c") == ["bare", "a", "b", "c", "a + b", "a + c", "b + c", "all"]
+    assert labels("all", "bare") == ["bare_2", "all", "bare", "all_2"]  # recipes may be called so
+    assert labels("a") == ["bare", "a", "all"]
+
+
+def test_what_else_recipes_measure_is_counted_too_but_is_nothing_to_fight_for(models: Path, tmp_path: Path):
+    plan = united(models, between(models))
+    quiet, noisy = factors(1, 0.001), factors(2, 3.0)
+    members = [meeting.Member("a", 1.0, quiet, (), ("a.still",)), meeting.Member("b", 1.0, noisy, ("b.any",))]
+    with pico.one_thread():
+        whole = composing.exact([quiet, noisy], [1.0, 1.0])
+        found = meeting.meet(meeting.Meeting(plan, members, whole), tmp_path)
+    assert [(one.measure, one.aim) for one in found.controls] == [("b.any", True), ("a.still", False)]
+    ((_, row),) = found.rows(False)
+    assert interference.fallen(row["a"], row["all"])
+    assert found.fights == ()
+    assert {strip.control for strip in found.strips} == {"b.any"}
+    told = found.data()
+    assert [*told["matrix"], *told["others"]] == ["b.any", "a.still"]  # pyright: ignore[reportGeneralTypeIssues]
 
 
 def test_a_column_is_what_its_adapters_are(models: Path):

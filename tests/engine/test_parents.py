@@ -9,7 +9,7 @@ from pathlib import Path
 import hollow
 import pytest
 from commandline import recipe
-from control_recipes.engine import parents, plan, showing
+from control_recipes.engine import document, parents, plan, showing
 from control_recipes.engine.recipe import json_schema, read
 from control_recipes.engine.resolve import resolve
 from control_recipes.engine.schema_composing import ComposingSchema
@@ -330,6 +330,36 @@ def test_a_part_of_it_may_lie_below(folder: Path):
     valid = Draft202012Validator(json_schema()).is_valid
     assert valid({"include": ["base.yaml"], "compose": {"recipes": {"a.yaml": 1}}})
     assert not valid({"include": ["base.yaml"], "compose": {"recipes": {"a.yaml": 0}}})
+
+
+@pytest.mark.parametrize(
+    ("said", "good"),
+    [
+        ("expect: {both.low.horizon: {at_least: 0.5}}", True),
+        ("goal: {measure: both.low.horizon, question: both.high.aligned}", True),
+        ("goal: ~\nexpect: {both.low.horizon: ~, both.high.horizon: {at_least: 0.5}}\nevaluate: {seeds: 2}", True),
+        ("expect: {both..horizon: {at_least: 0.5}}", False),
+        ("expect: {both.low.horizon: {at_lest: 0.5}}", False),
+        ("goal: {measure: both.low.horizon}\ntrain: {steps: 3}", False),  # of what composes, nothing is trained
+        ("expect: {both.low.horizon: {at_least: 0.5}}\nquestions: {q: {ask: Is it, answer: Yes}}", False),
+    ],
+)
+def test_names_are_as_deep_as_what_is_included_composes(folder: Path, said: str, good: bool):
+    both()
+    below = "recipe: 1\nname: all\ncompose: [both.yaml]\nexpect: {both.low.horizon: {at_least: 0.1}}\n"
+    Path("all.yaml").write_text(below, "utf-8")
+    Path("more.yaml").write_text(f"include: [all.yaml]\nname: more\n{said}\n", "utf-8")
+    assert Draft202012Validator(json_schema()).is_valid(document.parse(Path("more.yaml").read_text(), "r").data) == good
+    if good:
+        assert resolve(read(Path("more.yaml"))).composed.parents[0].name == "both"
+    else:
+        assert hollow.told(lambda: resolve(read(Path("more.yaml"))), "")
+
+
+def test_what_combines_has_no_names_that_deep():
+    whole = {"name": "x", "combine": ["a.yaml"], "expect": {"a.b.c": {"at_least": 0.5}}}
+    assert not Draft202012Validator(json_schema()).is_valid(whole)
+    assert not Draft202012Validator(json_schema()).is_valid({"include": ["b.yaml"], **whole})
 
 
 def test_the_commands_that_read_take_it(folder: Path, capsys: pytest.CaptureFixture[str]):

@@ -49,7 +49,7 @@ def test_it_begins_from_what_is_composed_and_verifies(pair: Path, capsys: pytest
     assert (outcome.steps, outcome.stopped) == (2, "steps")
     assert [one.name for one in extract.extract(POLISHED).parents] == ["one", "two"]
     matrix = told["matrix"]["one.horizon"]
-    assert set(matrix) == {"bare", "one", "two", "all"}
+    assert set(matrix) == {"bare", "one", "two", "one + two", "all"}
     # it is an adapter like any other
     assert recipe("compose", str(POLISHED), str(ONE), "--name", "again", "--quiet") == 0
 
