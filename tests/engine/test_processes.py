@@ -129,10 +129,18 @@ def test_a_batch_too_small_for_all_is_refused_before_any_work(place: Path, told:
     assert not (place / "idle" / "runs").exists()
 
 
-def test_torchrun_starts_them(place: Path, told: dict[str, list[Told]]):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "control_recipes.cli"]
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        "torch.distributed.run --nproc-per-node 2 -m",
+        "accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no "
+        "--dynamo_backend no --module",
+    ],
+    ids=["torchrun", "accelerate"],
+)
+def test_launchers_start_them(launcher: str, place: Path, told: dict[str, list[Told]]):
     done = subprocess.run(
-        [*command, "run", "tiny.yaml"],
+        [sys.executable, "-m", *launcher.split(), "control_recipes.cli", "run", "tiny.yaml"],
         cwd=place / "whole", capture_output=True, text=True, timeout=300, check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
