@@ -37,8 +37,8 @@ Checkpointing = Annotated[_Checkpointed, BeforeValidator(_checkpointing, json_sc
 class Companion(Keys):
     """An adapter that is merged into the generator."""
 
-    file: Text = Field(description="the adapter's file, relative to the recipe")
-    weight: Share = Field(default=1.0, description="how much of it: 1 is as it was trained")
+    file: Text = Field(description="the adapter's file, or peft's folder, relative to the recipe")
+    weight: Share = Field(default=1.0, description="scale at which it is merged: 1 is as it was trained")
 
 
 def _companions(value: object) -> object:

@@ -25,7 +25,8 @@ def test_the_whole_language_is_taken_and_stands_in_the_plan(file: Path) -> None:
     made = resolve(read(file))
     assert plan.parse(plan.dump(made)) == made
     other = plan.Asset("other.safetensors", made.adapter.start[0].sha256, str(file.parent / "other.safetensors"))
-    assert made.generator.companions == made.adapter.start == (other,)
+    assert made.adapter.start == (other,)
+    assert made.generator.companions == (plan.Companion(other.name, other.sha256, other.source, 1.0),)
     assert len(other.sha256) == 64
     assert (made.generator.slicing, made.generator.tiling, made.generator.offload) == (True, False, False)
     assert (made.generator.checkpoint_backbone, made.generator.checkpoint_decoder) == (True, True)
