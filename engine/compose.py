@@ -212,6 +212,7 @@ def parts_of(
     parts: list[Part] = []
     for (path, metadata), weight in zip(read, weights, strict=True):
         made_for.refuse_another(path, metadata, model)
+        digests.refuse_damaged(path, metadata)
         carried = _carried(path, metadata, model, listener, allow_outside)
         name = carried.name if carried else re.sub(r"[^A-Za-z0-9_-]", "_", adapter_files.called(path)) or "_"
         taken.append(united.free(name, taken))

@@ -8,7 +8,7 @@ from pathlib import Path
 import made
 import pytest
 import ran
-from control_recipes.engine import adapter, evaluate, lock, made_for, pictures, plan
+from control_recipes.engine import adapter, compose, console, evaluate, lock, made_for, pictures, plan
 from control_recipes.engine.errors import InputError, WorkError
 
 MODEL = made.plan().generator.model
@@ -101,7 +101,9 @@ def test_eval_and_generate_refuse_it(finished: Path, tmp_path: Path, monkeypatch
         evaluate.evaluate(resolve(read(Path("tiny.yaml"))), path)
 
 
-def test_eval_and_generate_refuse_a_damaged_one(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_eval_generate_and_compose_refuse_a_damaged_one(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(ran.copied(finished, tmp_path))
     path = Path("runs/tiny/tiny.safetensors")
     data = bytearray(path.read_bytes())
@@ -114,6 +116,8 @@ def test_eval_and_generate_refuse_a_damaged_one(finished: Path, tmp_path: Path, 
     with pytest.raises(InputError, match=said):
         pictures.generate(path, ["a ball"], 0, 1.0, Path("out"))
     assert not Path("out").exists()
+    with pytest.raises(InputError, match=said):
+        compose.parts_of([path], [1.0], console.Talk(quiet=True))
 
 
 def test_an_adapter_of_another_tool_is_told_by_its_tensors_alone(tmp_path: Path):
