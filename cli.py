@@ -387,7 +387,7 @@ def verify(
     from .engine.verify import verify
 
     with console.Talk(quiet) as talk:
-        found = verify(Path(file), adapter, retrain, sets or (), allow_outside, talk.say)
+        found = verify(Path(file), adapter, retrain, sets or (), allow_outside, talk.say, talk.fetched)
     print(found.json() if as_json else found.text())
     if not found.verified:
         raise typer.Exit(1)
@@ -474,9 +474,11 @@ def generate(
     debug: Debug = False,
 ) -> None:
     """Paint pictures with an adapter."""
-    from .engine import pictures
+    from .engine import console, pictures
 
-    _print_paths("pictures", pictures.generate(adapter, prompts, seed, scale, out), as_json)
+    with console.Talk(quiet) as talk:
+        painted = pictures.generate(adapter, prompts, seed, scale, out, talk.fetched)
+    _print_paths("pictures", painted, as_json)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from . import adapter_files, digests, files, headers, lengths, made_for, models,
 from . import plan as plans
 from .counting import counted
 from .errors import InputError, Place, Problem, WorkError
+from .hub import Listen
 from .parts import Companion, Generator
 from .schema_models import Generator as Allowed
 
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def generate(adapter: Path, prompts: Sequence[str], seed: int, scale: float, out: Path) -> list[Path]:
+def generate(
+    adapter: Path, prompts: Sequence[str], seed: int, scale: float, out: Path, listen: Listen | None = None
+) -> list[Path]:
     """Paint every prompt from one seed and write PNGs to `out`; files that are there are not replaced but numbered on.
 
     The adapter may be an export of it for another tool. Raises `InputError` where it is no adapter of ours, is damaged,
     or its generator is another or not found; before torch is loaded, where its header says so. Raises `WorkError` where
-    memory runs out.
+    memory runs out, or weights cannot be had. `listen` is told how far those of the hub have come.
     """
     adapter = adapter_files.found(adapter)
     header = headers.of_adapter(adapter).metadata
@@ -35,6 +38,7 @@ def generate(adapter: Path, prompts: Sequence[str], seed: int, scale: float, out
     made_for.refuse_another(adapter, header, model)
     digests.refuse_damaged(adapter, header)
     lengths.refuse(prompts, model, Place(str(adapter)))
+    models.complete(model, listen)
     files.make(out)
     from safetensors import SafetensorError
 

@@ -29,6 +29,7 @@ from . import lock as locks
 from . import recipe as reading
 from .errors import InputError, Place, Problem, WorkError, words
 from .gallery import Source
+from .hub import Listen
 from .lock import Lock, Outcome
 from .plan import Plan
 from .verification import Composed, Finding, Verification, became
@@ -44,11 +45,13 @@ def verify(
     sets: Sequence[str] = (),
     allow_outside: bool = False,
     say: Say = lambda text: None,
+    listen: Listen | None = None,
 ) -> Verification:
     """Verify a recipe against its lock, or a `.lock` with the recipe that it names, and say what was found.
 
     `adapter` is looked at instead of the one that the lock names; `retrain` trains again, in a folder of its own, with
-    as many threads as the lock says. Raises `InputError` where there is no such file, or no lock of it.
+    as many threads as the lock says. `listen` is told how far the weights of the hub have come. Raises `InputError`
+    where there is no such file, or no lock of it.
     """
     if adapter is not None and adapter_files.is_folder(adapter):
         adapter = adapter_files.found(adapter)
@@ -74,9 +77,16 @@ def verify(
     found += _adapter(chosen, lock.outcome, lock)
     made_of = _composed_of(lock, source, chosen, allow_outside)
     found += made_of.findings()
-    planned = partial(frozen.plan, lock, path, folder, allow_outside)
+    planned = partial(_planned, partial(frozen.plan, lock, path, folder, allow_outside), listen)
     found += _work(lock, lock.outcome, planned, chosen, retrain, say, made_of)
     return Verification(path, chosen, tuple(found))
+
+
+def _planned(plan: Callable[[], Plan], listen: Listen | None) -> Plan:
+    """The lock's plan, its models with their weights on this machine."""
+    found = plan()
+    models.fetch(found, listen)
+    return found
 
 
 def _placed(file: Path, say: Say) -> tuple[Path, Source | None]:

@@ -256,6 +256,14 @@ def test_whoever_loads_models_of_the_hub_has_them_fetched(
     assert weights(online) == parts(online, *models_of)
 
 
+def test_painting_tells_how_far_the_weights_have_come(trained: tuple[Path, list[str]], online: Hub, tmp_path: Path):
+    told: list[hub.Fetched] = []
+    with pico.one_thread():
+        pictures.generate(trained[0], ["a"], 0, 1.0, tmp_path / "out", told.append)
+    assert told[-1].done == told[-1].of > 0
+    assert told[-1].name == PAINTER
+
+
 def test_what_cannot_be_had_is_said_before_anything_is_loaded(online: Hub, tmp_path: Path):
     plan = planned(online, tmp_path)
     online.down.add(WEIGHTS)  # of the critic, which is loaded last
