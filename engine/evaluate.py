@@ -126,8 +126,9 @@ def _learnt(plan: Plan, adapter: Path) -> tuple[dict[str, Tensor], dict[str, str
     if one_picture.is_meant(plan):
         return adapters.load(adapter)
     tensors, header = foreign.tensors(adapter, plan.generator.model.family)
-    if digests.SAID not in header:  # which says for which generator it is
-        fitting.refuse(composing.factors(tensors), fitting.stored(plan.generator.model), Place(str(adapter)))
+    # one of this program is told by its header; before weights are fetched, the generator itself has to tell
+    if digests.SAID not in header and (layers := fitting.stored(plan.generator.model)):
+        fitting.refuse(composing.factors(tensors), layers, Place(str(adapter)))
     return tensors, header
 
 

@@ -17,7 +17,10 @@ _LISTED = 3  # problems
 
 
 def stored(model: Model) -> Layers:
-    """The layers of a generator's backbone, by the headers of its weights; none where these are not on this machine."""
+    """The matrices of a generator's backbone, linear layers and whatever else is one, by the headers of its weights.
+
+    None where these are not on this machine.
+    """
     part = generators.names_of(model.family).PREFIX
     matrices = {name: shape for name, shape in costing.shapes(model, part).items() if len(shape) == 2}
     return {f"{part}.{name.removesuffix('.weight')}": (shape[1], shape[0]) for name, shape in matrices.items()}
