@@ -42,8 +42,16 @@ def _pairs(file: BinaryIO, header: Header) -> Iterator[tuple[str, _Pair]]:
     for module, keys in factor_names.matrices(header.shapes).items():
         shapes = [header.shapes[keys[side]] for side in "AB" if side in keys]
         if [len(shape) for shape in shapes] == [2, 2] and shapes[0][0] == shapes[1][1] and all(map(math.prod, shapes)):
+            if not all(_whole(header, keys[side]) for side in "AB"):
+                continue
             down, up = (_filled(file, header, keys[side]) for side in "AB")
             yield module, (down, up)
+
+
+def _whole(header: Header, key: str) -> bool:
+    """Whether each number of a tensor has bytes of its own."""
+    start, end = header.places[key]
+    return (end - start) % math.prod(header.shapes[key]) == 0
 
 
 def _filled(file: BinaryIO, header: Header, key: str) -> _Filled:

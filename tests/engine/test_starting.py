@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -266,3 +267,14 @@ def test_mistakes_stand_at_their_place_before_anything_is_loaded(tiny: Path):
     (said,) = told("{rank: 2, start: ours.safetensors}")
     assert "ours.safetensors was trained for another generator: ./other, not ./flux" in said
     assert file.name == "a.safetensors"
+
+
+def test_numbers_of_less_than_a_byte_have_no_rank(tmp_path):
+    name = "transformer.transformer_blocks.0.attn.to_q.lora"
+    own = {"dtype": "F4", "shape": [2, 4], "data_offsets": [0, 4]}
+    entries = {f"{name}_A.weight": own, f"{name}_B.weight": own | {"shape": [4, 2], "data_offsets": [4, 8]}}
+    header = json.dumps(entries).encode()
+    path = tmp_path / "fine.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header + b"\xff" * 8)
+    assert headers.read(path).shapes[f"{name}_A.weight"] == (2, 4)
+    assert ranks.rank(path, "flux") == 0
