@@ -39,7 +39,7 @@ def found(given: Path) -> Path:
 
 def called(path: Path) -> str:
     """What an adapter is called, by its file."""
-    return path.parent.stem if path.name == FACTORS else path.stem
+    return (path.absolute().parent if path.name == FACTORS else path).stem
 
 
 def _written() -> str:

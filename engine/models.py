@@ -227,7 +227,7 @@ def _refuse_pickles(files: Mapping[str, Path], address: str) -> None:
     """Raises ValueError for a folder whose weights are there as pickles alone: loading those runs their code."""
     safe = {path.parent for path in files.values() if path.suffix == ".safetensors"}
     for name, path in files.items():
-        if path.suffix in headers.PICKLES and path.parent not in safe:
+        if path.suffix.lower() in headers.PICKLES and path.parent not in safe:
             raise ValueError(f"{address} holds pickled weights: {name}; {headers.WHY}")
 
 

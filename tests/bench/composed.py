@@ -55,7 +55,7 @@ from control_recipes.engine.values import POLISH_STEPS
 PEFT = ("linear", "cat", "svd", "ties", "dare_ties")
 DENSITY = 0.5  # of what `ties` and `dare_ties` keep
 SEED = 2506  # of what `dare_ties` drops
-PICTURES = 1000  # of each figure, at least: its 95 % interval is then at most 6 points wide
+PICTURES = 1000  # of each figure, at least: its 95 % interval is then 6 points wide at most, or hardly more
 LOOK = "evaluate.seeds=4"  # of what runs and compositions look at by themselves, beside what is measured here
 Shares = dict[str, dict[str, Any]]  # of a recipe: measure -> share, interval, pictures
 
@@ -287,7 +287,7 @@ def copied(recipe: str, folder: Path) -> str:
     """Copy a recipe and the assets beside it into the folder; its name there."""
     path = gallery.find(recipe if recipe.endswith(".yaml") else f"{recipe}.yaml").path
     shutil.copyfile(path, folder / path.name)
-    for name in ("assets", "flux", "critic", "second"):  # the latter of recipes for models in folders beside them
+    for name in ("assets", "flux", "critic", "second"):  # the models of recipes that have theirs beside them
         if (path.parent / name).is_dir():
             shutil.copytree(path.parent / name, folder / name, dirs_exist_ok=True)
     return path.stem
