@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import adapter, beside, composing, devices, fitting, foreign
+from . import adapter, beside, composing, devices, given
 from .composing import Factors
-from .errors import Place
 from .generators import Generator
 from .parts import Generator as Chosen
 
@@ -27,9 +26,8 @@ def merge(generator: Generator, chosen: Chosen) -> None:
     read: list[Mapping[str, Factors]] = []
     files = beside.companions(chosen)
     for file in files:
-        factors = foreign.of_plan(beside.group(chosen.companions, file), chosen.model)
-        fitting.refuse(factors, adapter.layers(generator), Place(foreign.shown(file)), "generator.with")
-        read.append(factors)
+        group = beside.group(chosen.companions, file)
+        read.append(given.read(group, chosen.model, adapter.layers(generator), given.WITH))
     if not read:
         return
     linear = adapter.linear_layers(generator)

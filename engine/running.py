@@ -96,6 +96,7 @@ def run(
             run_folder.keep_plan(plan, folder)
             locking.restore(recipe, plan, folder, lock, name, listener.say)
             return _here(found, plan, folder, lock)
+        _refuse_given(plan)
         locking.tell_changes(plan, lock, listener.say)
         if not again:
             locking.tell_elsewhere(plan, beside or lock, folder, listener.say)
@@ -110,6 +111,14 @@ def run(
         # the old folder stays held: who opened its file before it was renamed must not take it for the new one's
         with run_folder.held(folder):
             return _worked(recipe, plan, folder, lock, listener, again, fast, name, parents)
+
+
+def _refuse_given(plan: Plan) -> None:
+    """Raises where an adapter that the plan names is none of its generator: before an older run makes room for it."""
+    if plan.adapter.start or plan.generator.companions:
+        from . import given
+
+        given.refuse(plan)
 
 
 def _worked(

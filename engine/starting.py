@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from . import adapter, beside, fitting, foreign, headers, models
+from . import adapter, beside, foreign, given, headers, models
 from .adapter import Lora
 from .composing import Factors
 from .counting import counted
@@ -18,7 +18,6 @@ from .generators import Generator
 from .plan import Plan
 from .streams import derived
 
-KEY = "adapter.start"
 _SHOWN = 3  # names of matrices in a message
 
 
@@ -28,15 +27,15 @@ def begin(generator: Generator, plan: Plan, say: Callable[[str], None] = lambda 
     `say` is told which matrices start at zero because the file has none. Raises `InputError` where the file has what
     the recipe would not train, a higher rank than the recipe, or what is not understood; `WorkError` where it changed.
     """
-    given: dict[str, Factors] = {}
+    factors: dict[str, Factors] = {}
     for file in beside.files(plan.adapter.start):
-        place = foreign.shown(file)
-        given = _alive(foreign.of_plan(beside.group(plan.adapter.start, file), plan.generator.model))
-        _refuse(given, generator, plan, Place(place))
-        for text in (*_lacking(given, generator, plan), *_elsewhere(Path(place), plan)):
+        place, group = foreign.shown(file), beside.group(plan.adapter.start, file)
+        factors = _alive(given.read(group, plan.generator.model, adapter.layers(generator), given.START))
+        _refuse(factors, generator, plan, Place(place))
+        for text in (*_lacking(factors, generator, plan), *_elsewhere(Path(place), plan)):
             say(f"{place}: {text}")
     lora = adapter.inject(generator, plan.adapter, derived(plan.train.seed, "adapter"))
-    _take(lora, given, plan.adapter.alpha / plan.adapter.rank)
+    _take(lora, factors, plan.adapter.alpha / plan.adapter.rank)
     return lora
 
 
@@ -50,25 +49,24 @@ def _alive(factors: Mapping[str, Factors]) -> dict[str, Factors]:
     return found
 
 
-def _take(lora: Lora, given: Mapping[str, Factors], scale: float) -> None:
+def _take(lora: Lora, factors: Mapping[str, Factors], scale: float) -> None:
     weights = lora.weights()
-    for module, (down, up) in given.items():
+    for module, (down, up) in factors.items():
         name = module.removeprefix(f"{lora.prefix}.")
         weights[f"{name}.lora_A"].data[: len(down)] = down
         weights[f"{name}.lora_B"].data[:, : len(down)] = up.to(weights[f"{name}.lora_B"].dtype) / scale
 
 
-def _refuse(given: Mapping[str, Factors], generator: Generator, plan: Plan, place: Place) -> None:
+def _refuse(factors: Mapping[str, Factors], generator: Generator, plan: Plan, place: Place) -> None:
     """Raises `InputError` where something of the file would be lost."""
-    fitting.refuse(given, adapter.layers(generator), place, KEY)
     targets = plan.adapter.targets
-    if left_out := sorted(given.keys() - _trained(generator, targets)):
+    if left_out := sorted(factors.keys() - _trained(generator, targets)):
         message = f"`targets: {targets}` would lose {_told(left_out)} that the file has"
-        raise InputError([Problem(place, KEY, message, _cure(left_out, generator, targets))])
-    rank = max((len(down) for down, _ in given.values()), default=0)
+        raise InputError([Problem(place, given.START, message, _cure(left_out, generator, targets))])
+    rank = max((len(down) for down, _ in factors.values()), default=0)
     if rank > plan.adapter.rank:
         message = f"is of rank {rank}, of which `rank: {plan.adapter.rank}` would lose some"
-        raise InputError([Problem(place, KEY, message, f"write `adapter: {{rank: {rank}}}`, or more")])
+        raise InputError([Problem(place, given.START, message, f"write `adapter: {{rank: {rank}}}`, or more")])
 
 
 def _cure(left_out: list[str], generator: Generator, targets: str) -> str:
@@ -84,9 +82,9 @@ def _trained(generator: Generator, targets: str) -> set[str]:
     return {f"{generator.lora_prefix}.{name}" for name in adapter.targeted(generator, targets)}
 
 
-def _lacking(given: Mapping[str, Factors], generator: Generator, plan: Plan) -> Iterator[str]:
+def _lacking(factors: Mapping[str, Factors], generator: Generator, plan: Plan) -> Iterator[str]:
     trained = _trained(generator, plan.adapter.targets)
-    if zero := sorted(trained - given.keys()):
+    if zero := sorted(trained - factors.keys()):
         yield f"has not all that is trained: {_told(zero)} of {len(trained)} start at zero"
 
 
