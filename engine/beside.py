@@ -12,9 +12,11 @@ from pathlib import Path
 
 from . import made_for
 from . import plan as plans
+from .factor_names import FACTORS
 from .parts import Asset, Companion, Generator
 
 KEY = "control_recipes.with"
+USAGE = "modelspec.usage_hint"
 HINT = "what is composed has one generator: train them beside the same `generator.with`"
 
 
@@ -40,6 +42,12 @@ def group(assets: Sequence[Asset], file: Asset) -> tuple[Asset, ...]:
     return (file, *(one for one in assets if one not in files(assets) and Path(one.name).parent == folder))
 
 
+def _brief(one: Companion) -> str:
+    """What a companion is called: its file, or the folder of peft's."""
+    path = Path(one.name)
+    return path.parent.name or path.name if path.name == FACTORS else path.name
+
+
 def metadata(chosen: Generator) -> dict[str, str]:
     """The entries of the header of what was trained on this generator; none where it had no companions."""
     there = companions(chosen)
@@ -48,15 +56,14 @@ def metadata(chosen: Generator) -> dict[str, str]:
     weights = {one.weight for one in there}
     alike = len(weights) == 1
     told = ", ".join(
-        f"{Path(one.name).name} (sha256 {one.sha256[:12]}…{'' if alike else f', weight {one.weight:g}'})"
-        for one in there
+        f"{_brief(one)} (sha256 {one.sha256[:12]}…{'' if alike else f', weight {one.weight:g}'})" for one in there
     )
     at = f"at weight {weights.pop():g}" if alike else "each at its weight"
     hint = f"trained beside {told}: load {'it' if len(there) == 1 else 'them'} too, {at}"
     listed = [
         {"name": one.name, "sha256": one.sha256, **({"weight": one.weight} if one.weight != 1 else {})} for one in there
     ]
-    return {KEY: json.dumps(listed, ensure_ascii=False), "modelspec.usage_hint": hint}
+    return {KEY: json.dumps(listed, ensure_ascii=False), USAGE: hint}
 
 
 def unlike(trained: Generator, here: Generator) -> str:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from . import adapter_files, digests, factor_names, files, generators, headers, made_for, meant
 from . import plan as plans
+from .beside import USAGE
 from .errors import InputError, Place, Problem
 from .generators.layouts import TOOLS, Layout
 from .plan import Model
@@ -47,19 +48,20 @@ class Exported:
     tensors_sha256: str
     dtype: str  # that was asked for; empty: as trained
     rounding: float  # ‖ΔW' − ΔW‖ / ‖ΔW‖ over all layers, 0 where nothing was rounded
+    beside: str  # what has to be loaded too, in words: it was trained beside it; empty where there is nothing
 
     def json(self) -> str:
         """As one line of JSON."""
         told = {"adapter": str(self.adapter.absolute()), "tool": self.tool, "readers": self.readers}
         told |= {"unread": self.unread, "tensors_sha256": self.tensors_sha256}
-        told |= {"dtype": self.dtype or None, "rounding": self.rounding}
+        told |= {"dtype": self.dtype or None, "rounding": self.rounding, "beside": self.beside or None}
         return json.dumps(told, ensure_ascii=False)
 
     def text(self) -> str:
         """In words."""
         rounded = f"; {self.dtype} rounds what it does by {100 * self.rounding:.2g} %" if self.rounding else ""
-        unread = f"; {self.unread}" if self.unread else ""
-        return f"{self.adapter}: loads in {', '.join(self.readers)}{unread}{rounded}"
+        more = "".join(f"; {said}" for said in (self.unread, self.beside) if said)
+        return f"{self.adapter}: loads in {', '.join(self.readers)}{more}{rounded}"
 
 
 def export(adapter: Path, to: str, out: Path | None = None, dtype: str = "") -> Exported:
@@ -101,7 +103,7 @@ def export(adapter: Path, to: str, out: Path | None = None, dtype: str = "") -> 
     adapters.save(target, tensors, adapters.fitted(_told(metadata, tensors, layout)))
     widths = {down.shape[1] for down, _ in trained.values()}
     readers = layout.loads(widths), layout.unread(widths)
-    return Exported(path, to, *readers, adapters.tensors_sha256(tensors), dtype, rounding)
+    return Exported(path, to, *readers, adapters.tensors_sha256(tensors), dtype, rounding, metadata.get(USAGE, ""))
 
 
 def _refused(place: str, message: str, hint: str = "") -> InputError:

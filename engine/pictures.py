@@ -79,7 +79,12 @@ def _generator(adapter: Path, header: Mapping[str, str]) -> Generator:
     """The generator that an adapter says it is for; `InputError` where no recipe could have asked for it."""
     if "control_recipes.inputs" not in header:
         left_out = "control_recipes.left_out" in header
-        hint = "its plan was too long to carry" if left_out else "only adapters that `recipe run` wrote do"
+        ways = "`recipe eval RECIPE --adapter` and, in a recipe, `generator.with` take it"
+        hint = (
+            "its plan was too long to carry"
+            if left_out
+            else f"only what `recipe run` wrote, and its exports, do; {ways}"
+        )
         raise _refuse(adapter, "does not say which generator it is for", hint)
     chosen = plans.parse(made_for.carried(adapter, header).plan, str(adapter)).generator
     named = ("steps", "guidance", "negative", "dtype", "device", "offload", "slicing", "tiling")
@@ -99,7 +104,9 @@ def _generator(adapter: Path, header: Mapping[str, str]) -> Generator:
 
 def _companion(adapter: Path, one: Companion) -> Companion:
     """A companion of the generator, where the recipe has it as seen from here, or by its name beside the adapter."""
-    for folder, name in ((Path(), one.name), (adapter.parent, PurePosixPath(one.name).name)):
+    name = PurePosixPath(one.name)
+    # peft's files lie in a folder of their own, and are called alike in each
+    for folder, name in ((Path(), one.name), *((adapter.parent, "/".join(name.parts[-some:])) for some in (2, 1))):
         try:
             found = paths.inside(folder, name, allow_outside=False)
         except paths.Refused:

@@ -34,6 +34,7 @@ from control_recipes.engine import step as steps
 from control_recipes.engine.errors import InputError, WorkError
 from control_recipes.engine.recipe import read
 from control_recipes.engine.resolve import resolve
+from safetensors.torch import save_file
 
 PROMPTS = ["a red ball", "a blue house"]
 TINY = Path("tiny.yaml")
@@ -208,6 +209,8 @@ def test_from_the_recipe_to_whoever_takes_the_adapter(styled: Path, capsys: pyte
     )
     assert not any("to_q" in name and "style" in name for name in headers.read(made).shapes)
     assert dict(lock.read(Path("tiny.lock")).inputs.files)["styles/style.safetensors"] == sha256
+    assert recipe("export", str(made), "--to", "diffusers") == 0
+    assert "; trained beside style.safetensors (sha256 " in capsys.readouterr().err
     found = verify.verify(TINY, retrain=True)
     assert found.verified, found.text()
     assert "the same tensors, bit for bit" in found.text()
@@ -320,6 +323,19 @@ def test_a_weight_goes_from_the_recipe_to_whoever_takes_the_adapter(
     )
 
 
+def test_what_fits_no_layer_is_refused_before_an_older_run_makes_room(styled: Path, capsys: pytest.CaptureFixture[str]):
+    folder = Path("runs/tiny")
+    folder.mkdir(parents=True)
+    (folder / "plan.json").write_text(plan.canonical(resolve(read(styled))), "utf-8")
+    name = "transformer.nowhere.lora"
+    save_file({f"{name}_A.weight": torch.ones(2, 4), f"{name}_B.weight": torch.ones(4, 2)}, "styles/junk.safetensors")
+    styled.write_text(BESIDE.replace("styles/style", "styles/junk"), encoding="utf-8")
+    assert recipe("run", "tiny.yaml") == 2
+    said = capsys.readouterr().err
+    assert "generator.with: transformer.nowhere fits no linear layer of this generator" in " ".join(said.split())
+    assert sorted(path.name for path in Path("runs").iterdir()) == ["tiny"]
+
+
 @pytest.mark.parametrize(
     ("written", "at", "said"),
     [
@@ -333,6 +349,9 @@ def test_a_weight_goes_from_the_recipe_to_whoever_takes_the_adapter(
         ("[{file: styles/style.safetensors, wight: 1}]", "wight", "0.wight: unknown key `wight`"),
         ("[{weight: 1}]", "{w", "0.file: is missing"),
         ("[{file: gone.safetensors}]", "gone", "0.file: there is no file gone.safetensors"),
+        ("{file: styles/style.safetensors, wieght: 1}", "wieght", "wieght: unknown key `wieght`"),
+        ("{file: styles/style.safetensors, weight: much}", "much", "weight: must be a number"),
+        ("{weight: 1}", "{w", "file: is missing"),
         ("{file: gone.safetensors}", "gone", "file: there is no file gone.safetensors"),
         (
             "[styles/style.safetensors, {file: copy.safetensors}]",
