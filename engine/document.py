@@ -67,6 +67,19 @@ class Document:
         """Whether there is a value at `path`."""
         return self._at(path) is not None
 
+    def written(self, path: Path) -> Path:
+        """Where the checked value at `path` is written, or else what it would stand in.
+
+        What stands for a list of one has no place 0, and what stands for a mapping has none of its keys.
+        """
+        kept: Path = ()
+        for step in path:
+            if self.has((*kept, step)):
+                kept = (*kept, step)
+            elif step != 0:
+                break
+        return kept
+
     def names(self, path: Path) -> list[str]:
         """The keys of the mapping at `path`; none where there is no mapping."""
         node = self._at(path)

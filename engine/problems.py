@@ -144,15 +144,15 @@ class Problems:
         """Add one problem; `misspelt` where it is a key that is there under another name, which is told by itself."""
         whole = (*prefix, *detail["loc"])
         is_key = whole[-1:] == ("[key]",)
-        path = self._written(tuple(step for step in whole if step not in _STEPS))
+        path = tuple(step for step in whole if step not in _STEPS)
         kind = detail["type"]
         if kind == "missing":
+            path = (*self.document.written(path[:-1]), *path[-1:])
             if path[:-1] not in self.document.unreadable and not misspelt:
                 place = Place(self.document.file, 1, 1) if len(path) == 1 else self.document.place(path[:-1])
                 self.at(place, dotted(path), "is missing", self._slip(path))
             return path[:-1] or path
-        while not self.document.has(path):
-            path = path[:-1]
+        path = self.document.written(path)
         if path in self.document.unreadable:
             return path
         if self.full:
@@ -169,14 +169,6 @@ class Problems:
             hint = hint or self._mixed(path) or (self._not_inherited(path) if detail["input"] is None else "")
             self.add(path, message, hint, at_key=is_key)
         return path
-
-    def _written(self, path: Path) -> Path:
-        """A path without the place 0 of what stands for a list of one: only lists that are written have places."""
-        kept: Path = ()
-        for step in path:
-            if step != 0 or self.document.has((*kept, step)):
-                kept = (*kept, step)
-        return kept
 
     def _slip(self, path: Path) -> str:
         """A hint for a key that is missing where every other one is allowed: the one that may have been meant by it."""

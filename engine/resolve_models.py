@@ -45,7 +45,7 @@ class Files:
 
         Nothing where there is none that can be read, which goes to the problems.
         """
-        path = path if self.problems.document.has(path) else path[:-1]
+        path = self.problems.document.written(path)
         if adapter_files.is_folder(self.recipe.folder / name):
             name = posixpath.join(name, factor_names.FACTORS)
         found = self(path, name)
@@ -151,9 +151,7 @@ def _companions(
     """The generator's companions, each once; what is wrong with them goes to `problems`."""
     found: list[plan.Companion] = []
     for at, one in enumerate(chosen.companions):
-        # one alone needs no list, nor one of weight 1 a mapping
-        paths: list[document.Path] = [("generator", "with", *step) for step in ((at, "file"), (at,), ("file",), ())]
-        path = next(path for path in paths if problems.document.has(path))
+        path = problems.document.written(("generator", "with", at, "file"))
         made = opened.adapter(path, one.file, model)
         known = {other.sha256: other.name for other in found}
         if made and made[0].sha256 in known:
