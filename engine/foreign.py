@@ -80,6 +80,10 @@ def read(path: Path, family: str, settings: Path | None = None) -> tuple[dict[st
     """
     tensors, metadata = adapters.load(path)
     file = _File(path, generators.names_of(family), settings or path.with_name(SETTINGS))
+    return _understood(file, tensors, metadata), metadata
+
+
+def _understood(file: _File, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Factors]:
     _refuse_otherwise(file, tensors)
     scaling = None if digests.SAID in metadata else _scaling(file, metadata, tensors)
     pairs, alphas = _sorted_out(file, tensors)
@@ -93,17 +97,18 @@ def read(path: Path, family: str, settings: Path | None = None) -> tuple[dict[st
             found[name] = factors
     if not found:
         raise file.refused("holds no factors of a LoRA")
-    return dict(sorted(found.items())), metadata
+    return dict(sorted(found.items()))
 
 
 def tensors(path: Path, family: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors of an adapter of whichever tool, in this program's names and folded; and its metadata. As `read`."""
     headers.of_adapter(path)  # which says so where it is the noise of a picture
     found, metadata = adapters.load(path)
-    head = f"{generators.names_of(family).PREFIX}."
+    file = _File(path, generators.names_of(family), path.with_name(SETTINGS))
+    head = f"{file.names.PREFIX}."
     if digests.SAID in metadata and all(key.startswith(head) and key.endswith(_OURS) for key in found):
         return found, metadata
-    return composing.tensors(read(path, family)[0]), metadata
+    return composing.tensors(_understood(file, found, metadata)), metadata
 
 
 def of_plan(assets: Sequence[Asset], model: Model) -> dict[str, Factors]:
