@@ -80,11 +80,8 @@ def _generator(adapter: Path, header: Mapping[str, str]) -> Generator:
     if "control_recipes.inputs" not in header:
         left_out = "control_recipes.left_out" in header
         ways = "`recipe eval RECIPE --adapter` and, in a recipe, `generator.with` take it"
-        hint = (
-            "its plan was too long to carry"
-            if left_out
-            else f"only what `recipe run` wrote, and its exports, do; {ways}"
-        )
+        others = f"only what `recipe run` wrote, and its exports, do; {ways}"
+        hint = "its plan was too long to carry" if left_out else others
         raise _refuse(adapter, "does not say which generator it is for", hint)
     chosen = plans.parse(made_for.carried(adapter, header).plan, str(adapter)).generator
     named = ("steps", "guidance", "negative", "dtype", "device", "offload", "slicing", "tiling")
@@ -104,9 +101,9 @@ def _generator(adapter: Path, header: Mapping[str, str]) -> Generator:
 
 def _companion(adapter: Path, one: Companion) -> Companion:
     """A companion of the generator, where the recipe has it as seen from here, or by its name beside the adapter."""
-    name = PurePosixPath(one.name)
+    parts = PurePosixPath(one.name).parts
     # peft's files lie in a folder of their own, and are called alike in each
-    for folder, name in ((Path(), one.name), *((adapter.parent, "/".join(name.parts[-some:])) for some in (2, 1))):
+    for folder, name in ((Path(), one.name), *((adapter.parent, "/".join(parts[-some:])) for some in (2, 1))):
         try:
             found = paths.inside(folder, name, allow_outside=False)
         except paths.Refused:

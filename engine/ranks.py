@@ -41,9 +41,8 @@ def _pairs(file: BinaryIO, header: Header) -> Iterator[tuple[str, _Pair]]:
     """Every matrix by the name that the file gives it."""
     for module, keys in factor_names.matrices(header.shapes).items():
         shapes = [header.shapes[keys[side]] for side in "AB" if side in keys]
-        if [len(shape) for shape in shapes] == [2, 2] and shapes[0][0] == shapes[1][1] and all(map(math.prod, shapes)):
-            if not all(_whole(header, keys[side]) for side in "AB"):
-                continue
+        paired = [len(shape) for shape in shapes] == [2, 2] and shapes[0][0] == shapes[1][1]
+        if paired and all(map(math.prod, shapes)) and all(_whole(header, keys[side]) for side in "AB"):
             down, up = (_filled(file, header, keys[side]) for side in "AB")
             yield module, (down, up)
 
