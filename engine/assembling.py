@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from . import carrying, files, headers, interference, made_for, run_folder
 from . import plan as plans
+from .compositions import Reduction
 from .errors import InputError, Place, Problem
 from .figures import Evaluation
 from .interference import Interference
@@ -80,6 +81,11 @@ def factors(parts: Sequence[Part], family: str, rank: int) -> tuple[Adapter, Red
         return whole, None
     low = composing.reduced(whole, rank)
     return low.adapter, low
+
+
+def reduction(low: Reduced) -> Reduction:
+    """What a lower rank cost."""
+    return Reduction(low.lost, low.enough, tuple((one.module, one.lost, one.enough) for one in low.matrices))
 
 
 def parts_of_runs(plan: Plan, runs: Sequence[run_folder.Trained]) -> list[Part]:

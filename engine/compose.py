@@ -39,7 +39,7 @@ from . import inputs as gathering
 from . import lock as locks
 from . import plan as plans
 from .assembling import Assembled, Part, Texts
-from .compositions import Composition, Reduction
+from .compositions import Composition
 from .console import Talk
 from .errors import InputError, Place, Problem
 from .interference import Interference
@@ -301,8 +301,7 @@ def _composition(
         report=page.resolve(),
         parents=plan.composed.parents,
         rank=plan.adapter.rank,
-        reduction=low
-        and Reduction(low.lost, low.enough, tuple((one.module, one.lost, one.enough) for one in low.matrices)),
+        reduction=low and assembling.reduction(low),
         steps=made.steps,
         measures=tuple((one.name, one.before, one.after) for one in made.found.measures),
         together=made.together or Interference((), (), (), (), ()),

@@ -20,6 +20,12 @@ class Reduction:
     enough: int  # one rank for all that would keep 99 % of it
     matrices: tuple[tuple[str, float, int], ...]  # module, share lost, rank that would keep 99 % of it
 
+    def text(self) -> str:
+        """What it cost, in words."""
+        worst = max(self.matrices, key=lambda one: one[1])
+        lost = f"{percent(self.lost)} of the energy lost, {percent(worst[1])} in {worst[0]}"
+        return f"{lost}; rank {self.enough} would keep 99 %"
+
 
 @dataclass(frozen=True, slots=True)
 class Composition:
@@ -73,10 +79,7 @@ class Composition:
         """For people, a few aligned lines."""
         made_of = " + ".join(f"{one.weight:g} × {one.name}" for one in self.parents)
         lines = [f"{self.name}: {made_of}, rank {self.rank}, {self.seconds:.0f} s"]
-        if self.reduction is not None:
-            worst = max(self.reduction.matrices, key=lambda one: one[1])
-            lost = f"{percent(self.reduction.lost)} of the energy lost, {percent(worst[1])} in {worst[0]}"
-            lines.append(f"  {lost}; rank {self.reduction.enough} would keep 99 %")
+        lines += [f"  {self.reduction.text()}"] if self.reduction is not None else []
         lines += [f"  polished: {counted(self.steps, 'step')}"] if self.steps else []
         lines += self._matrix()
         lines += [f"  {name:<24} {percent(was):>7} → {percent(now):>7}" for name, was, now in self.measures]

@@ -213,7 +213,9 @@ def _composed(
 ) -> Assembled:
     files.write(folder / COMPOSED, json.dumps(_digests(parents)).encode())
     parts = assembling.parts_of_runs(plan, parents)
-    whole, _ = assembling.factors(parts, plan.generator.model.family, plan.composed.rank)
+    whole, low = assembling.factors(parts, plan.generator.model.family, plan.composed.rank)
+    if low is not None:
+        listener.say(f"{plan.name}: {assembling.reduction(low).text()}")
     assembling.keep_recipes(parts, folder)
     together = assembling.meeting(plan, parts, whole, listener)
     return assembling.assemble(plan, parts, whole, together, folder, texts, listener, fast)

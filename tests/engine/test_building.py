@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,12 @@ def test_what_is_there_is_composed_and_nothing_trained(here: Path, capsys: pytes
     assert recipe("report", "runs/low", "--quiet") == 0
     assert recipe("compose", str(ADAPTER), str(ONE), "--name", "more", "--quiet") == 0
     assert recipe("compose", str(ONE), "--name", "low", "--quiet") == 2  # the folder is a recipe's
+
+
+def test_what_a_lower_rank_costs_is_told(here: Path, capsys: pytest.CaptureFixture[str]):
+    change("low.yaml", "{one.yaml: 1.0, two.yaml: 0.8}", "{recipes: {one.yaml: 1, two.yaml: 1}, rank: 1}")
+    assert recipe("run", "low.yaml") == 0
+    assert re.search(r"^low: \d+ % of the energy lost, .*; rank \d+ would keep 99 %$", capsys.readouterr().err, re.M)
 
 
 def test_parents_that_are_missing_or_stale_are_trained_first(here: Path, capsys: pytest.CaptureFixture[str]):
