@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from . import capacity, estimate, generators, models, processes
+from . import capacity, estimate, generators, model_facts, processes
 from .counting import size
 from .plan import Critic, Plan
 from .values import MOST_PICTURES
@@ -98,7 +98,7 @@ def _changes(plan: Plan) -> Iterator[Change]:
     if not chosen.tiling:
         yield _generator("tiling", "true", "pictures change a little where pieces meet", False, tiling=True)
     if (side := min(chosen.width, chosen.height)) >= 512:
-        grain = models.grid(chosen.model)
+        grain = model_facts.grid(chosen.model)
         width, height = (pixels // 2 // grain * grain for pixels in (chosen.width, chosen.height))
         note = f"{min(width, height)} pixels instead of {side}"
         value = f"{{width: {width}, height: {height}}}"

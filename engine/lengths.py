@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from . import document, models
+from . import document, model_facts
 from .counting import counted
 from .errors import InputError, Place, Problem, cut
 from .generators.reading import Reading
@@ -37,7 +37,7 @@ def check(sets: Sets, chosen: Generator, problems: Problems) -> None:
     """Adds a problem for every prompt, and a negative one, of which the generator would not read the end."""
     rows = list(chain(sets.train, sets.validation, sets.test))
     prompts = dict.fromkeys(row.prompt for row in rows)
-    reads = models.reads(chosen.model)
+    reads = model_facts.reads(chosen.model)
     if reads is None:
         return
     try:
@@ -61,7 +61,7 @@ def check(sets: Sets, chosen: Generator, problems: Problems) -> None:
 
 def refuse(prompts: Sequence[str], model: Model, place: Place) -> None:
     """Raises `InputError` at `place` for prompts of which a generator would not read the end."""
-    reads = models.reads(model)
+    reads = model_facts.reads(model)
     found = _too_long(list(prompts), reads) if reads else {}
     if reads and found:
         raise InputError(

@@ -7,21 +7,19 @@ there), `./folder` (relative to the recipe) or `/folder`.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from .. import critics
-from . import generators, headers, hub
+from . import generators, headers, hub, model_facts
 from . import lock as locks
 from .errors import InputError, Place, Problem, WorkError, changed, cut
-from .generators.reading import Reading
 from .plan import Model, Plan
-from .problems import meant
+from .problems import did_you_mean
 
 CHECKPOINTS = Path(__file__).parent / "world" / "checkpoints"
 
@@ -62,7 +60,7 @@ def _located(address: str, folder: Path, commit: str) -> Model:
         name = address.removeprefix("builtin:")
         at = CHECKPOINTS / name
         if name not in builtin():
-            raise ValueError(f"there is no builtin model `{name}`; {meant(name, builtin())}")
+            raise ValueError(f"there is no builtin model `{name}`; {did_you_mean(name, builtin())}")
     elif address.startswith((".", "/")):
         at = (folder / address).resolve()
         if at.is_file() and at.suffix.lower() in headers.PICKLES:
@@ -79,7 +77,7 @@ def _located(address: str, folder: Path, commit: str) -> Model:
     files = () if revision else _digests(at, address)
     model = Model(address, _family(at, address), revision, files, str(at))
     if is_generator(model):
-        _ = picture_size(model), grid(model), text_length(model), reads(model)  # what a plan asks of it can be read
+        model_facts.refuse_unreadable(model)
     return model
 
 
@@ -155,12 +153,12 @@ def _family(folder: Path, address: str) -> str:
     """The word that says which file of ours knows this model."""
     index = folder / "model_index.json"
     if index.is_file():
-        word, kind = str(_json(index).get("_class_name", "")), "generators"
+        word, kind = str(model_facts.json_of(index).get("_class_name", "")), "generators"
         if word in generators.REFUSED:
             raise ValueError(f"{address} is a `{word}`: {generators.REFUSED[word]}")
         found, known = generators.FAMILIES.get(word), ", ".join(generators.FAMILIES)
     else:
-        config = _json(folder / "config.json")
+        config = model_facts.json_of(folder / "config.json")
         word, kind = str(config.get("model_type", "")), "critics"
         found = critics.family_of(config) or critics.generic_of(folder)
         shown = ", ".join(critics.known_processors())
@@ -168,16 +166,6 @@ def _family(folder: Path, address: str) -> str:
     if found is None:
         raise ValueError(f"{address} is of a family of {kind} not known here: `{word}`; known are {known}")
     return found
-
-
-def _json(path: Path) -> Mapping[str, Any]:
-    try:
-        data: object = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path.name} cannot be read: {error}") from error
-    if not isinstance(data, dict):
-        raise ValueError(f"{path.name} holds no JSON object")
-    return cast(Mapping[str, Any], data)
 
 
 def _refuse_code(folder: Path, address: str) -> None:
@@ -190,14 +178,14 @@ def _refuse_code(folder: Path, address: str) -> None:
         if index.is_file() and path.exists():
             said = f"{address}: {path.relative_to(folder)} is code in the place of a library's"
             raise ValueError(f"{said}; code of a model's folder is never run")
-    for name, part in _json(index).items() if index.is_file() else ():
+    for name, part in model_facts.json_of(index).items() if index.is_file() else ():
         if (name, part) == _CHECKER:
             continue
         if isinstance(part, list) and part[:1] not in ([None], *([one] for one in _OWN)):
             named = cut(str(cast(list[object], part)))
             raise ValueError(f"{address}: {name} is of {named}; only classes of {' and '.join(sorted(_OWN))} are used")
     for path in sorted(folder.glob("**/config.json")):
-        for kernel in _kernels(_json(path)):
+        for kernel in _kernels(model_facts.json_of(path)):
             said = f"{address}: {path.relative_to(folder)} names {cut(kernel)}, code from the hub"
             raise ValueError(f"{said}; a model's attention is one of the libraries'")
 
@@ -270,66 +258,3 @@ def _sha256(path: Path) -> str:
 def is_generator(model: Model) -> bool:
     """Whether a model makes pictures; otherwise it answers questions about them."""
     return model.family in generators.FAMILIES.values()
-
-
-def text_length(model: Model) -> int:
-    """Tokens that the last text encoder of a generator pads to; 0 where it has no tokenizer.
-
-    What the tokenizer says, but never more than the family's stock pipeline gives it: many say 10^30.
-    """
-    config = _last_tokenizer(model)
-    return _longest(config, model) if config else 0
-
-
-def reads(model: Model) -> Reading | None:
-    """How a generator's last text encoder reads a prompt; None where there is no file of its tokenizer.
-
-    Several encoders are numbered by the stock pipelines: the last one is that of the whole text.
-    """
-    config = _last_tokenizer(model)
-    file = config.with_name("tokenizer.json") if config else None
-    if not (config and file and file.is_file()):
-        return None
-    return generators.reading_of(model.family, Path(model.folder), file, _longest(config, model))
-
-
-def _last_tokenizer(model: Model) -> Path | None:
-    """The configuration of a generator's last tokenizer."""
-    paths = (Path(model.folder) / f"tokenizer{number}" / "tokenizer_config.json" for number in ("_3", "_2", ""))
-    return next((path for path in paths if path.is_file()), None)
-
-
-def _longest(path: Path, model: Model) -> int:
-    most, longest = generators.text_tokens(model.family), _json(path).get("model_max_length")
-    return int(longest) if isinstance(longest, (int, float)) and 1 <= longest <= most else most
-
-
-def picture_size(model: Model) -> int | None:
-    """The side, in pixels, of the pictures that a generator was made for; None where it does not say.
-
-    Its backbone says so in latents, where it does; otherwise its decoder says for which pictures that was made.
-    """
-    latents = [_config(model, part).get("sample_size") for part in ("unet", "transformer")]
-    told = next((size for size in latents if isinstance(size, int) and size > 0), None)
-    if told is not None:
-        return told * max(1, _factor(model))
-    size = _config(model, "vae").get("sample_size")
-    return size if isinstance(size, int) and size > 0 else None
-
-
-def grid(model: Model) -> int:
-    """Pixels that width and height must be a multiple of, as the family says by the decoder's factor."""
-    return generators.grain(model.family, Path(model.folder), _factor(model))
-
-
-def _factor(model: Model) -> int:
-    """Pixels to a latent, in width and in height; 0 where the decoder does not say."""
-    config = _config(model, "vae")
-    named = ("block_out_channels", "encoder_block_out_channels", "dim_mult")
-    channels = next((config[name] for name in named if name in config), None)
-    return 2 ** len(cast(list[object], channels)) // 2 if isinstance(channels, list) else 0
-
-
-def _config(model: Model, part: str) -> Mapping[str, Any]:
-    path = Path(model.folder) / part / "config.json"
-    return _json(path) if path.is_file() else {}

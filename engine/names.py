@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from . import scopes
 from .document import Data, Path, plain
-from .problems import Problems, meant
+from .problems import Problems, did_you_mean
 from .template import is_template
 from .values import FACTORS, VARIABLE
 
@@ -49,7 +49,7 @@ def _scopes(data: Mapping[str, Data], problems: Problems) -> None:
             )
         if isinstance(value, dict) and name not in known and re.match(VARIABLE, name):
             message = f"is a mapping, but no combined recipe is called `{name}`"
-            problems.add(("vars", name), message, meant(name, sorted(known)) if known else "", at_key=True)
+            problems.add(("vars", name), message, did_you_mean(name, sorted(known)) if known else "", at_key=True)
     for kind in ("union", "cross") if problems.document.combined else ():
         for name in plain(plain(data.get("prompts")).get(kind)):
             if name not in combined:
@@ -117,7 +117,7 @@ def expected_of(
         problems.add(path, f"`{name}` is a question: it needs a `judge`", hint)
     elif isinstance(judge, str) and judge in parts["critics"]:
         message = f"`{judge}` is a critic: what trained the adapter does not judge it"
-        problems.add((*path, "judge"), message, meant(judge, parts["judges"]))
+        problems.add((*path, "judge"), message, did_you_mean(judge, parts["judges"]))
     elif isinstance(judge, str) and judge not in parts["judges"]:
         problems.unknown((*path, "judge"), "judge", judge, parts["judges"])
     elif judge in stopping:

@@ -51,7 +51,7 @@ _VERY_CLOSE = 0.85  # as `question` is to `questions`
 _QUOTE = "text that looks like a number or a word of YAML needs quotes"
 
 
-def meant(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint for a name that is not known: the closest one, or all there are."""
     names = list(known)
     close = get_close_matches(name[:LONGEST_NAME], names, 1)
@@ -121,7 +121,7 @@ class Problems:
 
     def unknown(self, path: Path, kind: str, name: str, known: Iterable[str], *, at_key: bool = False) -> None:
         """A name that does not exist."""
-        hint = "" if self.full else meant(name, known)
+        hint = "" if self.full else did_you_mean(name, known)
         self.add(path, f"there is no {kind} `{cut(name)}`", hint, at_key=at_key)
 
     @property
@@ -160,7 +160,9 @@ class Problems:
         elif kind == "extra_forbidden" and path:
             known = _keys(whole[:-1])
             composes = self.document.has(("compose",))
-            hint = (_elsewhere(str(path[0]), known, composes) if len(path) == 1 else "") or meant(str(path[-1]), known)
+            hint = (_elsewhere(str(path[0]), known, composes) if len(path) == 1 else "") or did_you_mean(
+                str(path[-1]), known
+            )
             self.add(path, f"unknown key `{cut(str(path[-1]))}`", hint, at_key=True)
         elif kind in {"union_tag_not_found", "union_tag_invalid"}:
             self._no_kind(path, detail["input"])
@@ -206,7 +208,7 @@ class Problems:
             hint = self._mixed(path) or "keep one of them"
             self.add(path, f"is several things at once: {' and '.join(several)}", hint)
         elif len(keys) == 1 or (keys and get_close_matches(keys[0], kinds, 1)):
-            self.add((*path, keys[0]), f"unknown key `{cut(keys[0])}`", meant(keys[0], kinds), at_key=True)
+            self.add((*path, keys[0]), f"unknown key `{cut(keys[0])}`", did_you_mean(keys[0], kinds), at_key=True)
         else:
             self.add(path, f"must be {lists}a mapping with one of {', '.join(kinds)}")
 

@@ -15,6 +15,7 @@ from . import (
     generators,
     headers,
     made_for,
+    model_facts,
     models,
     paths,
     plan,
@@ -115,13 +116,15 @@ def generator(
     chosen: schema_models.Generator, model: plan.Model | None, opened: Files, problems: Problems
 ) -> plan.Generator:
     """The generator as the plan has it, its size fit for the model; what is wrong with it goes to `problems`."""
-    side = models.picture_size(model) if model else None
+    side = model_facts.picture_size(model) if model else None
     width, height = (chosen.size.width, chosen.size.height) if chosen.size else (side or 0, side or 0)
     if model and not width:
         problems.add(("generator",), "`size` is missing: the model does not say its own")
     for name, pixels in (("width", width), ("height", height)):
-        if model and chosen.size and pixels % models.grid(model):
-            problems.add(("generator", "size", name), f"must be a multiple of {models.grid(model)}, found {pixels}")
+        if model and chosen.size and pixels % model_facts.grid(model):
+            problems.add(
+                ("generator", "size", name), f"must be a multiple of {model_facts.grid(model)}, found {pixels}"
+            )
     made = plan.Generator(
         model=model or NOWHERE,
         steps=chosen.steps,
@@ -131,7 +134,7 @@ def generator(
         negative=chosen.negative,
         dtype=chosen.dtype,
         device=chosen.device,
-        text_length=models.text_length(model) if model else 0,
+        text_length=model_facts.text_length(model) if model else 0,
         companions=_companions(chosen, model, opened, problems),
         offload=chosen.offload,
         slicing=chosen.slicing,

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .. import devices, lengths, models, plan
+from .. import devices, lengths, model_facts, plan
 from ..errors import InputError, Place, Problem
 from ..offloading import Turns
 from ..quiet import quiet
@@ -154,7 +154,7 @@ def room(chosen: plan.Generator) -> int:
 
 def refuse_cut(prompts: Iterable[str], tokenizer: Any, limit: int, chosen: plan.Generator) -> None:
     """Raises `InputError` for what the encoder would cut, where there was no file of a tokenizer to say so before."""
-    if models.reads(chosen.model) is None:
+    if model_facts.reads(chosen.model) is None:
         refuse_longer(prompts, tokenizer, limit, chosen)
 
 

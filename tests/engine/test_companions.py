@@ -100,10 +100,10 @@ def test_half_precision_stays_near_what_is_laid_on(flux: Path, tmp_path: Path):
 
 def test_the_embedded_world_beside_and_begun(tmp_path: Path):
     """Merged, or begun with, a file gives the pictures that it gives when it is laid on."""
-    from control_recipes.engine import models, starting
+    from control_recipes.engine import model_facts, models, starting
 
     model = models.locate("builtin:generator", tmp_path)
-    chosen = plan.Generator(model, 1, 64, 64, 0.0, "", "float32", "cpu", models.text_length(model))
+    chosen = plan.Generator(model, 1, 64, 64, 0.0, "", "float32", "cpu", model_facts.text_length(model))
     generator = generators.load(chosen)
     bare = pictures(generator)
     made = factors.drawn(generator, ["to_q", "to_k", "to_v", "to_out.0"], size=0.05)

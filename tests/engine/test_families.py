@@ -13,7 +13,7 @@ import families
 import pico
 import pytest
 import torch
-from control_recipes.engine import adapter, composing, flow, generators, models, plan, starting, training
+from control_recipes.engine import adapter, composing, flow, generators, model_facts, models, plan, starting, training
 from control_recipes.engine import step as steps
 from control_recipes.engine.errors import InputError
 from families import Case
@@ -232,9 +232,9 @@ def test_another_scheduler_is_refused(case, folder, tmp_path):
 def test_the_folder_says_its_family_size_and_text(case, folder):
     model = models.locate(str(folder), Path("/"))
     assert (model.family, models.is_generator(model)) == (case.family, True)
-    assert models.picture_size(model) == case.side
-    assert models.text_length(model) == 16
-    assert 32 % models.grid(model) == 0
+    assert model_facts.picture_size(model) == case.side
+    assert model_facts.text_length(model) == 16
+    assert 32 % model_facts.grid(model) == 0
 
 
 def parameters(*parts: nn.Module | None) -> int:

@@ -10,7 +10,7 @@ import families
 import pico_flow
 import pytest
 import torch
-from control_recipes.engine import adapter, flow, generators, models, plan
+from control_recipes.engine import adapter, flow, generators, model_facts, models, plan
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.generators import flux2_klein_names, reading
 
@@ -49,7 +49,7 @@ def test_stock_takes_our_noise_as_its_latents(folder):
 
 
 def test_the_chat_takes_its_part_of_the_text(folder):
-    reads = models.reads(models.locate(str(folder), Path("/")))
+    reads = model_facts.reads(models.locate(str(folder), Path("/")))
     assert reads == reading.Reading(folder / "tokenizer" / "tokenizer.json", 13)
 
 

@@ -12,7 +12,7 @@ import hollow
 import pico
 import pytest
 from commandline import recipe
-from control_recipes.engine import generators, lengths, models
+from control_recipes.engine import generators, lengths, model_facts, models
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.generators import lumina2_sizes, reading, sana_text
 from control_recipes.engine.generators.reading import Reading
@@ -79,7 +79,7 @@ def test_the_estimate_by_words_overlooks_nothing(world: Tokenizer):
     draw = random.Random(0)
     letters = string.ascii_lowercase + " " * 8 + "é-"
     prompts = ["".join(draw.choices(letters, k=draw.randrange(5, 60))) for _ in range(2000)]
-    reads = models.reads(models.locate("builtin:generator", Path()))
+    reads = model_facts.reads(models.locate("builtin:generator", Path()))
     assert reads is not None
     assert reads.limit == 24
     exact = {prompt: count for prompt in prompts if (count := len(world.encode(prompt).ids)) > 24}
@@ -118,7 +118,7 @@ def test_a_prompt_is_measured_behind_what_stock_writes_before_it(name: str, tmp_
     case = next(one for one in families.CASES if one.name == name)
     folder = case.build(tmp_path / "generator")
     hollow.critic(tmp_path / "critic")
-    stock, reads = DiffusionPipeline.from_pretrained(folder), models.reads(models.locate(str(folder), Path()))
+    stock, reads = DiffusionPipeline.from_pretrained(folder), model_facts.reads(models.locate(str(folder), Path()))
     assert reads is not None
     if name == "lumina2":
         assert reads.before == f"{stock.system_prompt} <Prompt Start> "
@@ -149,7 +149,7 @@ def test_a_text_that_stock_does_not_write_is_not_known(monkeypatch: pytest.Monke
     assert generators.reading_of("lumina2", folder, tmp_path, 16) is not None
     monkeypatch.setattr(lumina2_sizes, "before", lambda: None)  # the pipeline itself says it when it is loaded
     assert generators.reading_of("lumina2", folder, tmp_path, 16) is None
-    assert models.reads(model) is not None
+    assert model_facts.reads(model) is not None
 
 
 def test_clip_beside_t5_is_cut_without_a_word(tmp_path: Path, capfd: pytest.CaptureFixture[str]):

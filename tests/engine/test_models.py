@@ -8,7 +8,7 @@ from pathlib import Path
 
 import hollow
 import pytest
-from control_recipes.engine import models
+from control_recipes.engine import model_facts, models
 from control_recipes.engine.errors import InputError, Place
 from control_recipes.engine.models import locate
 
@@ -33,9 +33,9 @@ def test_what_a_generator_says_of_itself(tmp_path: Path) -> None:
     hollow.generator(tmp_path / "g")
     model = locate("./g", tmp_path)
     assert models.is_generator(model)
-    assert (models.picture_size(model), models.grid(model), models.text_length(model)) == (64, 8, 32)
+    assert (model_facts.picture_size(model), model_facts.grid(model), model_facts.text_length(model)) == (64, 8, 32)
     (tmp_path / "g" / "tokenizer_2" / "tokenizer_config.json").write_text('{"model_max_length": 1e30}')
-    assert models.text_length(model) == 512
+    assert model_facts.text_length(model) == 512
 
 
 def test_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import families
 import pico_sd
 import pytest
 import torch
-from control_recipes.engine import flow, generators, models
+from control_recipes.engine import flow, generators, model_facts, models
 from control_recipes.engine.errors import InputError
 
 PROMPT = "a blue house"
@@ -96,7 +96,7 @@ def test_an_odd_number_of_latents_is_painted_as_stock_does(tmp_path):
         )
     deeper.save_pretrained(folder / "vae")
     model = models.locate(str(folder), Path("/"))
-    assert models.grid(model) == 8
+    assert model_facts.grid(model) == 8
     chosen = known.chosen(folder, steps=2, width=72, height=40)
     made = picture(chosen)
     assert made.shape == (3, 40, 72)

@@ -8,7 +8,7 @@ from pathlib import Path
 import families
 import pytest
 import torch
-from control_recipes.engine import generators, lengths, models
+from control_recipes.engine import generators, lengths, model_facts, models
 from control_recipes.engine.errors import InputError, Place
 from control_recipes.engine.generators import reading, z_image_names
 
@@ -34,7 +34,7 @@ def test_prompts_of_several_lengths_are_read_together_as_alone(folder):
 
 def test_the_chat_takes_its_part_of_the_text(folder):
     model = models.locate(str(folder), Path("/"))
-    assert models.reads(model) == reading.Reading(folder / "tokenizer" / "tokenizer.json", 14)
+    assert model_facts.reads(model) == reading.Reading(folder / "tokenizer" / "tokenizer.json", 14)
     lengths.refuse(["a" * 14], model, Place("prompts"))
     with pytest.raises(InputError, match="15 tokens, the generator reads 14"):
         lengths.refuse(["a" * 15], model, Place("prompts"))
