@@ -14,7 +14,7 @@ from .costing import Costs
 from .counting import counted, duration, size
 from .errors import InputError
 from .parts import Asset
-from .plan import Plan, Row, canonical_pieces, digest
+from .plan import Generator, Plan, Row, canonical_pieces, digest
 
 VERSION = 1  # of the JSON; a field may be added without another one
 SHOWN = 3  # rows whose questions are printed
@@ -79,7 +79,7 @@ def text(plan: Plan, seen: Outlook) -> str:
     lines = [
         f"{plan.name}  {digest(plan)}",
         f"  generator  {generator.model.address}, {generator.width} × {generator.height}, "
-        f"{counted(generator.steps, 'sampler step')}, {generator.dtype}",
+        f"{counted(generator.steps, 'sampler step')}, {', '.join([generator.dtype, *_saving(generator)])}",
         *_files("beside", plan.generator.companions),
         _prompts(plan),
         *_files("begins", plan.adapter.start),
@@ -93,6 +93,12 @@ def text(plan: Plan, seen: Outlook) -> str:
         *_cards(seen),
     ]
     return "\n".join(lines)
+
+
+def _saving(generator: Generator) -> list[str]:
+    """The keys that are set to save memory."""
+    keys = ("offload", "slicing", "tiling", "checkpoint_backbone", "checkpoint_decoder")
+    return [key for key in keys if getattr(generator, key)]
 
 
 def _files(what: str, assets: Sequence[Asset]) -> Iterator[str]:
@@ -148,7 +154,9 @@ def _members(plan: Plan, work: workload.Workload) -> Iterator[str]:
                 for part, of in parts
                 if (asked := of.critics.get(member.name)) is not None
             ]
-            yield f"  {kind:<10} {member.name}, {member.model.address}: {'; '.join(told)}"
+            fewer = [f"quantize {member.quantize}"] if member.quantize else []
+            saving = [*fewer, *(["checkpointing"] if member.checkpointing else [])]
+            yield f"  {kind:<10} {', '.join([member.name, member.model.address, *saving])}: {'; '.join(told)}"
 
 
 def _needs(seen: Outlook, trains: bool) -> Iterator[str]:

@@ -305,6 +305,18 @@ def test_fewer_bits_of_a_critics_layers_are_counted(full_size: Plan, bits: str, 
     assert before.rest / (before.rest + before.linear) == pytest.approx(0.13, abs=0.02)
 
 
+def test_what_saves_memory_is_named():
+    plan = horizon()
+    assert "float32\n" in planning.text(plan, planning.outlook(plan))
+    saving = dataclasses.replace(plan.generator, offload=True, checkpoint_decoder=True)
+    critics = [dataclasses.replace(one, quantize="8bit", checkpointing=True) for one in plan.critics]
+    text = planning.text(
+        plan := dataclasses.replace(plan, generator=saving, critics=tuple(critics)), planning.outlook(plan)
+    )
+    assert "float32, offload, checkpoint_decoder\n" in text
+    assert "eyes, builtin:critic, quantize 8bit, checkpointing: training " in text
+
+
 def test_the_table_of_cards_is_told_and_neighbours_share_a_line(full_size: Plan):
     text = planning.text(full_size, planning.outlook(full_size)).partition("  cards ")[2]
     assert text.startswith("     everything on one of them; the least change that fits:\n    card")
