@@ -27,7 +27,7 @@ from .plan import Parent, Plan
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .composing import Adapter, Reduced
+    from .composing import Adapter
     from .generators import Generator
     from .meeting import Meeting
     from .running import Listener
@@ -68,8 +68,11 @@ class Assembled:
     before: float = 0.0  # seconds of these steps, in earlier sessions
 
 
-def factors(parts: Sequence[Part], family: str, rank: int) -> tuple[Adapter, Reduced | None]:
-    """The factors of the adapters as one, of that rank unless it is 0; `InputError` where they cannot be one."""
+def factors(parts: Sequence[Part], family: str, rank: int) -> tuple[Adapter, Reduction | None]:
+    """The factors of the adapters as one, of that rank unless it is 0, and what that cost.
+
+    Raises `InputError` where they cannot be one.
+    """
     from . import composing, foreign
 
     read = [foreign.read(part.path, family)[0] for part in parts]
@@ -80,12 +83,8 @@ def factors(parts: Sequence[Part], family: str, rank: int) -> tuple[Adapter, Red
     if not rank:
         return whole, None
     low = composing.reduced(whole, rank)
-    return low.adapter, low
-
-
-def reduction(low: Reduced) -> Reduction:
-    """What a lower rank cost."""
-    return Reduction(low.lost, low.enough, tuple((one.module, one.lost, one.enough) for one in low.matrices))
+    matrices = tuple((one.module, one.lost, one.enough) for one in low.matrices)
+    return low.adapter, Reduction(low.lost, low.enough, matrices)
 
 
 def parts_of_runs(plan: Plan, runs: Sequence[run_folder.Trained]) -> list[Part]:

@@ -39,7 +39,7 @@ from . import inputs as gathering
 from . import lock as locks
 from . import plan as plans
 from .assembling import Assembled, Part, Texts
-from .compositions import Composition
+from .compositions import Composition, Reduction
 from .console import Talk
 from .errors import InputError, Place, Problem
 from .interference import Interference
@@ -50,7 +50,7 @@ from .running import Listener
 from .values import LARGEST_SCALE, NAME, NAMED, POLISH_STEPS
 
 if TYPE_CHECKING:
-    from .composing import Adapter, Reduced
+    from .composing import Adapter
     from .meeting import Meeting
 
 
@@ -286,7 +286,7 @@ def _there(lock: Path) -> Lock | None:
 
 
 def _composition(
-    folder: Path, lock: Path, plan: Plan, low: Reduced | None, made: Assembled, started: float
+    folder: Path, lock: Path, plan: Plan, low: Reduction | None, made: Assembled, started: float
 ) -> Composition:
     """Report on what was composed."""
     from .report import report
@@ -301,7 +301,7 @@ def _composition(
         report=page.resolve(),
         parents=plan.composed.parents,
         rank=plan.adapter.rank,
-        reduction=low and assembling.reduction(low),
+        reduction=low,
         steps=made.steps,
         measures=tuple((one.name, one.before, one.after) for one in made.found.measures),
         together=made.together or Interference((), (), (), (), ()),

@@ -14,11 +14,13 @@ from .costing import Costs
 from .counting import counted, duration, size
 from .errors import InputError
 from .parts import Asset
-from .plan import Generator, Plan, Row, canonical_pieces, digest
+from .plan import Critic, Generator, Plan, Row, canonical_pieces, digest
 
 VERSION = 1  # of the JSON; a field may be added without another one
 SHOWN = 3  # rows whose questions are printed
 WIDTH = 100  # columns of a table
+# fields of a generator, a critic or a judge that save memory
+SAVING = ("offload", "slicing", "tiling", "checkpoint_backbone", "checkpoint_decoder", "quantize", "checkpointing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def text(plan: Plan, seen: Outlook) -> str:
     lines = [
         f"{plan.name}  {digest(plan)}",
         f"  generator  {generator.model.address}, {generator.width} × {generator.height}, "
-        f"{counted(generator.steps, 'sampler step')}, {', '.join([generator.dtype, *_saving(generator)])}",
+        f"{', '.join([counted(generator.steps, 'sampler step'), generator.dtype, *_saving(generator)])}",
         *_files("beside", plan.generator.companions),
         _prompts(plan),
         *_files("begins", plan.adapter.start),
@@ -95,10 +97,10 @@ def text(plan: Plan, seen: Outlook) -> str:
     return "\n".join(lines)
 
 
-def _saving(generator: Generator) -> list[str]:
-    """The keys that are set to save memory."""
-    keys = ("offload", "slicing", "tiling", "checkpoint_backbone", "checkpoint_decoder")
-    return [key for key in keys if getattr(generator, key)]
+def _saving(part: Generator | Critic) -> list[str]:
+    """What is set of `SAVING`, each with its value where that is a word."""
+    found = ((key, getattr(part, key, False)) for key in SAVING)
+    return [key if value is True else f"{key} {value}" for key, value in found if value]
 
 
 def _files(what: str, assets: Sequence[Asset]) -> Iterator[str]:
@@ -154,9 +156,8 @@ def _members(plan: Plan, work: workload.Workload) -> Iterator[str]:
                 for part, of in parts
                 if (asked := of.critics.get(member.name)) is not None
             ]
-            fewer = [f"quantize {member.quantize}"] if member.quantize else []
-            saving = [*fewer, *(["checkpointing"] if member.checkpointing else [])]
-            yield f"  {kind:<10} {', '.join([member.name, member.model.address, *saving])}: {'; '.join(told)}"
+            named = ", ".join([member.name, member.model.address, *_saving(member)])
+            yield f"  {kind:<10} {named}: {'; '.join(told)}"
 
 
 def _needs(seen: Outlook, trains: bool) -> Iterator[str]:

@@ -160,9 +160,8 @@ class Problems:
         elif kind == "extra_forbidden" and path:
             known = _keys(whole[:-1])
             composes = self.document.has(("compose",))
-            hint = (_elsewhere(str(path[0]), known, composes) if len(path) == 1 else "") or did_you_mean(
-                str(path[-1]), known
-            )
+            elsewhere = _elsewhere(str(path[0]), known, composes) if len(path) == 1 else ""
+            hint = elsewhere or did_you_mean(str(path[-1]), known)
             self.add(path, f"unknown key `{cut(str(path[-1]))}`", hint, at_key=True)
         elif kind in {"union_tag_not_found", "union_tag_invalid"}:
             self._no_kind(path, detail["input"])

@@ -120,11 +120,10 @@ def generator(
     width, height = (chosen.size.width, chosen.size.height) if chosen.size else (side or 0, side or 0)
     if model and not width:
         problems.add(("generator",), "`size` is missing: the model does not say its own")
+    grid = model_facts.grid(model) if model and chosen.size else 1
     for name, pixels in (("width", width), ("height", height)):
-        if model and chosen.size and pixels % model_facts.grid(model):
-            problems.add(
-                ("generator", "size", name), f"must be a multiple of {model_facts.grid(model)}, found {pixels}"
-            )
+        if pixels % grid:
+            problems.add(("generator", "size", name), f"must be a multiple of {grid}, found {pixels}")
     made = plan.Generator(
         model=model or NOWHERE,
         steps=chosen.steps,

@@ -215,7 +215,7 @@ def _composed(
     parts = assembling.parts_of_runs(plan, parents)
     whole, low = assembling.factors(parts, plan.generator.model.family, plan.composed.rank)
     if low is not None:
-        listener.say(f"{plan.name}: {assembling.reduction(low).text()}")
+        listener.say(f"{plan.name}: {low.text()}")
     assembling.keep_recipes(parts, folder)
     together = assembling.meeting(plan, parts, whole, listener)
     return assembling.assemble(plan, parts, whole, together, folder, texts, listener, fast)

@@ -310,9 +310,8 @@ def test_what_saves_memory_is_named():
     assert "float32\n" in planning.text(plan, planning.outlook(plan))
     saving = dataclasses.replace(plan.generator, offload=True, checkpoint_decoder=True)
     critics = [dataclasses.replace(one, quantize="8bit", checkpointing=True) for one in plan.critics]
-    text = planning.text(
-        plan := dataclasses.replace(plan, generator=saving, critics=tuple(critics)), planning.outlook(plan)
-    )
+    plan = dataclasses.replace(plan, generator=saving, critics=tuple(critics))
+    text = planning.text(plan, planning.outlook(plan))
     assert "float32, offload, checkpoint_decoder\n" in text
     assert "eyes, builtin:critic, quantize 8bit, checkpointing: training " in text
 
