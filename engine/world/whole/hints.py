@@ -1,31 +1,42 @@
 """A second, denser lesson for a critic's vision tower: linear heads name every factor from a picture's features.
 
-They are thrown away after the training.
+Of all features together they ask for every factor, for what is laid over the picture, and for how far that is from what
+it would match; of each token for what its square of the picture shows (`cells`), and for its row and column: in the
+language model's own positions tokens beside each other hardly differ. The heads are thrown away after the training.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from . import overlays, painter
+from . import cells, overlays, painter
+from .cells import UNSEEN as UNSEEN
 from .overlays import Laid
 from .scales import HORIZON, SCALES
 from .scenes import PLACES, WORDS
 from .truth import SEEN
 
 BINS = 32
-UNSEEN = -100  # what cross-entropy leaves out
 Targets = Mapping[str, Tensor]  # index [B] of each factor's word or bin, `UNSEEN` where it cannot be seen
+
+# what is laid over a picture, the factor that it would match, and the range of the differences that are told apart
+OFFSETS = {
+    "line offset": ("line row", "horizon", 0.3), "swatches offset": ("swatches", "grade", 1.0),
+    "weight offset": ("weight", "outline", 2.0),
+}  # fmt: skip
 
 # continuous factors and their ranges, cut into bins
 ROWS = {
     "horizon": (HORIZON[0] - 0.05, HORIZON[1] + 0.05),
     **{name: (scale.low, scale.high) for name, scale in SCALES.items()},
     **overlays.NUMBERS,
+    **{name: (-reach, reach) for name, (_, _, reach) in OFFSETS.items()},
 }  # fmt: skip
 SIZES = {name: len(words) for name, words in WORDS.items()} | dict.fromkeys(ROWS, BINS)
 OF_B = ("other_color", "other_position", "depth")
@@ -58,16 +69,25 @@ def _seen(name: str, scenes: painter.Scenes) -> Tensor:
     return places & scenes.both if name in OF_B else places
 
 
-def of_laid(laid: Sequence[Laid]) -> dict[str, Tensor]:
-    """What there is to be seen of what is laid over B pictures."""
+def of_laid(laid: Sequence[Laid], scenes: painter.Scenes) -> dict[str, Tensor]:
+    """What there is to be seen of what is laid over B pictures, and how far it is from what it would match."""
     found: dict[str, Tensor] = {}
-    for name in overlays.NUMBERS:
-        values = torch.tensor([each.numbers.get(name, float("nan")) for each in laid])
+    numbers = {name: torch.tensor([each.numbers.get(name, float("nan")) for each in laid]) for name in overlays.NUMBERS}
+    numbers |= {name: numbers[own] - getattr(scenes, factor) for name, (own, factor, _) in OFFSETS.items()}
+    for name, values in numbers.items():
         found[name] = torch.where(values.isnan(), UNSEEN, binned(name, values.nan_to_num()))
     return found
 
 
-def targets(scenes: painter.Scenes, laid: Sequence[Laid], order: Sequence[int], beside: painter.Scenes) -> Targets:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What pictures show, in the order in which a tower sees them: as a whole, and the scenes for square by square."""
+
+    whole: Targets
+    scenes: painter.Scenes
+
+
+def targets(scenes: painter.Scenes, laid: Sequence[Laid], order: Sequence[int], beside: painter.Scenes) -> Told:
     """For pictures shown in this order, the last of them with references `beside` them: each after its picture."""
     alone = len(order) - len(beside)
     index = torch.tensor([*order, *range(len(scenes), len(scenes) + len(beside))])
@@ -75,26 +95,48 @@ def targets(scenes: painter.Scenes, laid: Sequence[Laid], order: Sequence[int], 
     last = torch.stack([shown[alone : len(order)], shown[len(order) :]], 1).flatten()
     index = index[torch.cat([shown[:alone], last])]
     all_laid = [*laid, *[Laid()] * len(beside)]
-    whole = of_scenes(painter.concat([scenes, beside])) | of_laid(all_laid)
-    return {name: values[index] for name, values in whole.items()}
+    shown_scenes = painter.concat([scenes, beside])
+    whole = of_scenes(shown_scenes) | of_laid(all_laid, shown_scenes)
+    return Told({name: values[index] for name, values in whole.items()}, shown_scenes[index])
 
 
 class Hints(nn.Module):
-    """The heads of one tower, whose output they see as it comes."""
+    """The heads of one tower, whose output they see as it comes: `tokens` of it a picture, in rows of a square."""
 
     def __init__(self, tower: nn.Module, width: int, tokens: int) -> None:
         super().__init__()
-        self.inputs = width * tokens
-        self.head = nn.Linear(self.inputs, sum(SIZES.values()))
+        self.width, self.side = width, math.isqrt(tokens)
+        self.head = nn.Linear(width * tokens, sum(SIZES.values()))
+        self.cells = cells.Heads(width)
+        self.where = nn.Linear(width, 2 * self.side)
         self._seen: list[Tensor] = []
         tower.register_forward_hook(lambda _module, _inputs, output: self._seen.append(features(output)))
 
-    def forward(self, wanted: Targets) -> Tensor:
-        """Mean cross-entropy over factors, of the features that the tower gave since the last call (nats)."""
-        seen = torch.cat([part.reshape(-1, self.inputs) for part in self._seen])
+    def forward(self, wanted: Told) -> Tensor:
+        """Mean cross-entropies (nats) of factors, of squares and of tokens' places, added up.
+
+        Of the features that the tower gave since the last call.
+        """
+        seen = torch.cat([part.reshape(-1, self.side**2, self.width) for part in self._seen])
         self._seen.clear()
+        return (
+            self._whole(seen, wanted.whole) + self.cells(seen, cells.told(wanted.scenes, self.side)) + self._where(seen)
+        )
+
+    def _whole(self, seen: Tensor, wanted: Targets) -> Tensor:
         losses: list[Tensor] = []
-        for name, scores in zip(SIZES, self.head(seen).split(list(SIZES.values()), 1), strict=True):
+        for name, scores in zip(SIZES, self.head(seen.flatten(1)).split(list(SIZES.values()), 1), strict=True):
             if bool((wanted[name] != UNSEEN).any()):
                 losses.append(nn.functional.cross_entropy(scores, wanted[name], ignore_index=UNSEEN))
+        return torch.stack(losses).mean()
+
+    def _where(self, seen: Tensor) -> Tensor:
+        """How badly tokens know their own row and column."""
+        line = torch.arange(self.side)
+        places = line.repeat_interleave(self.side), line.repeat(self.side)
+        scores = self.where(seen).split(self.side, -1)
+        losses = [
+            nn.functional.cross_entropy(of.flatten(0, 1), place.repeat(len(seen)))
+            for of, place in zip(scores, places, strict=True)
+        ]
         return torch.stack(losses).mean()

@@ -174,6 +174,23 @@ def _stand(pictures: Tensor, scenes: Scenes, second: bool, which: Tensor) -> Non
             )
 
 
+@torch.no_grad()
+def covered(scenes: Scenes) -> Tensor:
+    """How much of each pixel shows A, and how much shows B, [B, 2, H, W]: what hides a thing counts, outlines too."""
+    cover = scenes.horizon.new_zeros(len(scenes), 2, SIZE, SIZE)
+    for second, there in ((False, ~scenes.paintings), (True, scenes.both)):
+        stance = scenes.other_stance if second else scenes.stance
+        kinds, position = (scenes.other - 1, scenes.other_position) if second else (scenes.thing, scenes.position)
+        for number, kind in enumerate(KINDS):
+            chosen = (there & (kinds == number)).nonzero().flatten()
+            if len(chosen):
+                layers = thing(kind, position[chosen], stance.base[chosen], stance.half[chosen], scenes.outline[chosen])
+                cover[chosen, int(second)] = layers.silhouette
+    ahead = (scenes.depth > 0).view(-1, 1, 1)
+    first, other = cover.unbind(1)
+    return torch.stack([first * torch.where(ahead, 1 - other, 1.0), other * torch.where(ahead, 1.0, 1 - first)], 1)
+
+
 def paint(scenes: Scenes) -> Tensor:
     """Pictures of B scenes, [B, 3, 64, 64] in [0, 1]."""
     pictures = background(scenes)

@@ -25,6 +25,9 @@ TEXT_LENGTH = 40  # tokens, of both encoders
 WIDTH = 64  # of the text encoders
 LAYERS, SINGLE = 2, 4  # blocks of the transformer: of two streams, and of one
 READING = 2  # layers of the second text encoder
+# of the sampler's noise levels, towards low ones: with caption and noise known a picture is settled by its first step,
+# and at high noise the transformer knows less of it than at pure noise
+SHIFT = 0.1
 GLUE = "a an the on that is painted colored it"  # what the grammar of captions puts between phrases
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789,.!?'-"  # all that a caption is made of, besides spaces
 
@@ -75,7 +78,7 @@ def build(vae: AutoencoderKL, seed: int) -> FluxPipeline:
             num_attention_heads=4, joint_attention_dim=WIDTH, pooled_projection_dim=WIDTH,
             guidance_embeds=False, axes_dims_rope=(8, 12, 12),
         )  # fmt: skip
-    scheduler = FlowMatchEulerDiscreteScheduler(shift=1.0)
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=SHIFT)
     return FluxPipeline(scheduler, vae, text_encoder, clip, text_encoder_2, t5, transformer)
 
 

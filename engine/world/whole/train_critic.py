@@ -1,8 +1,9 @@
 """Train the world's critics: `critic`, and `critic2` of another patch size and seed; the judge's training shares it.
 
-Two courses. The first is on painted and degraded pictures. The second mixes in reconstructions by the VAE, pictures of
-the generator, and the pictures that control trainings produce on their way, labelled by the reader: so that the
-critic's gradient points at the truth off the manifold too.
+Three courses. In the first its tower alone learns to see, from hints. Then questions are asked, about painted and
+degraded pictures. The last mixes in reconstructions by the VAE, pictures of the generator, and the pictures that
+control trainings produce on their way, labelled by the reader: so that the critic's gradient points at the truth off
+the manifold too.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ....critics import Branch, View
-from ....critics.asking import LogProbs
+from ....critics.asking import LogProbs, laid_over
 from .. import pico_critic
 from ..training import Course, Report, load_weights, run
 from . import hints, overlays, painter, pictures
@@ -32,6 +33,8 @@ TEXTS = 6000  # pictures whose questions and answers the tokenizer is made from
 class Asked(Protocol):
     """A critic that is being trained."""
 
+    def look(self, pictures: Sequence[Tensor]) -> Tensor: ...
+
     def log_probs(self, views: Sequence[View], branches: Sequence[Sequence[Branch]]) -> LogProbs: ...
 
 
@@ -42,6 +45,7 @@ class Pupil:
     eyes: Asked
     model: nn.Module
     tower: nn.Module
+    seeing: Sequence[nn.Module]  # all that a picture goes through up to there
     save: Callable[[Path], None]
 
 
@@ -64,14 +68,16 @@ def qwen(texts: Sequence[str], seed: int, sizes: Mapping[str, int]) -> Pupil:
     """A Qwen2.5-VL whose tokenizer is made from texts."""
     model, tokenizer = pico_critic.build(texts, seed, **sizes)
     eyes = pico_critic.critic(model, tokenizer)
-    return Pupil(eyes, model, model.model.visual, lambda folder: pico_critic.save(model, tokenizer, folder))
+    tower = model.model.visual
+    return Pupil(eyes, model, tower, [tower], lambda folder: pico_critic.save(model, tokenizer, folder))
 
 
 LARGE = {"width": 112, "layers": 3, "vision_width": 96, "vision_layers": 4}
-SMALL = {"width": 96, "layers": 3, "vision_width": 96, "vision_layers": 3, "patch": 16, "merge": 1}
+SMALL = {"width": 96, "layers": 3, "vision_width": 96, "vision_layers": 3, "patch": 8, "merge": 1}
 CRITIC = Student("critic", qwen, seed=2, sizes=LARGE)
 CRITIC2 = Student("critic2", qwen, seed=12, sizes=SMALL)
-FIRST = Course(steps=3200, lr=2e-3, save_every=100, seed=2, floor=0.2, stop=2200)
+SIGHT = Course(steps=3000, lr=2e-3, save_every=100, seed=1)
+FIRST = Course(steps=3200, lr=2e-3, save_every=100, seed=2, floor=0.2, stop=2600)
 SECOND = Course(steps=2200, lr=1.5e-3, save_every=100, seed=3)
 
 
@@ -107,7 +113,7 @@ class Lesson:
     views: list[View]
     branches: list[list[Branch]]
     about: list[list[str]]
-    targets: hints.Targets  # of each picture and, after it, of its reference
+    targets: hints.Told  # of each picture and, after it, of its reference
 
 
 def lesson(
@@ -162,6 +168,29 @@ def lessons(
     return pupil, run(whole, loss, plan, folder, report)
 
 
+def sight(student: Student, plan: Course, folder: Path, report: Report) -> float:
+    """Train a student's tower alone in `folder`, by hints about painted pictures and what lies over them.
+
+    No question is asked: the language model stays as it was built. Minutes taken.
+    """
+    pupil = student.pupil()
+    whole = nn.ModuleDict({"model": pupil.model, "hints": heads(pupil, plan.seed)})
+
+    def loss(_step: int, rng: torch.Generator) -> Tensor:
+        shown, scenes = batch(BATCH, {}, rng)
+        taught = lesson(shown, scenes, 0, student.wordings, rng, aids=False)
+        alone = [view for view in taught.views if not view.references]
+        for views in (alone, taught.views[len(alone) :]):
+            if views:
+                pupil.eyes.look(laid_over(views))
+        return whole["hints"](taught.targets)
+
+    pupil.model.requires_grad_(False)
+    for part in pupil.seeing:
+        part.requires_grad_(True)
+    return run(whole, loss, plan, folder, report)
+
+
 def heads(pupil: Pupil, seed: int) -> hints.Hints:
     """Untrained heads for a pupil's tower, the same for the same seed."""
     kept: list[Tensor] = []
@@ -175,15 +204,19 @@ def heads(pupil: Pupil, seed: int) -> hints.Hints:
         return hints.Hints(pupil.tower, width, kept[0].numel() // width)
 
 
-def first(folder: Path, report: Report, plan: Course = FIRST, student: Student = CRITIC) -> float:
-    """The first course, its state below `folder`; writes the model to `folder`. Minutes taken."""
-    return _attend(student, folder, "first", report, plan, {}, aided=plan.last)
+def first(
+    folder: Path, report: Report, plan: Course = FIRST, student: Student = CRITIC, seeing: Course = SIGHT
+) -> float:
+    """Sight and the first lessons, their states below `folder`; writes the model to `folder`. Minutes taken."""
+    minutes = sight(student, seeing, folder / "work" / "sight", report)
+    start = folder / "work" / "sight" / "state.safetensors"
+    return minutes + _attend(student, folder, "first", report, plan, {}, aided=plan.last, start=start)
 
 
 def second(
     folder: Path, report: Report, pools: Mapping[pictures.Pool, float], plan: Course = SECOND, student: Student = CRITIC
 ) -> float:
-    """The second course, its state below `folder`, from where the first ended. Minutes taken."""
+    """The last course, its state below `folder`, from where the first lessons ended. Minutes taken."""
     start = folder / "work" / "first" / "state.safetensors"
     return _attend(student, folder, "second", report, plan, pools, aided=0, start=start)
 

@@ -2,7 +2,8 @@
 
 Scenes whose open factors are read off the noise (`coupling`); what a step shows is in `lessons`. Two courses: rectified
 flow, most of it at pure noise; then the sampler's own path, where each of its steps mends what the steps before it
-made.
+made. In both the transformer is told square by square what is to be seen there (`cells`): from the picture's error
+alone it learns late that a second thing has a kind.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from ...quiet import quiet
 from .. import codec
 from ..training import Course, Report, run
-from . import pico_generator, schooling
+from . import cells, painter, pico_generator, schooling
 from .lessons import Pool, lesson, pool
 
 
@@ -42,7 +43,10 @@ WARM = Courses(
 BATCH = 40
 POOL = 24_000
 PURE = 0.6  # share of the first course at sigma = 1
+WALKED = 0.5  # share of the rest at noise levels of the sampler, not even ones
+SIDE = 8  # squares a side: tokens of the transformer
 READ, READING = 24, 0.05  # prompts whose implied word is asked for each step, and the weight of that
+TELLING = 0.1  # weight of what squares show
 SAMPLERS = (1, 1, 2, 4, 4, 4, 4)  # steps of the samplers whose paths the second course walks, one drawn a step
 
 
@@ -61,8 +65,21 @@ class Pupil:
     def __init__(self, pipeline: FluxPipeline, seed: int = 0) -> None:
         self.pipeline = pipeline
         names = ("transformer", "text_encoder", "text_encoder_2")
-        self.heads = schooling.heads(pico_generator.WIDTH, seed)  # thrown away after the training
-        self.model = nn.ModuleDict({**{name: getattr(pipeline, name) for name in names}, "heads": self.heads})
+        # both thrown away after the training
+        self.heads = schooling.heads(pico_generator.WIDTH, seed)
+        self.cells = cells.heads(pipeline.transformer.inner_dim, seed)
+        parts = {name: getattr(pipeline, name) for name in names}
+        self.model = nn.ModuleDict({**parts, "heads": self.heads, "cells": self.cells})
+        self._last: list[Tensor] = []
+        pipeline.transformer.norm_out.register_forward_hook(lambda _module, _inputs, output: self._keep(output))
+
+    def _keep(self, features: Tensor) -> None:
+        self._last[:] = [features]
+
+    def told(self, scenes: painter.Scenes) -> Tensor:
+        """How badly the transformer knew what squares of pictures of these scenes show, at its last call (nats)."""
+        (features,) = self._last
+        return self.cells(features, cells.told(scenes, SIDE))
 
     def read(self, prompts: list[str]) -> dict[str, Tensor]:
         """The prompts through the stock text path: CLIP pooled, T5's sequence."""
@@ -97,12 +114,29 @@ def first(pupil: Pupil, scenes: Pool, plan: Course, folder: Path, report: Report
     def loss(_step: int, rng: torch.Generator) -> Tensor:
         taught = lesson(scenes, BATCH, rng)
         pure = torch.rand(BATCH, generator=rng) < PURE
-        sigma = torch.where(pure, torch.ones(BATCH), torch.rand(BATCH, generator=rng).clamp(0.02))
+        even = torch.rand(BATCH, generator=rng).clamp(0.02)
+        walked = torch.rand(BATCH, generator=rng) < WALKED
+        sigma = torch.where(pure, torch.ones(BATCH), torch.where(walked, shifted(even), even))
         noisy = _pack(taught.between(sigma.view(-1, 1, 1, 1)))
         error = pupil.velocity(noisy, sigma, pupil.read(taught.prompts)) - _pack(taught.noise - taught.clean)
-        return (error**2 * taught.weights).mean() + READING * pupil.schooled(rng)
+        return (error**2 * taught.weights).mean() + _besides(pupil, taught.scenes, rng)
 
     return run(pupil.model, loss, plan, folder, report)
+
+
+def _besides(pupil: Pupil, scenes: painter.Scenes, rng: torch.Generator) -> Tensor:
+    """What is learnt besides the velocity that was just asked for."""
+    return TELLING * pupil.told(scenes) + READING * pupil.schooled(rng)
+
+
+def shifted(sigma: Tensor) -> Tensor:
+    """Noise levels as the sampler's scheduler shifts them."""
+    return pico_generator.SHIFT * sigma / (1 + (pico_generator.SHIFT - 1) * sigma)
+
+
+def _sigmas(steps: int) -> list[float]:
+    """The noise levels at which a sampler of so many steps asks, from 1 down."""
+    return shifted(torch.arange(steps, 0, -1) / steps).tolist()
 
 
 def second(pupil: Pupil, scenes: Pool, plan: Course, folder: Path, report: Report) -> float:
@@ -114,7 +148,7 @@ def second(pupil: Pupil, scenes: Pool, plan: Course, folder: Path, report: Repor
     def loss(_step: int, rng: torch.Generator) -> Tensor:
         taught = lesson(scenes, BATCH, rng)
         steps = SAMPLERS[int(torch.randint(len(SAMPLERS), (), generator=rng))]
-        sigmas = [1 - done / steps for done in range(1 + int(torch.randint(steps, (), generator=rng)))]
+        sigmas = _sigmas(steps)[: 1 + int(torch.randint(steps, (), generator=rng))]
         reached, levels = _pack(taught.noise), [torch.full((BATCH,), sigma) for sigma in sigmas]
         with torch.no_grad():
             read = pupil.read(taught.prompts)
@@ -122,7 +156,7 @@ def second(pupil: Pupil, scenes: Pool, plan: Course, folder: Path, report: Repor
                 reached = reached + (then - now).view(-1, 1, 1) * pupil.velocity(reached, now, read)
         velocity = pupil.velocity(reached, levels[-1], pupil.read(taught.prompts))
         error = reached - sigmas[-1] * velocity - _pack(taught.clean)
-        return (error**2 * taught.weights).mean() + READING * pupil.schooled(rng)
+        return (error**2 * taught.weights).mean() + _besides(pupil, taught.scenes, rng)
 
     return run(pupil.model, loss, plan, folder, report)
 

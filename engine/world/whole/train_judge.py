@@ -14,7 +14,7 @@ from .. import pico_judge
 from ..training import Course, Report
 from . import pictures
 from .questions import merged
-from .train_critic import Pupil, Student, lessons
+from .train_critic import Pupil, Student, lessons, sight
 from .wordings import OTHER_WORDINGS, WORDINGS
 
 
@@ -23,9 +23,12 @@ def llava(texts: Sequence[str], seed: int, sizes: Mapping[str, int]) -> Pupil:
     model, tokenizer = pico_judge.build(texts, seed, **sizes)
     eyes = pico_judge.critic(model, tokenizer)
     tower = model.model.multi_modal_projector
-    return Pupil(eyes, model, tower, lambda folder: pico_judge.save(model, tokenizer, folder))
+    return Pupil(
+        eyes, model, tower, [model.model.vision_tower, tower], lambda folder: pico_judge.save(model, tokenizer, folder)
+    )
 
 
+SEEING = Course(steps=3200, lr=2e-3, save_every=100, seed=8)
 COURSE = Course(steps=4000, lr=2e-3, save_every=100, seed=7)
 JUDGE = Student("judge", llava, seed=7, sizes={"layers": 3}, wordings=merged(WORDINGS, OTHER_WORDINGS))
 
@@ -36,8 +39,12 @@ def train(
     pools: Mapping[pictures.Pool, float],
     course: Course = COURSE,
     student: Student = JUDGE,
+    seeing: Course = SEEING,
 ) -> float:
-    """Train in `folder/work`, write the model to `folder`; minutes taken."""
-    pupil, minutes = lessons(student, course, pools, folder / "work", report, aided=course.last // 2)
+    """Train below `folder/work`, sight first, and write the model to `folder`; minutes taken."""
+    work = folder / "work"
+    minutes = sight(student, seeing, work / "sight", report)
+    start = work / "sight" / "state.safetensors"
+    pupil, more = lessons(student, course, pools, work / "lessons", report, aided=course.last // 2, start=start)
     pupil.save(folder)
-    return minutes
+    return minutes + more

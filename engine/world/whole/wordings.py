@@ -216,13 +216,14 @@ AIDS = ("row", "line row")
 
 # how often each kind of question is asked; things and their colours are learnt last
 SHARES: Mapping[str, float] = {
-    "thing": 5.0, "color": 5.0, "color thing": 5.0, "count": 0.6, "depth": 2.5, "position": 1.5, "size": 1.8,
+    "thing": 5.0, "color": 5.0, "color thing": 5.0, "count": 0.6, "depth": 2.5, "position": 5.0, "size": 1.8,
     "place": 2.0, "setting": 0.5, "painting": 0.5, "time": 1.0, "season": 1.5, "lamp": 1.5, "camera": 1.5,
-    "horizon": 1.5, "grade": 1.2, "ink": 1.2, "outline": 1.5, "arrangement": 1.0, "split x": 0.6, "split y": 0.6,
+    "horizon": 1.5, "grade": 1.2, "ink": 1.2, "outline": 1.5, "arrangement": 1.0, "split x": 2.0, "split y": 1.2,
     "caption": 1.5, "fact": 1.0, "fit": 2.0, "open": 12.0,
 }  # fmt: skip
 OPEN_SHARES: Mapping[str, float] = {
-    "color thing": 3.0, "thing": 3.0, "color": 3.0, "both": 3.0, "fact": 0.5, **dict.fromkeys(AIDS, 2.0),
+    "color thing": 3.0, "thing": 3.0, "color": 3.0, "both": 3.0, "position": 4.0, "fact": 0.5,
+    **dict.fromkeys(AIDS, 2.0),
 }  # fmt: skip
 # kinds that need something laid over the picture or set beside it, and how many of its questions are about that
 OVERLAID: Mapping[str, float] = {"line": 0.34, "swatches": 0.34, "weight": 0.34, "dots": 0.34, "reference": 0.5}

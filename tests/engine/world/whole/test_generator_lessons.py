@@ -194,6 +194,40 @@ def test_what_a_smaller_pipeline_knows_is_taken_over(monkeypatch: pytest.MonkeyP
     assert not torch.allclose(wanted, untaken, atol=1e-2)
 
 
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_the_second_course_walks_the_samplers_own_levels(steps: int):
+    """As the stock pipeline sets them for so many steps."""
+    scheduler = pico_generator.build(train_vae.build(seed=0), seed=5).scheduler
+    scheduler.set_timesteps(sigmas=torch.linspace(1, 1 / steps, steps).tolist())
+    assert train_generator._sigmas(steps) == pytest.approx(scheduler.sigmas[:-1].tolist(), abs=1e-6)
+
+
+def test_pairs_are_drawn_oftener_than_they_come_up(pool: Pool, monkeypatch: pytest.MonkeyPatch):
+    def both(share: float) -> float:
+        monkeypatch.setattr(lessons, "PAIRS", share)
+        return lessons.lesson(pool, 512, torch.Generator().manual_seed(6)).scenes.both.float().mean().item()
+
+    plainly = pool.scenes.both.float().mean().item()
+    assert both(0.0) == pytest.approx(plainly, abs=0.07)
+    assert both(0.5) == pytest.approx(0.5 + plainly / 2, abs=0.07)
+
+
+def test_a_transformer_learns_what_squares_show(pool: Pool):
+    pupil = train_generator.Pupil(pico_generator.build(train_vae.build(seed=0), seed=5), seed=1)
+    taught = lessons.lesson(pool, 16, torch.Generator().manual_seed(2))
+    optimizer = torch.optim.Adam(pupil.model.parameters(), 3e-3)
+    losses: list[float] = []
+    for _ in range(6):
+        pupil.velocity(train_generator._pack(taught.noise), torch.ones(16), pupil.read(taught.prompts))
+        loss = pupil.told(taught.scenes)
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        assert pupil.pipeline.transformer.single_transformer_blocks[-1].proj_out.weight.grad is not None
+        optimizer.step()
+    assert losses[-1] < losses[0] - 0.2
+
+
 def test_words_keep_their_vectors_in_another_vocabulary(monkeypatch: pytest.MonkeyPatch):
     vae = train_vae.build(seed=0)
     words = pico_generator.words()
