@@ -21,7 +21,7 @@ from ... import plan as plans
 from ... import step as steps
 from ...checkpoint import Progress, State
 from ..training import Report
-from . import captions, painter, pictures, reader, rounds, sampling
+from . import abreast, captions, painter, pictures, rounds, sampling
 from .audit import reconstructed, sayings
 from .lessons import NAMED
 
@@ -36,7 +36,7 @@ def reconstructions(vae: AutoencoderKL, count: int, seed: int) -> pictures.Pool:
 
 
 def _labelled(shown: Tensor) -> pictures.Pool:
-    return pictures.Pool(pictures.to_bytes(shown), reader.read(shown).scenes)
+    return pictures.Pool(pictures.to_bytes(shown), abreast.read(shown).scenes)
 
 
 def prompts(count: int, rng: random.Random) -> list[str]:
