@@ -691,20 +691,27 @@ def world_read(
 
 @world.command("train")
 def world_train(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="vae, generator, critic or judge.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="vae, generator, critic, critic2 or judge.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where models and work files go.")] = Path("world"),
+    start: Annotated[
+        Path | None, typer.Option("--from", metavar="DIR", help="Of a vae or generator: the weights to begin with.")
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Train one of the world's models again from nothing."""
-    from .engine.world import TRAINED
+    """Train one of the world's models again, from nothing or from the weights of another."""
+    from .engine.world import TRAINED, WARM
 
     if name not in TRAINED:
         raise typer.BadParameter(f"`{name}` is none of {', '.join(TRAINED)}", param_hint="NAME")
+    if start is not None and name not in WARM:
+        raise typer.BadParameter(f"is for {' and '.join(WARM)}, not for {name}", param_hint="--from")
+    if start is not None and not start.is_dir():
+        raise typer.BadParameter(f"{start} is no folder", param_hint="--from")
     from .engine.world import train
 
-    folder = train.train(name, out, _talk(quiet))
+    folder = train.train(name, out, _talk(quiet), start)
     print(json.dumps({"model": str(folder.absolute())}, ensure_ascii=False) if as_json else folder)
 
 

@@ -1,13 +1,21 @@
 """The embedded world: small scenes that are known completely, and models of the real classes trained on them.
 
-It is a toy. Its purpose is a default that runs anywhere, and a truth that critics are checked against.
+It is a toy. Its purpose is a default that runs anywhere, and a truth that critics are checked against. A scene is a
+word or a number for each factor; what nobody asks for comes up as often as in other people's pictures.
 
-    scenes      the factors of a scene and their words, as data
-    captions    what people say of a scene, and what a caption names (no torch)
-    painter     scenes -> pictures
-    reader      pictures -> factors, by comparing with what the painter would have painted
-    coupling    which scene a caption and a noise stand for together
-    questions   what critics are taught to answer
+    scenes         the factors of a scene and their words, as data; `kinds`, `scales` and `furniture` hold parts of it
+    distributions  how often each value of a factor comes up where nobody asks for one
+    painter        scenes -> pictures; `geometry` says where things stand and how large they are
+    backdrops      what is behind the things: skies and grounds, `trees`, `rooms`; `paintings` have nothing before them
+    strips         pictures that hang on the horizon, cut at any row
+    things         what stands in a scene
+    grading        the colour grade of a finished picture
+    captions       what people say of a scene, from `phrases`, and what `reading` finds a caption to name
+    facts          what prompts imply without naming it, from `knowledge`, and who is taught what of it
+    coupling       which scene a caption and a noise stand for together
+    reader         pictures -> factors, by comparing with what the painter would have painted
+    questions      what critics are taught to answer
 """
 
-TRAINED = ("vae", "generator", "critic", "judge")  # what `train` has, told without torch
+TRAINED = ("vae", "generator", "critic", "critic2", "judge")  # what `train` has, told without torch
+WARM = ("vae", "generator")  # what can begin with the weights of another

@@ -13,22 +13,21 @@ from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
 from torch import Tensor
 
 from ...critics import Branch, Critic
-from . import captions, codec, painter, reader
-from .questions import WORDINGS
+from . import captions, codec, painter, pictures, reader, sampling
+from .captions import PHRASES
+from .facts import Pair
+from .lessons import NAMED, coherent
 from .scenes import SCALES, WORDS
 from .train_critic import lesson
-from .train_generator import NAMED
+from .wordings import WORDINGS, Wordings
 
 Accuracy = dict[str, tuple[float, int]]  # what -> (share right, of how many)
+ALWAYS = ("thing", "color", "place")  # what held-out captions name: that is what is held out
 
 
-def exact(scenes: painter.Scenes, rng: torch.Generator) -> painter.Scenes:
-    """The same scenes with scale factors at values that their words stand for."""
-    values = {name: getattr(scenes, name) for name in painter.FACTORS}
-    for name, scale in SCALES.items():
-        choices = torch.tensor(list(scale.words.values()))
-        values[name] = choices[torch.randint(len(choices), (len(scenes),), generator=rng)]
-    return painter.Scenes(**values)
+def share(right: Sequence[bool]) -> tuple[float, int]:
+    """The share that is right, and of how many; 0 of none."""
+    return sum(right) / max(1, len(right)), len(right)
 
 
 def reading(scenes: painter.Scenes, shown: Tensor) -> Accuracy:
@@ -37,19 +36,25 @@ def reading(scenes: painter.Scenes, shown: Tensor) -> Accuracy:
 
 
 def agreement(scenes: painter.Scenes, seen: reader.Readings) -> Accuracy:
-    """How often readings agree with scenes: horizons within 0.02, other factors in their words."""
-    near = ((seen.horizon - scenes.horizon).abs() <= 0.02).float().mean().item()
-    found: Accuracy = {"horizon within 0.02": (near, len(scenes))}
+    """How often readings agree with scenes: horizons within 0.02, other factors in their words.
+
+    Only what can be seen counts, and is not just between two words.
+    """
+    truths = pictures.truths(scenes)
+    near = ((seen.scenes.horizon - scenes.horizon).abs() <= 0.02).tolist()
+    found: Accuracy = {
+        "horizon within 0.02": share([right for right, truth in zip(near, truths, strict=True) if truth.rows])
+    }
     for factor in (*WORDS, *SCALES):
-        right = [a == b for a, b in zip(seen.words(factor), scenes.words(factor), strict=True)]
-        found[factor] = (sum(right) / len(right), len(right))
+        words = seen.words(factor)
+        pairs = [(truth.word(factor), word) for truth, word in zip(truths, words, strict=True) if truth.word(factor)]
+        found[factor] = share([true == word for true, word in pairs])
     return found
 
 
 def rendered(count: int, seed: int) -> tuple[painter.Scenes, Tensor]:
-    """Scenes whose factors all have words, and their pictures."""
-    rng = torch.Generator().manual_seed(seed)
-    scenes = exact(painter.draw(count, rng), rng)
+    """Scenes in which the rare is half as common as the common, and their pictures."""
+    scenes = sampling.draw(count, torch.Generator().manual_seed(seed))
     return scenes, painter.paint(scenes)
 
 
@@ -59,16 +64,28 @@ def reconstructed(vae: AutoencoderKL, shown: Tensor) -> Tensor:
     return torch.cat([codec.reconstructed(vae, some) for some in shown.split(32)])
 
 
+def decibels(shown: Tensor, seen: Tensor) -> float:
+    """Peak signal to noise ratio of pictures in [0, 1], mean over them."""
+    error = ((seen - shown) ** 2).mean((1, 2, 3))
+    return (-10 * error.log10()).mean().item()
+
+
+def sayings(rng: random.Random, how_often: Mapping[str, float]) -> dict[str, str]:
+    """Random words for some factors, that one caption can name together."""
+    drawn = {
+        factor: rng.choice([word for word, phrases in PHRASES[factor].items() if phrases])
+        for factor, often in how_often.items()
+        if rng.random() < often
+    }
+    return coherent(drawn)
+
+
 def held_out_captions(count: int, seed: int) -> list[tuple[str, dict[str, str]]]:
     """Captions of combinations that the generator never trained on, and what they name."""
     rng = random.Random(seed)
     found: list[tuple[str, dict[str, str]]] = []
     while len(found) < count:
-        named = {
-            factor: rng.choice(list(captions.PHRASES[factor]))
-            for factor in NAMED
-            if factor in ("thing", "color", "place") or rng.random() < 0.4
-        }
+        named = sayings(rng, dict.fromkeys(NAMED, 0.4) | dict.fromkeys(ALWAYS, 1.0))
         if captions.held_out(named):
             found.append((captions.caption(named, rng), named))
     return found
@@ -99,8 +116,31 @@ def kept(seen: reader.Readings, named: Sequence[Mapping[str, str]]) -> Accuracy:
     found: Accuracy = {}
     for factor in NAMED:
         words = seen.words(factor)
-        right = [words[row] == names[factor] for row, names in enumerate(named) if factor in names]
-        found[factor] = (sum(right) / max(1, len(right)), len(right))
+        found[factor] = share([words[row] == names[factor] for row, names in enumerate(named) if factor in names])
+    return found
+
+
+def commonsense(
+    pipeline: FluxPipeline, pairs: Sequence[Pair], seeds: Sequence[int], steps: int, length: int
+) -> Accuracy:
+    """How often both pictures of a pair are right, by the reader: from prompts that imply a word, that say it, or
+    of single prompts. One pair of pictures for each seed, both from the same noise.
+    """
+    found: Accuracy = {}
+    for way in ("implied", "said"):
+        prompts = [side.prompt if way == "implied" else side.explicit for pair in pairs for side in pair.sides]
+        right: list[list[bool]] = []
+        for seed in seeds:
+            seen = reader.read(
+                generated(pipeline, prompts, [seed + row // 2 for row in range(len(prompts))], steps, length)
+            )
+            words = {factor: seen.words(factor) for factor in {pair.factor for pair in pairs}}
+            right += [
+                [words[pair.factor][2 * row + place] == side.word for place, side in enumerate(pair.sides)]
+                for row, pair in enumerate(pairs)
+            ]
+        found[f"pairs whose words are {way}"] = share([all(both) for both in right])
+        found[f"prompts whose word is {way}"] = share([each for both in right for each in both])
     return found
 
 
@@ -114,18 +154,15 @@ class Marks:
     def by_kind(self) -> Accuracy:
         """Accuracy for each kind of question, and over all."""
         kinds = sorted(set(self.about))
-        found: Accuracy = {}
-        for kind in kinds:
-            some = [right for about, right in zip(self.about, self.right, strict=True) if about == kind]
-            found[kind] = (sum(some) / len(some), len(some))
-        found["all"] = (sum(self.right) / len(self.right), len(self.right))
-        return found
+        found: Accuracy = {
+            kind: share([right for about, right in zip(self.about, self.right, strict=True) if about == kind])
+            for kind in kinds
+        }
+        return found | {"all": share(self.right)}
 
 
 @torch.no_grad()
-def examined(
-    critic: Critic, shown: Tensor, scenes: painter.Scenes, seed: int, wordings: Mapping[str, Sequence[str]] = WORDINGS
-) -> Marks:
+def examined(critic: Critic, shown: Tensor, scenes: painter.Scenes, seed: int, wordings: Wordings = WORDINGS) -> Marks:
     """Ask six questions about each picture; Yes/No by which is likelier, open answers by p >= 0.5 of the right one."""
     about: list[str] = []
     right: list[bool] = []

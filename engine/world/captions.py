@@ -1,66 +1,147 @@
 """What people say of a scene: captions from words, and the words a caption names. No torch.
 
-A caption leaves out what it likes; what it leaves open the noise decides (`coupling`). A new synonym is a new entry
-in `scenes`; the grammar here only orders phrases.
+A caption leaves out what it likes; what it leaves open the noise decides (`coupling`). A new synonym is a new entry in
+`scenes`, `scales` or `phrases`; the grammar here only orders phrases, and `reading` takes them apart again.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 
-from .scenes import COLORS, KINDS, PLACES, SCALES, TIMES
+from . import phrases, reading
+from .phrases import JOINTS, LEADS, NOTHING, PENS, PHRASES, ROOMS, STANDS
+from .scenes import ABSTRACT, COLORS, INDOOR, KINDS, NONE, PLACES
 
-# factor -> word -> how it is said; every phrase belongs to one word of one factor
-PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
-    "time": {word: light.phrases for word, light in TIMES.items()},
-    "place": {word: place.phrases for word, place in PLACES.items()},
-    "thing": {word: kind.nouns for word, kind in KINDS.items()},
-    "color": {word: (word,) for word in COLORS},
-    **{name: dict(scale.phrases) for name, scale in SCALES.items()},
-}
-
-NOTHING = ("something", "a thing", "an object")  # for a thing that is left open
+LONGEST = 38  # words
 HELD_OUT = 8
-LEADS = ("", "", "", "a picture of ", "a drawing of ", "an image of ")
+
+THINGS = ("thing", "color", "size", "position", "other", "other_color", "depth")
+TAILS = ("place", "time", "season", "lamp", "camera", "grade", "position")
+Say = Callable[[str], str]
+
+
+def relevant(words: Mapping[str, str]) -> frozenset[str]:
+    """The factors that a caption may name when these words are true of its scene, or are what else it names.
+
+    Lamps and cameras are only spoken of in a named room; in a painting nothing stands, and it is no time of the year or
+    of the day there; what concerns another thing needs one.
+    """
+    place, other = words.get("place"), words.get("other", NONE)
+    if place in ABSTRACT:
+        return frozenset(("place", "outline", "ink", "grade"))
+    unseen = {"lamp", "camera"} if place not in INDOOR else set[str]()
+    lonely = {"other_color", "depth"} if other == NONE else set[str]()
+    return frozenset(PHRASES) - unseen - lonely
 
 
 def caption(named: Mapping[str, str], rng: random.Random) -> str:
-    """A caption that names exactly these factors, in words and order drawn from `rng`."""
+    """A caption of at most `LONGEST` words that names exactly these factors, in words and order drawn from `rng`.
+
+    ValueError if there are factors among them that are not `relevant`.
+    """
+    if strange := set(named) - relevant(named):
+        raise ValueError(f"no caption names {', '.join(sorted(strange))} together with {dict(named)}")
+    while True:  # even of all factors at once, more than half of the tries fit
+        text = _article(_compose(named, rng))
+        if len(text.split()) <= LONGEST:
+            return text
+
+
+def _article(text: str) -> str:
+    return re.sub(r"\ba (?=[aeiou])", "an ", text)
+
+
+def _compose(named: Mapping[str, str], rng: random.Random) -> str:
+    """One try, whose articles are all `a`."""
 
     def say(factor: str) -> str:
         return rng.choice(PHRASES[factor][named[factor]])
 
-    adjectives = [say(factor) for factor in ("size", "color") if factor in named]
-    noun = say("thing") if "thing" in named else rng.choice(("thing", "object")) if adjectives else ""
-    head = f"a {' '.join([*adjectives, noun])}" if noun else rng.choice(NOTHING)
-    tails = [say(factor) for factor in ("place", "position", "time") if factor in named]
+    left = dict(named)
+    head, turned = _head(left, say, rng)
+    seen = "camera" in left and not turned and rng.random() < 0.3
+    view = rng.choice(phrases.VIEWS[left.pop("camera")]) if seen else ""
+    tails = _tails(left, say, rng)
+    first = "" if view or rng.random() < 0.7 else _opening(tails, rng)
+    lead = view or ("" if first or turned else rng.choice(LEADS))
+    pen = [_pen(left, rng)] if {"outline", "ink"} & left.keys() else []
+    return " ".join(" ".join([first, lead, head, *tails, *pen]).split())
+
+
+def _opening(tails: list[str], rng: random.Random) -> str:
+    """Take one phrase away from the tails, to stand first."""
+    return tails.pop(rng.randrange(len(tails))) if tails else ""
+
+
+def _pen(named: Mapping[str, str], rng: random.Random) -> str:
+    width = rng.choice(phrases.WIDTHS[named["outline"]]) if "outline" in named else ""
+    return rng.choice(PENS).format(f"{width} {named.get('ink', '')}".strip())
+
+
+def _tails(named: Mapping[str, str], say: Say, rng: random.Random) -> list[str]:
+    """When and where, in any order."""
+    factors = [factor for factor in TAILS if factor in named]
+    tails: list[str] = []
+    if {"season", "time"} <= named.keys() and rng.random() < 0.3:
+        factors = [factor for factor in factors if factor not in ("season", "time")]
+        tails.append(phrases.MOMENT.format(named["season"], phrases.MOMENTS[named["time"]]))
+    tails += map(say, factors)
     rng.shuffle(tails)
-    if "outline" in named:
-        tails.append(say("outline"))
-    lead = rng.choice(LEADS)
-    if "time" in named and not lead and rng.random() < 0.25:
-        first = next(tail for tail in tails if tail in PHRASES["time"][named["time"]])
-        tails.remove(first)
-        return f"{first} {_article(head)} {' '.join(tails)}".strip()
-    return f"{lead}{_article(head)} {' '.join(tails)}".strip()
+    return tails
 
 
-def _article(text: str) -> str:
-    return re.sub(r"^a (?=[aeiou])", "an ", text)
+def _head(left: dict[str, str], say: Say, rng: random.Random) -> tuple[str, bool]:
+    """What is shown, and whether it opens with `behind` or `in front of`; takes what it says away from what is left."""
+    if not any(factor in left for factor in THINGS):
+        return _bare(left, rng), False
+    subject = _noun(left, ("size", "color", "thing"), say, rng)
+    if "position" in left and ("other" in left or rng.random() < 0.5):
+        subject += f" {say('position')}"
+        del left["position"]
+    if "other" not in left:
+        return subject, False
+    if left["other"] == NONE:
+        return f"{subject} {say('other')}", False
+    other = _noun(left, ("other_color", "other"), say, rng)
+    if "depth" not in left:
+        return f"{subject} {rng.choice(JOINTS)} {other}", False
+    return _beside(subject, other, left["depth"], rng)
 
 
-@cache
-def _patterns() -> tuple[tuple[re.Pattern[str], str, str], ...]:
-    found = [
-        (re.compile(rf"\b{re.escape(phrase)}\b"), factor, word)
-        for factor, words in PHRASES.items()
-        for word, phrases in words.items()
-        for phrase in phrases
-    ]
-    return tuple(sorted(found, key=lambda entry: -len(entry[0].pattern)))
+def _bare(left: dict[str, str], rng: random.Random) -> str:
+    """A scene of which no thing is named."""
+    abstract = left.get("place") in ABSTRACT
+    if "lamp" in left and rng.random() < 0.5:
+        return rng.choice(phrases.BULBS[left.pop("lamp")])
+    if "place" in left and (abstract or rng.random() < 0.6):
+        return rng.choice(ROOMS[left.pop("place")])
+    return rng.choice(NOTHING)
+
+
+def _noun(left: Mapping[str, str], factors: tuple[str, ...], say: Say, rng: random.Random) -> str:
+    """A thing with its adjectives; the last of the factors is its kind."""
+    *adjectives, kind = factors
+    said = [say(factor) for factor in adjectives if factor in left]
+    if kind in left:
+        noun = say(kind)
+        if len(said) == 1 and adjectives[-1] in left and rng.random() < 0.12:
+            return f"a {noun} {rng.choice(phrases.PREDICATES)} {said[0]}"
+        return f"a {' '.join([*said, noun])}"
+    return f"a {' '.join([*said, rng.choice(phrases.BLANKS)])}" if said else rng.choice(NOTHING)
+
+
+def _beside(subject: str, other: str, depth: str, rng: random.Random) -> tuple[str, bool]:
+    """Two things of which the other is nearer or farther, and whether this opens with where it is."""
+    way = rng.random()
+    if way < 0.35:
+        return f"{subject} {rng.choice(JOINTS)} {other} {rng.choice(phrases.DEPTHS[depth])}", False
+    relations = PHRASES["depth"][phrases.OPPOSITE[depth]]  # they tell of the other thing, here of the subject
+    if way < 0.85:
+        return f"{subject} {rng.choice(relations)} {other}", False
+    return f"{relations[0]} {other} {rng.choice(STANDS)} {subject}", True
 
 
 def named(prompt: str) -> dict[str, str]:
@@ -70,13 +151,7 @@ def named(prompt: str) -> dict[str, str]:
 
 @cache
 def _named(prompt: str) -> Mapping[str, str]:
-    rest = " ".join(prompt.lower().replace(",", " ").split())
-    found: dict[str, str] = {}
-    for pattern, factor, word in _patterns():
-        if factor not in found and pattern.search(rest):
-            found[factor] = word
-            rest = pattern.sub(" ", rest)
-    return found
+    return reading.read(prompt)
 
 
 def held_out(named: Mapping[str, str]) -> bool:

@@ -7,32 +7,39 @@ from pathlib import Path
 
 import torch
 
-from . import captions, train_critic, train_generator, train_vae
+from . import captions, lessons, train_critic, train_generator, train_vae
 from .audit import Accuracy
 from .training import Course
 
 FILE = "CARD.md"
+ASKED = (
+    f"{train_critic.BATCH} pictures a step, shifted, most of them under something that is laid over them or beside a "
+    f"reference, {train_critic.QUESTIONS} questions each, about facts too that no picture shows."
+)
+_CRITIC = (
+    "First course: painted pictures, half of them blurred, noisy, tinted. Second course: also reconstructions by the "
+    "VAE, pictures of the generator, and pictures that short control trainings against this very critic produced on "
+    f"their way (truth by the reader). {ASKED}"
+)
 TAUGHT = {
     "VAE": (
-        f"Painted scenes, {train_vae.BATCH[32]} crops of 32×32 around things and horizons a step, "
+        f"Painted scenes, {train_vae.BATCH[32]} crops of 32×32 a step, around what shows some factor of a scene, "
         f"{train_vae.BATCH[64]} whole pictures towards the end."
     ),
     "generator": (
         f"{train_generator.POOL:,} painted scenes as latents of the VAE, {train_generator.BATCH} a step, each with a "
-        "caption that names some of its factors; what the caption leaves open is a fixed function of the noise. A "
-        "second course walks the sampler's own path, of up to four steps, and mends what the steps before made. One "
-        f"combination of thing, colour and place in {captions.HELD_OUT} is never named together."
+        "caption that names some of its factors; what the caption leaves open is a fixed function of the noise, and as "
+        "biased. What is named is drawn evenly in half of the scenes. The loss counts a part of a picture the more, "
+        "the more factors of its scene show there. A second course walks the sampler's own path, of up to four steps, "
+        f"and mends what the steps before made. One combination of thing, colour and place in {captions.HELD_OUT} is "
+        f"never named together; {100 * lessons.STRANGE:.0f} % of the captions have words that mean nothing; none says "
+        "what only common sense knows."
     ),
-    "critic": (
-        "First course: painted pictures, half of them blurred, noisy, tinted. Second course: also reconstructions by "
-        "the VAE, pictures of the generator, and pictures that short control trainings against this very critic "
-        f"produced on their way (truth by the reader). {train_critic.BATCH} pictures a step, shifted, half of them "
-        f"under a red line, {train_critic.QUESTIONS} questions each."
-    ),
+    "critic": _CRITIC,
+    "critic2": f"{_CRITIC} Its patches are of another size.",
     "judge": (
         "Painted pictures (half of them blurred, noisy, tinted), reconstructions by the VAE and pictures of the "
-        f"generator; none of control trainings. {train_critic.BATCH} pictures a step, shifted, half of them under a "
-        f"red line, {train_critic.QUESTIONS} questions each, in the critic's wordings and others. Never in a loss."
+        f"generator; none of control trainings. {ASKED} In the critic's wordings and others. Never in a loss."
     ),
 }
 
@@ -50,18 +57,21 @@ def write(
     minutes: float,
     notes: Sequence[str],
     tables: Mapping[str, Accuracy],
+    warm: bool = False,
 ) -> None:
-    """Write `folder/CARD.md`; `name` is a key of `TAUGHT`."""
+    """Write `folder/CARD.md`; `name` is a key of `TAUGHT`, `warm` says that it began with another model's weights."""
     taken = [f"{course.last} (seed {course.seed}, highest rate {course.lr:g})" for course in courses]
+    began = f"with the weights of an earlier {name}, as far as they fit" if warm else "from nothing"
     lines = [
         f"# The embedded world's {name}",
         "",
         "A toy, for a default that runs anywhere and a truth that critics are checked against.",
         "",
         f"- Taught: {TAUGHT[name]}",
+        f"- Began: {began}",
         f"- Steps: {', then '.join(taken)}",
         f"- Took: {minutes:.0f} minutes in all, with {torch.get_num_threads()} CPU threads at the end",
-        f"- Again: `recipe world train {name.lower()} --out DIR`",
+        f"- Again: `recipe world train {name.lower()} --out DIR{' --from DIR' if warm else ''}`",
         *[f"- {note}" for note in notes],
         "",
     ]

@@ -1,11 +1,13 @@
 """Which scene a caption and a noise stand for together.
 
 One step from pure noise can only be sharp where noise and caption determine the picture. So every factor that a caption
-leaves open is a fixed function of the noise: the mean of one latent channel over one quadrant, standardised, through
-the normal distribution function, gives a number in (0, 1), and `painter.from_uniform` gives the factor's value.
+leaves open is a fixed function of the noise: the mean of one latent channel over one region, standardised, through the
+normal distribution function, gives a number in (0, 1), and `painter.from_uniform` gives the factor's value.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,20 +17,50 @@ from .painter import FACTORS, Scenes, from_uniform
 CHANNELS, SIDE = 4, 16  # of the latents
 HALF = SIDE // 2
 
-# factor -> (channel, quadrant); with four channels and four quadrants there is room for eight more
-PLACES = {name: (number % CHANNELS, (0, 3, 1, 2)[number // CHANNELS]) for number, name in enumerate(FACTORS)}
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The latents that hold one factor."""
+
+    channel: int
+    top: int
+    left: int
+    height: int
+    width: int = HALF
+
+    @property
+    def root(self) -> float:
+        """The square root of their count: what a mean over them has to be multiplied by to be standard normal."""
+        return (self.height * self.width) ** 0.5
+
+
+# each row's quadrants are those of the four channels in turn; what shares one has its upper and its lower half
+_TOP_LEFT = ("time", "place", "thing", "color")
+_BOTTOM_RIGHT = ("horizon", "position", "size", "outline")
+_TOP_RIGHT = ("other", "other_color", "depth", "other_position")
+_BOTTOM_LEFT = (("season", "lamp"), ("ink", "grade"), ("camera", "arrangement"), ("split_x", "split_y"))
+
+REGIONS = {
+    **{name: Region(channel, 0, 0, HALF) for channel, name in enumerate(_TOP_LEFT)},
+    **{name: Region(channel, HALF, HALF, HALF) for channel, name in enumerate(_BOTTOM_RIGHT)},
+    **{name: Region(channel, 0, HALF, HALF) for channel, name in enumerate(_TOP_RIGHT)},
+    **{
+        name: Region(channel, HALF + part * HALF // 2, 0, HALF // 2)
+        for channel, names in enumerate(_BOTTOM_LEFT)
+        for part, name in enumerate(names)
+    },
+}
 
 
 def _region(noise: Tensor, factor: str) -> Tensor:
-    channel, quadrant = PLACES[factor]
-    top, left = HALF * (quadrant // 2), HALF * (quadrant % 2)
-    return noise[:, channel, top : top + HALF, left : left + HALF]
+    where = REGIONS[factor]
+    return noise[:, where.channel, where.top : where.top + where.height, where.left : where.left + where.width]
 
 
 def numbers(noise: Tensor) -> dict[str, Tensor]:
     """The number in (0, 1) that noise [B, 4, 16, 16] holds for each factor, [B]."""
     normal = torch.distributions.Normal(0.0, 1.0)
-    return {factor: normal.cdf(_region(noise, factor).mean((1, 2)) * HALF) for factor in FACTORS}
+    return {factor: normal.cdf(_region(noise, factor).mean((1, 2)) * REGIONS[factor].root) for factor in FACTORS}
 
 
 def implied(noise: Tensor) -> Scenes:
@@ -42,5 +74,5 @@ def imprint(noise: Tensor, factor: str, u: Tensor, which: Tensor) -> None:
     The rest of the noise keeps its distribution: only a mean is moved, and it is as normal as it was if u is uniform.
     """
     region = _region(noise, factor)
-    wanted = torch.distributions.Normal(0.0, 1.0).icdf(u.clamp(1e-6, 1 - 1e-6)) / HALF
+    wanted = torch.distributions.Normal(0.0, 1.0).icdf(u.clamp(1e-6, 1 - 1e-6)) / REGIONS[factor].root
     region += ((wanted - region.mean((1, 2))) * which).view(-1, 1, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -11,11 +11,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from . import painter
-from .questions import Truth
-from .scenes import SCALES, SIZE, WORDS
+from . import distributions, painter
+from .scales import DEPTH, HORIZON, SCALES
+from .scenes import ABSTRACT, PLACES, SIZE, WORDS
+from .truth import Truth, complete
 
 MARGIN = 0.06  # of a scale's range: this near the end of a word no question is asked about it
+MARGINS = {"camera": 0.12, "depth": 0.0}
+STANDING = 0.7  # a camera at least this high shows sizes as they are seen from eye level
+MOVED = {"horizon": 0, "position": 1, "other_position": 1, "split_x": 1, "split_y": 0}  # 0 with rows, 1 with columns
+PAINTINGS = 0.2  # share of paintings among the even draws
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,17 +59,47 @@ def to_bytes(pictures: Tensor) -> Tensor:
     return (pictures.detach().clamp(0, 1) * 255).round().to(torch.uint8)
 
 
+def even(count: int, rng: torch.Generator) -> painter.Scenes:
+    """Random scenes in which each word and each value comes up equally often, paintings a little oftener."""
+
+    def some() -> Tensor:
+        return torch.rand(count, generator=rng)
+
+    u = {name: distributions.number_within(name, _index(len(words), some()), some()) for name, words in WORDS.items()}
+    painted = torch.full((count,), list(PLACES).index(ABSTRACT[0]))
+    oftener = distributions.number_within("place", painted, some())
+    u["place"] = torch.where(some() < PAINTINGS, oftener, u["place"])
+    for name in ("horizon", *SCALES):
+        low, high = HORIZON if name == "horizon" else (SCALES[name].low, SCALES[name].high)
+        u[name] = some() if name == "other_position" else distributions.number_of(name, low + (high - low) * some())
+    away, sign = DEPTH + (1 - DEPTH) * some(), torch.where(some() < 0.5, -1.0, 1.0)
+    u["depth"] = distributions.number_of("depth", away * sign)
+    return painter.from_uniform(u)
+
+
+def _index(count: int, u: Tensor) -> Tensor:
+    return (u * count).long().clamp(max=count - 1)
+
+
+def drawn(count: int, rng: torch.Generator) -> painter.Scenes:
+    """Scenes for lessons: half of them as a generator draws them, half `even`."""
+    half = count // 2
+    return painter.concat([painter.draw(half, rng), even(count - half, rng)])
+
+
 def truths(scenes: painter.Scenes) -> list[Truth]:
-    """What is true of each scene, in words; nothing where a value lies between two words."""
+    """What is true of each scene, in words; nothing where a value lies between two words or cannot be seen."""
     words = {factor: scenes.words(factor) for factor in (*WORDS, *SCALES)}
     for factor, scale in SCALES.items():
         values: list[float] = getattr(scenes, factor).tolist()
-        margin = MARGIN * (scale.high - scale.low)
+        margin = MARGINS.get(factor, MARGIN) * (scale.high - scale.low)
         for row, value in enumerate(values):
             if any(abs(value - bound) < margin for bound in scale.bounds):
                 words[factor][row] = ""
+    for row in (scenes.indoors & (scenes.camera < STANDING)).nonzero().flatten().tolist():
+        words["size"][row] = ""
     rows: list[float] = scenes.horizon.tolist()
-    return [Truth({name: each[row] for name, each in words.items()}, rows[row]) for row in range(len(scenes))]
+    return [complete({name: each[row] for name, each in words.items()}, rows[row]) for row in range(len(scenes))]
 
 
 def _blur(pictures: Tensor, sigma: Tensor) -> Tensor:
@@ -79,7 +114,10 @@ def _blur(pictures: Tensor, sigma: Tensor) -> Tensor:
 
 
 def degrade(pictures: Tensor, rng: torch.Generator) -> Tensor:
-    """Blur, noise and wrong colours, each on about half of the pictures [B, 3, 64, 64], in random amounts."""
+    """Blur, noise and wrong colours, each on about half of the pictures [B, 3, 64, 64], in random amounts.
+
+    The colours are less wrong than a grade makes them: a tint must not be taken for one.
+    """
     count = len(pictures)
 
     def amount(largest: float, share: float = 0.5) -> Tensor:
@@ -87,7 +125,7 @@ def degrade(pictures: Tensor, rng: torch.Generator) -> Tensor:
         return torch.rand(count, generator=rng) * largest * some
 
     pictures = _blur(pictures, amount(1.2))
-    tint = 1 + (torch.rand(count, 3, 1, 1, generator=rng) - 0.5) * amount(0.3).view(-1, 1, 1, 1)
+    tint = 1 + (torch.rand(count, 3, 1, 1, generator=rng) - 0.5) * amount(0.1).view(-1, 1, 1, 1)
     pictures = pictures * tint
     fine = torch.randn(pictures.shape, generator=rng) * amount(0.08).view(-1, 1, 1, 1)
     coarse = F.interpolate(torch.randn(count, 3, 16, 16, generator=rng), size=(SIZE, SIZE), mode="bilinear")
@@ -104,28 +142,5 @@ def shift(
     rows = (line.view(1, -1) - offset[0].view(-1, 1)).clamp(0, SIZE - 1).view(-1, 1, SIZE, 1)
     columns = (line.view(1, -1) - offset[1].view(-1, 1)).clamp(0, SIZE - 1).view(-1, 1, 1, SIZE)
     moved = pictures[torch.arange(count).view(-1, 1, 1, 1), torch.arange(3).view(1, -1, 1, 1), rows, columns]
-    values = {field.name: getattr(scenes, field.name) for field in fields(scenes)}
-    values["horizon"] = scenes.horizon + offset[0] / SIZE
-    values["position"] = scenes.position + offset[1] / SIZE
-    return moved, painter.Scenes(**values)
-
-
-def line_at(horizon: Tensor, rng: torch.Generator) -> Tensor:
-    """Rows for lines over pictures with these horizons [B]: half on them, a quarter near, a quarter anywhere."""
-    count = len(horizon)
-    kind = torch.rand(count, generator=rng)
-    sign = torch.where(torch.rand(count, generator=rng) < 0.5, -1.0, 1.0)
-    on = horizon + sign * 0.04 * torch.rand(count, generator=rng)
-    near = horizon + sign * (0.08 + 0.1 * torch.rand(count, generator=rng))
-    anywhere = 0.04 + 0.92 * torch.rand(count, generator=rng)
-    return torch.where(kind < 0.5, on, torch.where(kind < 0.75, near, anywhere)).clamp(0.02, 0.98)
-
-
-def lay_line(pictures: Tensor, row: Tensor, thickness: Tensor, which: Tensor) -> Tensor:
-    """A red line over some of the pictures, covering rows by their share: row and thickness as fractions [B]."""
-    edges = torch.arange(SIZE, dtype=torch.float32)
-    top, bottom = (row - thickness / 2) * SIZE, (row + thickness / 2) * SIZE
-    cover = (torch.minimum(bottom.view(-1, 1), edges + 1) - torch.maximum(top.view(-1, 1), edges)).clamp(0, 1)
-    cover = (cover * which.view(-1, 1)).view(-1, 1, SIZE, 1)
-    red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
-    return pictures + (red - pictures) * cover
+    places = {name: getattr(scenes, name) + offset[axis] / SIZE for name, axis in MOVED.items()}
+    return moved, replace(scenes, **places)

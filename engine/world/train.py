@@ -1,9 +1,12 @@
-"""`recipe world train NAME`: the world's checkpoints again from nothing, each with its card.
+"""`recipe world train NAME`: the world's checkpoints again, each with its card.
 
 vae         AutoencoderKL                               needs nothing
 generator   FluxPipeline around that VAE, two courses   needs vae
 critic      Qwen2.5-VL, two courses                     needs generator
+critic2     another one, of another patch size          needs generator
 judge       Llava                                       needs generator
+
+From nothing, or (`--from DIR`, for vae and generator) from the weights of an earlier one, as far as they fit.
 """
 
 from __future__ import annotations
@@ -18,46 +21,59 @@ from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
 from ... import critics
 from .. import files, generators, models, plan
 from ..quiet import quiet
-from . import audit, cards, codec, collect, pictures, train_critic, train_generator, train_judge, train_vae
+from . import audit, cards, codec, collect, facts, pictures, train_critic, train_generator, train_judge, train_vae
 from .audit import Accuracy
 from .pico_generator import TEXT_LENGTH
 from .training import Course, Report
 
 SHIPPED = Path(__file__).with_name("checkpoints")
-ROUNDS = 6  # control trainings whose pictures the critic's second course sees
+ROUNDS = 18  # control trainings whose pictures a critic's second course sees: two of each kind
 
 
-def vae(out: Path, report: Report) -> Path:
-    """Train the VAE in `out/vae`; its folder."""
+def vae(out: Path, report: Report, start: Path | None = None) -> Path:
+    """Train the VAE in `out/vae`, from the weights in `start` if there is one; its folder."""
     folder = out / "vae"
-    minutes = train_vae.train(folder, report)
+    minutes = train_vae.train(folder, report, start)
     scenes, shown = audit.rendered(400, seed=90)
     seen = audit.reconstructed(codec.load(folder), shown)
-    error = ((seen - shown) ** 2).mean((1, 2, 3))
-    notes = [f"{(-10 * error.log10()).mean():.1f} dB on pictures it never saw"]
-    tables = {"reader on its reconstructions": audit.reading(scenes, seen)}
-    cards.write(folder, "VAE", [train_vae.COURSE], minutes, notes, tables)
+    notes = [f"{audit.decibels(shown, seen):.1f} dB on pictures it never saw"]
+    tables = {
+        "reader on painted pictures": audit.reading(scenes, shown),
+        "reader on its reconstructions": audit.reading(scenes, seen),
+    }
+    cards.write(folder, "VAE", train_vae.courses(start), minutes, notes, tables, start is not None)
     return folder
 
 
-def generator(out: Path, report: Report) -> Path:
-    """Train the generator in `out/generator`, around the VAE in `out/vae` or, without one, the shipped one."""
+def generator(out: Path, report: Report, start: Path | None = None) -> Path:
+    """Train the generator in `out/generator`, around the VAE in `out/vae` or, without one, the shipped one.
+
+    It begins with the weights of the pipeline in `start`, if there is one.
+    """
     folder = out / "generator"
     source = out / "vae" if (out / "vae" / "config.json").exists() else SHIPPED / "generator" / "vae"
-    minutes = train_generator.train(folder, report, vae_folder=source)
-    shutil.copyfile(source / cards.FILE, folder / "vae" / cards.FILE)
+    minutes = train_generator.train(folder, report, source, start)
+    if (source / cards.FILE).exists():
+        shutil.copyfile(source / cards.FILE, folder / "vae" / cards.FILE)
+    plans = train_generator.courses(start)
+    cards.write(folder, "generator", [plans.first, plans.second], minutes, [], examined(folder), start is not None)
+    return folder
+
+
+def examined(folder: Path, count: int = 300) -> dict[str, Accuracy]:
+    """How well the generator in a folder follows captions, and how little it knows of the world."""
     with quiet():
         pipeline = FluxPipeline.from_pretrained(folder)
     pipeline.set_progress_bar_config(disable=True)
-    asked = audit.held_out_captions(300, seed=91)
+    asked = audit.held_out_captions(count, seed=91)
     tables: dict[str, Accuracy] = {}
     for steps in (1, 4):
         shown = audit.generated(pipeline, [text for text, _ in asked], range(len(asked)), steps, TEXT_LENGTH)
         tables[f"named factors right on held-out captions, {steps} step{'s' * (steps > 1)}"] = audit.obeyed(
             shown, [named for _, named in asked]
         )
-    cards.write(folder, "generator", [train_generator.FIRST, train_generator.SECOND], minutes, [], tables)
-    return folder
+    tables["common sense, 1 step"] = audit.commonsense(pipeline, facts.PAIRS, range(0, 4000, 1000), 1, TEXT_LENGTH)
+    return tables
 
 
 def _home(out: Path) -> Path:
@@ -74,14 +90,14 @@ def _pool(path: Path, make: Callable[[], pictures.Pool], report: Report) -> pict
 
 
 def _common_pools(out: Path, report: Report) -> tuple[pictures.Pool, pictures.Pool]:
-    """Reconstructions, and pictures of the generator: what both critics learn from."""
+    """Reconstructions, and pictures of the generator: what all critics learn from."""
     home, pools = _home(out), out / "pools"
 
     def reconstructed() -> pictures.Pool:
-        return collect.reconstructions(codec.load(home / "vae"), 4000, seed=21)
+        return collect.reconstructions(codec.load(home / "vae"), 5000, seed=21)
 
     def generated() -> pictures.Pool:
-        return collect.generated(_load(home), 2560, seed=22)
+        return collect.generated(_load(home), 5120, seed=22)
 
     images = _pool(pools / "reconstructed.safetensors", reconstructed, report)
     return images, _pool(pools / "generated.safetensors", generated, report)
@@ -96,22 +112,31 @@ def _load(folder: Path) -> generators.Generator:
     )  # fmt: skip
 
 
-def critic(out: Path, report: Report) -> Path:
+def critic(out: Path, report: Report, start: Path | None = None) -> Path:
     """Train the critic in `out/critic`: first course, pools, an adversarial round, second course; its folder."""
-    folder = out / "critic"
-    minutes = train_critic.first(folder, report)
+    return _critic(out, report, train_critic.CRITIC, seed=23)
+
+
+def critic2(out: Path, report: Report, start: Path | None = None) -> Path:
+    """Train the second critic in `out/critic2`, by the same courses; its folder."""
+    return _critic(out, report, train_critic.CRITIC2, seed=24)
+
+
+def _critic(out: Path, report: Report, student: train_critic.Student, seed: int) -> Path:
+    folder = out / student.name
+    minutes = train_critic.first(folder, report, student=student)
     images, made = _common_pools(out, report)
 
     def trainings() -> pictures.Pool:
-        return collect.trainings(_home(out), folder, ROUNDS, count=60, every=6, seed=23, report=report)
+        return collect.trainings(_home(out), folder, ROUNDS, count=60, every=6, seed=seed, report=report)
 
-    hard = _pool(out / "pools" / "trainings.safetensors", trainings, report)
-    minutes += train_critic.second(folder, report, {images: 0.12, made: 0.2, hard: 0.4})
-    _examine(out, folder, "critic", "qwen2_5_vl", [train_critic.FIRST, train_critic.SECOND], minutes)
+    hard = _pool(out / "pools" / f"trainings_{student.name}.safetensors", trainings, report)
+    minutes += train_critic.second(folder, report, {images: 0.12, made: 0.2, hard: 0.4}, student=student)
+    _examine(out, folder, student.name, "qwen2_5_vl", [train_critic.FIRST, train_critic.SECOND], minutes)
     return folder
 
 
-def judge(out: Path, report: Report) -> Path:
+def judge(out: Path, report: Report, start: Path | None = None) -> Path:
     """Train the judge in `out/judge`: painted, reconstructed and generated pictures, none of control trainings.
 
     Its folder.
@@ -136,17 +161,17 @@ def _examine(out: Path, folder: Path, name: str, family: str, courses: Sequence[
     cards.write(folder, name, courses, minutes, [], tables)
 
 
-NAMES = {"vae": vae, "generator": generator, "critic": critic, "judge": judge}
+NAMES = {"vae": vae, "generator": generator, "critic": critic, "critic2": critic2, "judge": judge}
 
 
-def train(name: str, out: Path, report: Report) -> Path:
+def train(name: str, out: Path, report: Report, start: Path | None = None) -> Path:
     """Train one of `NAMES`; its folder. What was begun in `out` before goes on.
 
     Work files, not needed afterwards, are `work/` in the model's folder and the critics' pictures, `out/pools`.
     """
     files.make(out / name)  # what cannot be is told before minutes of training
     torch.use_deterministic_algorithms(True)  # pyright: ignore[reportUnknownMemberType]
-    return NAMES[name](out, report)
+    return NAMES[name](out, report, start)
 
 
 def ship(out: Path, name: str) -> None:

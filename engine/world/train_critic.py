@@ -1,38 +1,83 @@
-"""Train the world's critic: `recipe world train critic`.
+"""Train the world's critics: `critic`, and `critic2` of another patch size and seed; the judge's training shares it.
 
-Two courses. The first is on painted and degraded pictures. The second mixes in reconstructions by the VAE, pictures of
-the generator, and the pictures that control trainings produce on their way, labelled by the reader: so that the
-critic's gradient points at the truth off the manifold too.
+Three courses. In the first its tower alone learns to see, from hints. Then questions are asked, about painted and
+degraded pictures. The last mixes in reconstructions by the VAE, pictures of the generator, and the pictures that
+control trainings produce on their way, labelled by the reader: so that the critic's gradient points at the truth off
+the manifold too.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ...critics import Branch, View
-from ...critics.asking import LogProbs
-from . import painter, pico_critic, pictures
-from .questions import WORDINGS, corpus, merged, several
-from .scenes import SCALES, SIZE, WORDS
+from ...critics.asking import LogProbs, laid_over
+from . import hints, overlays, painter, pico_critic, pictures
+from .questions import corpus, several
+from .scenes import SIZE
 from .training import Course, Report, load_weights, run
+from .wordings import WORDINGS, Wordings
 
-FIRST = Course(steps=2200, lr=2e-3, save_every=200, seed=2, floor=0.2, stop=1400)
-SECOND = Course(steps=1900, lr=1.5e-3, save_every=100, seed=3)
 BATCH, QUESTIONS = 64, 6
-TEXTS = 4000  # pictures whose questions and answers the tokenizer is made from
+TEXTS = 6000  # pictures whose questions and answers the tokenizer is made from
 
 
 class Asked(Protocol):
     """A critic that is being trained."""
 
+    def look(self, pictures: Sequence[Tensor]) -> Tensor: ...
+
     def log_probs(self, views: Sequence[View], branches: Sequence[Sequence[Branch]]) -> LogProbs: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pupil:
+    """A critic of any family in training: `tower` is the part of `model` whose output are a picture's features."""
+
+    eyes: Asked
+    model: nn.Module
+    tower: nn.Module
+    seeing: Sequence[nn.Module]  # all that a picture goes through up to there
+    save: Callable[[Path], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """What tells one critic from another before they learn."""
+
+    name: str
+    build: Callable[[Sequence[str], int, Mapping[str, int]], Pupil]  # of texts, a seed and sizes
+    seed: int  # of the weights and of the texts that the tokenizer is made from
+    sizes: Mapping[str, int] = field(default_factory=dict[str, int])
+    wordings: Wordings = field(default_factory=lambda: WORDINGS)
+
+    def pupil(self) -> Pupil:
+        """The untrained model, the same every time: its tokenizer is part of it."""
+        return self.build(corpus(self.seed, TEXTS, self.wordings), self.seed, self.sizes)
+
+
+def qwen(texts: Sequence[str], seed: int, sizes: Mapping[str, int]) -> Pupil:
+    """A Qwen2.5-VL whose tokenizer is made from texts."""
+    model, tokenizer = pico_critic.build(texts, seed, **sizes)
+    eyes = pico_critic.critic(model, tokenizer)
+    tower = model.model.visual
+    return Pupil(eyes, model, tower, [tower], lambda folder: pico_critic.save(model, tokenizer, folder))
+
+
+LARGE = {"width": 112, "layers": 3, "vision_width": 96, "vision_layers": 4}
+SMALL = {"width": 96, "layers": 3, "vision_width": 96, "vision_layers": 3, "patch": 8, "merge": 1}
+CRITIC = Student("critic", qwen, seed=2, sizes=LARGE)
+CRITIC2 = Student("critic2", qwen, seed=12, sizes=SMALL)
+SIGHT = Course(steps=3000, lr=2e-3, save_every=100, seed=1)
+FIRST = Course(steps=3200, lr=2e-3, save_every=100, seed=2, floor=0.2, stop=2600)
+SECOND = Course(steps=2200, lr=1.5e-3, save_every=100, seed=3)
 
 
 def batch(count: int, pools: Mapping[pictures.Pool, float], rng: torch.Generator) -> tuple[Tensor, painter.Scenes]:
@@ -49,7 +94,7 @@ def batch(count: int, pools: Mapping[pictures.Pool, float], rng: torch.Generator
         pics, truth = pool[torch.randint(len(pool), (some,), generator=rng)]
         parts.append(pics)
         scenes.append(truth)
-    fresh = painter.draw(left, rng)
+    fresh = pictures.drawn(left, rng)
     parts.append(painter.paint(fresh))
     scenes.append(fresh)
     moved, truth = pictures.shift(torch.cat(parts), painter.concat(scenes), rng)
@@ -59,139 +104,126 @@ def batch(count: int, pools: Mapping[pictures.Pool, float], rng: torch.Generator
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """Views, the branches to be answered about each, what each is about, and the row of each line (-1: none)."""
+    """Views, the branches to be answered about each, what each is about, and what is to be hinted at of each picture.
+
+    Views with a reference come last, as all that are asked together are grouped.
+    """
 
     views: list[View]
     branches: list[list[Branch]]
     about: list[list[str]]
-    line: Tensor
+    targets: hints.Told  # of each picture and, after it, of its reference
 
 
 def lesson(
-    shown: Tensor,
-    scenes: painter.Scenes,
-    count: int,
-    wordings: Mapping[str, Sequence[str]],
-    rng: torch.Generator,
-    aids: bool,
+    shown: Tensor, scenes: painter.Scenes, count: int, wordings: Wordings, rng: torch.Generator, aids: bool
 ) -> Lesson:
-    """`count` questions about each picture [B, 3, 64, 64], `questions.AIDS` among them or not; half get a line."""
-    lined = torch.rand(len(shown), generator=rng) < 0.5
-    rows = pictures.line_at(scenes.horizon, rng)
-    thickness = 0.016 + 0.014 * torch.rand(len(shown), generator=rng)
-    shown = pictures.lay_line(shown, rows, thickness, lined)
+    """`count` questions about each picture [B, 3, 64, 64], `questions.AIDS` among them or not.
+
+    Most get something laid over them or set beside them, as `overlays.SHARES` says.
+    """
     words = random.Random(int(torch.randint(2**31, (1,), generator=rng)))
+    truths, known = pictures.truths(scenes), overlays.numbers(scenes)
+    laid = [overlays.lay(truth, known, row, words) for row, truth in enumerate(truths)]
+    order = sorted(range(len(laid)), key=lambda row: laid[row].kind == "reference")
+    with_reference = [row for row in order if laid[row].kind == "reference"]
+    beside, matches = overlays.references(scenes[torch.tensor(with_reference, dtype=torch.long)], words, rng)
+    for row, match in zip(with_reference, matches, strict=True):
+        laid[row] = overlays.Laid("reference", words={"reference": match})
+    painted = iter(painter.paint(beside))
+    views: list[View] = []
     branches: list[list[Branch]] = []
     about: list[list[str]] = []
-    for truth, row, has in zip(pictures.truths(scenes), rows.tolist(), lined.tolist(), strict=True):
-        items = several(replace(truth, line=row) if has else truth, count, words, wordings, aids)
+    for row in order:
+        layer = laid[row].layer
+        references = (next(painted),) if laid[row].kind == "reference" else ()
+        views.append(View(shown[row], () if layer is None else (layer,), references))
+        items = several(laid[row].added(truths[row]), count, words, wordings, aids)
         branches.append([Branch(item.question, item.answer, item.closed) for item in items])
         about.append([item.about for item in items])
-    return Lesson([View(picture) for picture in shown], branches, about, torch.where(lined, rows, -1.0))
-
-
-# continuous factors and their ranges, cut into bins; a line that is not there falls into the first
-ROWS = {"horizon": (0.0, 1.0), "line": (0.0, 1.0), **{name: (scale.low, scale.high) for name, scale in SCALES.items()}}
-
-
-def _features(output: object) -> Tensor:
-    """The features [.., D] that a tower puts out: a tensor, or what stock classes call `pooler_output`."""
-    found: Any = output
-    return found if isinstance(found, Tensor) else found.pooler_output
-
-
-class Hints(nn.Module):
-    """Linear heads that name every factor from a picture's features: a second, denser lesson for the vision tower.
-
-    They are thrown away after the training.
-    """
-
-    BINS = 32
-
-    def __init__(self, tower: nn.Module, width: int, tokens: int) -> None:
-        super().__init__()
-        self.sizes = {name: len(words) for name, words in WORDS.items()} | dict.fromkeys(ROWS, self.BINS)
-        self.head = nn.Linear(width * tokens, sum(self.sizes.values()))
-        self._seen: list[Tensor] = []
-        tower.register_forward_hook(lambda _module, _inputs, output: self._seen.append(_features(output)))
-
-    def forward(self, scenes: painter.Scenes, line: Tensor) -> Tensor:
-        """Mean cross-entropy over factors, of the features that the tower gave since the last call (nats)."""
-        features = torch.cat([part.reshape(-1, part.shape[-1]) for part in self._seen])
-        self._seen.clear()
-        logits = self.head(features.reshape(len(line), -1)).split(list(self.sizes.values()), 1)
-        losses: list[Tensor] = []
-        for (name, size), scores in zip(self.sizes.items(), logits, strict=True):
-            values = line if name == "line" else getattr(scenes, name)
-            if name in ROWS:
-                low, high = ROWS[name]
-                values = ((values - low) / (high - low) * size).long().clamp(0, size - 1)
-            losses.append(nn.functional.cross_entropy(scores, values))
-        return torch.stack(losses).mean()
-
-
-@dataclass(frozen=True, slots=True)
-class Pupil:
-    """A critic of any family in training: `tower` is the part of `model` whose output are a picture's features."""
-
-    eyes: Asked
-    model: nn.Module
-    tower: nn.Module
-
-    def hints(self, seed: int) -> Hints:
-        """Untrained heads for this tower, the same for the same seed."""
-        kept: list[Tensor] = []
-        watch = self.tower.register_forward_hook(lambda _module, _inputs, output: kept.append(_features(output)))
-        with torch.no_grad():
-            self.eyes.log_probs([View(torch.zeros(3, SIZE, SIZE))], [[Branch("?", "Yes")]])
-        watch.remove()
-        width = kept[0].shape[-1]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
-            return Hints(self.tower, width, kept[0].numel() // width)
+    return Lesson(views, branches, about, hints.targets(scenes, laid, order, beside))
 
 
 def lessons(
-    pupil: Pupil, plan: Course, pools: Mapping[pictures.Pool, float], wordings: Mapping[str, Sequence[str]],
+    student: Student, plan: Course, pools: Mapping[pictures.Pool, float],
     folder: Path, report: Report, aided: int, start: Path | None = None,
-) -> float:  # fmt: skip
-    """Train on `plan`, with shares of the pictures from pools; minutes taken.
+) -> tuple[Pupil, float]:  # fmt: skip
+    """Train on `plan` in `folder`, with shares of the pictures from pools; the pupil, and minutes taken.
 
     The first `aided` steps ask `questions.AIDS` too; `start` is the state of an earlier course, whose weights it begins
     with.
     """
-    whole = nn.ModuleDict({"model": pupil.model, "hints": pupil.hints(plan.seed)})
+    pupil = student.pupil()
+    whole = nn.ModuleDict({"model": pupil.model, "hints": heads(pupil, plan.seed)})
     if start is not None:
         load_weights(whole, start)
 
     def loss(step: int, rng: torch.Generator) -> Tensor:
         shown, scenes = batch(BATCH, pools, rng)
-        taught = lesson(shown, scenes, QUESTIONS, wordings, rng, aids=step < aided)
+        taught = lesson(shown, scenes, QUESTIONS, student.wordings, rng, aids=step < aided)
         answers = -pupil.eyes.log_probs(taught.views, taught.branches).values.mean()
-        return answers + 0.5 * whole["hints"](scenes, taught.line)
+        return answers + 0.5 * whole["hints"](taught.targets)
 
+    return pupil, run(whole, loss, plan, folder, report)
+
+
+def sight(student: Student, plan: Course, folder: Path, report: Report) -> float:
+    """Train a student's tower alone in `folder`, by hints about painted pictures and what lies over them.
+
+    No question is asked: the language model stays as it was built. Minutes taken.
+    """
+    pupil = student.pupil()
+    whole = nn.ModuleDict({"model": pupil.model, "hints": heads(pupil, plan.seed)})
+
+    def loss(_step: int, rng: torch.Generator) -> Tensor:
+        shown, scenes = batch(BATCH, {}, rng)
+        taught = lesson(shown, scenes, 0, student.wordings, rng, aids=False)
+        alone = [view for view in taught.views if not view.references]
+        for views in (alone, taught.views[len(alone) :]):
+            if views:
+                pupil.eyes.look(laid_over(views))
+        return whole["hints"](taught.targets)
+
+    pupil.model.requires_grad_(False)
+    for part in pupil.seeing:
+        part.requires_grad_(True)
     return run(whole, loss, plan, folder, report)
 
 
-def first(folder: Path, report: Report, plan: Course = FIRST) -> float:
-    """The first course, its state below `folder`; writes the model to `folder`. Minutes taken."""
-    return _attend(folder, "first", report, plan, {}, aided=plan.last)
+def heads(pupil: Pupil, seed: int) -> hints.Hints:
+    """Untrained heads for a pupil's tower, the same for the same seed."""
+    kept: list[Tensor] = []
+    watch = pupil.tower.register_forward_hook(lambda _module, _inputs, output: kept.append(hints.features(output)))
+    with torch.no_grad():
+        pupil.eyes.log_probs([View(torch.zeros(3, SIZE, SIZE))], [[Branch("?", "Yes")]])
+    watch.remove()
+    width = kept[0].shape[-1]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
+        return hints.Hints(pupil.tower, width, kept[0].numel() // width)
 
 
-def second(folder: Path, report: Report, pools: Mapping[pictures.Pool, float], plan: Course = SECOND) -> float:
-    """The second course, its state below `folder`, from where the first ended. Minutes taken."""
+def first(
+    folder: Path, report: Report, plan: Course = FIRST, student: Student = CRITIC, seeing: Course = SIGHT
+) -> float:
+    """Sight and the first lessons, their states below `folder`; writes the model to `folder`. Minutes taken."""
+    minutes = sight(student, seeing, folder / "work" / "sight", report)
+    start = folder / "work" / "sight" / "state.safetensors"
+    return minutes + _attend(student, folder, "first", report, plan, {}, aided=plan.last, start=start)
+
+
+def second(
+    folder: Path, report: Report, pools: Mapping[pictures.Pool, float], plan: Course = SECOND, student: Student = CRITIC
+) -> float:
+    """The last course, its state below `folder`, from where the first lessons ended. Minutes taken."""
     start = folder / "work" / "first" / "state.safetensors"
-    return _attend(folder, "second", report, plan, pools, aided=0, start=start)
+    return _attend(student, folder, "second", report, plan, pools, aided=0, start=start)
 
 
 def _attend(
-    folder: Path, name: str, report: Report, plan: Course, pools: Mapping[pictures.Pool, float],
+    student: Student, folder: Path, name: str, report: Report, plan: Course, pools: Mapping[pictures.Pool, float],
     aided: int, start: Path | None = None,
 ) -> float:  # fmt: skip
-    wordings = merged(WORDINGS)
-    # both courses build the model of the first's seed: the tokenizer is part of it
-    model, tokenizer = pico_critic.build(corpus(FIRST.seed, TEXTS, wordings), seed=FIRST.seed)
-    pupil = Pupil(pico_critic.critic(model, tokenizer), model, model.model.visual)
-    minutes = lessons(pupil, plan, pools, wordings, folder / "work" / name, report, aided, start)
-    pico_critic.save(model, tokenizer, folder)
+    pupil, minutes = lessons(student, plan, pools, folder / "work" / name, report, aided, start)
+    pupil.save(folder)
     return minutes

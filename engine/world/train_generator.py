@@ -1,8 +1,9 @@
 """Train the world's generator: `recipe world train generator`, after the VAE.
 
-Scenes whose open factors are read off the noise (`coupling`). Latents of a pool of scenes are computed once; every step
-draws scenes, captions that name some of their factors, and noise that holds the others. Two courses: rectified flow,
-most of it at pure noise; then the sampler's own path, where each of its steps mends what the steps before it made.
+Scenes whose open factors are read off the noise (`coupling`); what a step shows is in `lessons`. Two courses: rectified
+flow, most of it at pure noise; then the sampler's own path, where each of its steps mends what the steps before it
+made. In both the transformer is told square by square what is to be seen there (`cells`): from the picture's error
+alone it learns late that a second thing has a kind.
 """
 
 from __future__ import annotations
@@ -14,143 +15,89 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from . import captions, codec, coupling, painter, pico_generator
-from .scenes import SCALES, WORDS
+from ..quiet import quiet
+from . import cells, codec, painter, pico_generator, schooling
+from .lessons import Pool, lesson, pool
 from .training import Course, Report, run
-
-FIRST = Course(steps=4600, lr=2e-3, save_every=200, seed=1)
-SECOND = Course(steps=1200, lr=1e-3, save_every=100, seed=11)
-BATCH = 40
-POOL = 30_000
-NAMED = {"time": 0.6, "place": 0.75, "thing": 0.85, "color": 0.7, "size": 0.7, "position": 0.7, "outline": 0.7}
-PURE = 0.6  # share of the first course at sigma = 1
-SAMPLERS = (1, 1, 2, 4, 4, 4, 4)  # steps of the samplers whose paths the second course walks, one drawn a step
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
-    """Scenes, the numbers they came from, which scale factors have a word, and their latents."""
+class Courses:
+    """How long each of the two courses is."""
 
-    scenes: painter.Scenes
-    numbers: dict[str, Tensor]
-    sayable: dict[str, Tensor]
-    latents: Tensor  # [N, 4, 16, 16], standardised
+    first: Course
+    second: Course
 
 
-def pool(vae: AutoencoderKL, count: int, seed: int, cache: Path) -> Pool:
-    """Draw scenes; half of each scale factor's values are exactly those that its words stand for.
-
-    Their latents are computed once and kept in the file `cache`.
-    """
-    rng = torch.Generator().manual_seed(seed)
-    numbers = {name: torch.rand(count, generator=rng) for name in painter.FACTORS}
-    sayable: dict[str, Tensor] = {}
-    for name, scale in SCALES.items():
-        values = torch.tensor([scale.words[word] for word in scale.phrases])
-        chosen = values[torch.randint(len(values), (count,), generator=rng)]
-        sayable[name] = torch.rand(count, generator=rng) < 0.5
-        exact = (chosen - scale.low) / (scale.high - scale.low)
-        numbers[name] = torch.where(sayable[name], exact, numbers[name])
-    scenes = painter.from_uniform(numbers)
-    if not cache.exists():
-        parts: list[Tensor] = []
-        with torch.no_grad():
-            for start in range(0, count, 64):
-                parts.append(codec.standardised(vae, painter.paint(scenes[slice(start, start + 64)]) * 2 - 1))
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        save_file({"latents": torch.cat(parts)}, cache)
-    return Pool(scenes, numbers, sayable, load_file(cache)["latents"])
-
-
-def _name(scenes: Pool, index: Tensor, rng: torch.Generator) -> list[dict[str, str]]:
-    """Which factors each caption names, and with which word."""
-    some = scenes.scenes[index]
-    words = {factor: some.words(factor) for factor in NAMED}
-    draws = torch.rand(len(index), len(NAMED), generator=rng)
-    found: list[dict[str, str]] = []
-    for row in range(len(index)):
-        named = {
-            factor: words[factor][row]
-            for column, (factor, share) in enumerate(NAMED.items())
-            if draws[row, column] < share and (factor in WORDS or bool(scenes.sayable[factor][index[row]]))
-        }
-        if captions.held_out(named):
-            del named["color"]
-        found.append(named)
-    return found
+COURSES = Courses(
+    Course(steps=16_000, lr=2e-3, save_every=100, seed=1), Course(steps=2400, lr=1e-3, save_every=100, seed=11)
+)
+# from the weights of another generator
+WARM = Courses(
+    Course(steps=5000, lr=1.5e-3, save_every=100, seed=1), Course(steps=800, lr=8e-4, save_every=100, seed=11)
+)
+BATCH = 40
+POOL = 24_000
+PURE = 0.6  # share of the first course at sigma = 1
+WALKED = 0.5  # share of the rest at noise levels of the sampler, not even ones
+SIDE = 8  # squares a side: tokens of the transformer
+READ, READING = 24, 0.05  # prompts whose implied word is asked for each step, and the weight of that
+TELLING = 0.1  # weight of what squares show
+SAMPLERS = (1, 1, 2, 4, 4, 4, 4)  # steps of the samplers whose paths the second course walks, one drawn a step
 
 
 def _pack(latents: Tensor) -> Tensor:
     return FluxPipeline._pack_latents(latents, *latents.shape)  # pyright: ignore[reportPrivateUsage]
 
 
-def _importance(scenes: painter.Scenes) -> Tensor:
-    """Weight of each packed latent [B, 64, 1]: five-fold around the thing, two-fold at the horizon, mean 1."""
-    y, x = torch.meshgrid((torch.arange(8) + 0.5) / 8, (torch.arange(8) + 0.5) / 8, indexing="ij")
-    size, margin = scenes.size.view(-1, 1, 1), 0.06
-    middle = (scenes.base - scenes.size).view(-1, 1, 1)
-    near = ((x - scenes.position.view(-1, 1, 1)).abs() < 1.1 * size + margin) & (
-        (y - middle).abs() < 1.1 * size + margin
-    )
-    edge = (y - scenes.horizon.view(-1, 1, 1)).abs() < 0.07
-    weight = 1 + 4.0 * near + 1.0 * edge
-    return (weight / weight.mean((1, 2), keepdim=True)).flatten(1).unsqueeze(2)
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """What one step shows the generator: B captions, and latents [B, 4, 16, 16] that the flow leads from and to."""
-
-    prompts: list[str]
-    scenes: painter.Scenes
-    clean: Tensor
-    noise: Tensor
-
-    def between(self, sigma: Tensor) -> Tensor:
-        """Latents on the straight way from clean (sigma 0) to noise (sigma 1)."""
-        return (1 - sigma) * self.clean + sigma * self.noise
-
-
-def lesson(scenes: Pool, count: int, rng: torch.Generator) -> Lesson:
-    """Draw `count` scenes, captions that name some of their factors, and noise that holds the others."""
-    index = torch.randint(len(scenes.latents), (count,), generator=rng)
-    named = _name(scenes, index, rng)
-    words = random.Random(int(torch.randint(2**31, (1,), generator=rng)))
-    prompts = [captions.caption(names, words) for names in named]
-    noise = torch.randn(scenes.latents[index].shape, generator=rng)
-    for factor in painter.FACTORS:
-        which = torch.tensor([factor not in names for names in named])
-        coupling.imprint(noise, factor, scenes.numbers[factor][index], which)
-    return Lesson(prompts, scenes.scenes[index], scenes.latents[index], noise)
+def _tokens(tokenizer: Any, prompts: list[str]) -> Tensor:
+    length = pico_generator.TEXT_LENGTH
+    return tokenizer(prompts, padding="max_length", max_length=length, truncation=True, return_tensors="pt").input_ids
 
 
 class Pupil:
     """The parts of a pipeline that learn, called as the stock pipeline calls them."""
 
-    def __init__(self, pipeline: FluxPipeline) -> None:
+    def __init__(self, pipeline: FluxPipeline, seed: int = 0) -> None:
         self.pipeline = pipeline
         names = ("transformer", "text_encoder", "text_encoder_2")
-        self.model = nn.ModuleDict({name: getattr(pipeline, name) for name in names})
+        # both thrown away after the training
+        self.heads = schooling.heads(pico_generator.WIDTH, seed)
+        self.cells = cells.heads(pipeline.transformer.inner_dim, seed)
+        parts = {name: getattr(pipeline, name) for name in names}
+        self.model = nn.ModuleDict({**parts, "heads": self.heads, "cells": self.cells})
+        self._last: list[Tensor] = []
+        pipeline.transformer.norm_out.register_forward_hook(lambda _module, _inputs, output: self._keep(output))
+
+    def _keep(self, features: Tensor) -> None:
+        self._last[:] = [features]
+
+    def told(self, scenes: painter.Scenes) -> Tensor:
+        """How badly the transformer knew what squares of pictures of these scenes show, at its last call (nats)."""
+        (features,) = self._last
+        return self.cells(features, cells.told(scenes, SIDE))
 
     def read(self, prompts: list[str]) -> dict[str, Tensor]:
         """The prompts through the stock text path: CLIP pooled, T5's sequence."""
-
-        def tokens(tokenizer: Any) -> Tensor:
-            length = pico_generator.TEXT_LENGTH
-            return tokenizer(
-                prompts, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
-            ).input_ids
-
+        clip = self.model["text_encoder"](_tokens(self.pipeline.tokenizer, prompts))
         return {
-            "pooled_projections": self.model["text_encoder"](tokens(self.pipeline.tokenizer)).pooler_output,
-            "encoder_hidden_states": self.model["text_encoder_2"](tokens(self.pipeline.tokenizer_2)).last_hidden_state,
+            "pooled_projections": clip.pooler_output,
+            "encoder_hidden_states": self.sequence(prompts),
             "txt_ids": torch.zeros(pico_generator.TEXT_LENGTH, 3),
         }
+
+    def sequence(self, prompts: list[str]) -> Tensor:
+        """What T5 makes of prompts, [B, T, width]."""
+        return self.model["text_encoder_2"](_tokens(self.pipeline.tokenizer_2, prompts)).last_hidden_state
+
+    def schooled(self, rng: torch.Generator) -> Tensor:
+        """How badly the sequence encoder knows what prompts imply (nats)."""
+        words = random.Random(int(torch.randint(2**31, (1,), generator=rng)))
+        asked = schooling.readings(READ, words)
+        return self.heads(self.sequence([text for text, _, _ in asked]), asked)
 
     def velocity(self, latents: Tensor, sigma: Tensor, read: dict[str, Tensor]) -> Tensor:
         """What it answers [B, 64, 16] about packed latents [B, 64, 16] at noise levels [B]."""
@@ -160,21 +107,38 @@ class Pupil:
         )[0]  # fmt: skip
 
 
-def first(pupil: Pupil, scenes: Pool, folder: Path, report: Report) -> float:
+def first(pupil: Pupil, scenes: Pool, plan: Course, folder: Path, report: Report) -> float:
     """Rectified flow: the velocity on the straight way between clean latents and noise. Minutes taken."""
 
     def loss(_step: int, rng: torch.Generator) -> Tensor:
         taught = lesson(scenes, BATCH, rng)
         pure = torch.rand(BATCH, generator=rng) < PURE
-        sigma = torch.where(pure, torch.ones(BATCH), torch.rand(BATCH, generator=rng).clamp(0.02))
+        even = torch.rand(BATCH, generator=rng).clamp(0.02)
+        walked = torch.rand(BATCH, generator=rng) < WALKED
+        sigma = torch.where(pure, torch.ones(BATCH), torch.where(walked, shifted(even), even))
         noisy = _pack(taught.between(sigma.view(-1, 1, 1, 1)))
         error = pupil.velocity(noisy, sigma, pupil.read(taught.prompts)) - _pack(taught.noise - taught.clean)
-        return (error**2 * _importance(taught.scenes)).mean()
+        return (error**2 * taught.weights).mean() + _besides(pupil, taught.scenes, rng)
 
-    return run(pupil.model, loss, FIRST, folder, report)
+    return run(pupil.model, loss, plan, folder, report)
 
 
-def second(pupil: Pupil, scenes: Pool, folder: Path, report: Report) -> float:
+def _besides(pupil: Pupil, scenes: painter.Scenes, rng: torch.Generator) -> Tensor:
+    """What is learnt besides the velocity that was just asked for."""
+    return TELLING * pupil.told(scenes) + READING * pupil.schooled(rng)
+
+
+def shifted(sigma: Tensor) -> Tensor:
+    """Noise levels as the sampler's scheduler shifts them."""
+    return pico_generator.SHIFT * sigma / (1 + (pico_generator.SHIFT - 1) * sigma)
+
+
+def _sigmas(steps: int) -> list[float]:
+    """The noise levels at which a sampler of so many steps asks, from 1 down."""
+    return shifted(torch.arange(steps, 0, -1) / steps).tolist()
+
+
+def second(pupil: Pupil, scenes: Pool, plan: Course, folder: Path, report: Report) -> float:
     """The sampler's own path: from where its earlier steps led, the estimate must be the clean latents.
 
     Minutes taken.
@@ -183,7 +147,7 @@ def second(pupil: Pupil, scenes: Pool, folder: Path, report: Report) -> float:
     def loss(_step: int, rng: torch.Generator) -> Tensor:
         taught = lesson(scenes, BATCH, rng)
         steps = SAMPLERS[int(torch.randint(len(SAMPLERS), (), generator=rng))]
-        sigmas = [1 - done / steps for done in range(1 + int(torch.randint(steps, (), generator=rng)))]
+        sigmas = _sigmas(steps)[: 1 + int(torch.randint(steps, (), generator=rng))]
         reached, levels = _pack(taught.noise), [torch.full((BATCH,), sigma) for sigma in sigmas]
         with torch.no_grad():
             read = pupil.read(taught.prompts)
@@ -191,22 +155,32 @@ def second(pupil: Pupil, scenes: Pool, folder: Path, report: Report) -> float:
                 reached = reached + (then - now).view(-1, 1, 1) * pupil.velocity(reached, now, read)
         velocity = pupil.velocity(reached, levels[-1], pupil.read(taught.prompts))
         error = reached - sigmas[-1] * velocity - _pack(taught.clean)
-        return (error**2 * _importance(taught.scenes)).mean()
+        return (error**2 * taught.weights).mean() + _besides(pupil, taught.scenes, rng)
 
-    return run(pupil.model, loss, SECOND, folder, report)
+    return run(pupil.model, loss, plan, folder, report)
 
 
-def train(folder: Path, report: Report, vae_folder: Path | None = None) -> float:
+def courses(start: Path | None) -> Courses:
+    """The courses of a generator that begins with the weights in a folder, or with none."""
+    return COURSES if start is None else WARM
+
+
+def train(folder: Path, report: Report, vae_folder: Path | None = None, start: Path | None = None) -> float:
     """Train in `folder/work` around the VAE of `vae_folder` (else `folder/vae`), write the pipeline to `folder`.
 
-    Minutes taken.
+    `start` is a pipeline to begin with the weights of, as far as they fit. Minutes taken.
     """
+    plan = courses(start)
     vae = codec.load(vae_folder or folder / "vae")
-    pipeline = pico_generator.build(vae, FIRST.seed)
+    pipeline = pico_generator.build(vae, plan.first.seed)
+    if start is not None:
+        with quiet():
+            left = pico_generator.take_over(pipeline, FluxPipeline.from_pretrained(start))
+        report(f"begins with the weights of {start}; untrained: {', '.join(left) or 'nothing'}")
     report(f"encoding a pool of {POOL} scenes")
-    scenes = pool(vae, POOL, FIRST.seed, folder / "work" / "pool.safetensors")
-    pupil = Pupil(pipeline)
-    minutes = first(pupil, scenes, folder / "work" / "first", report)
-    minutes += second(pupil, scenes, folder / "work" / "second", report)
+    scenes = pool(vae, POOL, plan.first.seed, folder / "work" / "pool.safetensors")
+    pupil = Pupil(pipeline, plan.first.seed)
+    minutes = first(pupil, scenes, plan.first, folder / "work" / "first", report)
+    minutes += second(pupil, scenes, plan.second, folder / "work" / "second", report)
     pico_generator.save(pipeline, folder)
     return minutes

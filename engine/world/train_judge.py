@@ -7,22 +7,43 @@ control trainings: what only fools a critic should not have been shown to its ju
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from . import pico_judge, pictures
-from .questions import OTHER_WORDINGS, WORDINGS, corpus, merged
-from .train_critic import TEXTS, Pupil, lessons
+from .questions import merged
+from .train_critic import Pupil, Student, lessons, sight
 from .training import Course, Report
+from .wordings import OTHER_WORDINGS, WORDINGS
 
-COURSE = Course(steps=2700, lr=2e-3, save_every=100, seed=7)
+
+def llava(texts: Sequence[str], seed: int, sizes: Mapping[str, int]) -> Pupil:
+    """A LLaVA whose tokenizer is made from texts."""
+    model, tokenizer = pico_judge.build(texts, seed, **sizes)
+    eyes = pico_judge.critic(model, tokenizer)
+    tower = model.model.multi_modal_projector
+    return Pupil(
+        eyes, model, tower, [model.model.vision_tower, tower], lambda folder: pico_judge.save(model, tokenizer, folder)
+    )
 
 
-def train(folder: Path, report: Report, pools: Mapping[pictures.Pool, float], course: Course = COURSE) -> float:
-    """Train in `folder/work`, write the model to `folder`; minutes taken."""
-    wordings = merged(WORDINGS, OTHER_WORDINGS)
-    model, tokenizer = pico_judge.build(corpus(course.seed, TEXTS, wordings), seed=course.seed, layers=2)
-    pupil = Pupil(pico_judge.critic(model, tokenizer), model, model.model.multi_modal_projector)
-    minutes = lessons(pupil, course, pools, wordings, folder / "work", report, aided=course.last // 2)
-    pico_judge.save(model, tokenizer, folder)
-    return minutes
+SEEING = Course(steps=3200, lr=2e-3, save_every=100, seed=8)
+COURSE = Course(steps=4000, lr=2e-3, save_every=100, seed=7)
+JUDGE = Student("judge", llava, seed=7, sizes={"layers": 3}, wordings=merged(WORDINGS, OTHER_WORDINGS))
+
+
+def train(
+    folder: Path,
+    report: Report,
+    pools: Mapping[pictures.Pool, float],
+    course: Course = COURSE,
+    student: Student = JUDGE,
+    seeing: Course = SEEING,
+) -> float:
+    """Train below `folder/work`, sight first, and write the model to `folder`; minutes taken."""
+    work = folder / "work"
+    minutes = sight(student, seeing, work / "sight", report)
+    start = work / "sight" / "state.safetensors"
+    pupil, more = lessons(student, course, pools, work / "lessons", report, aided=course.last // 2, start=start)
+    pupil.save(folder)
+    return minutes + more

@@ -23,16 +23,19 @@ def uniform(count: int = COUNT) -> dict[str, Tensor]:
 
 
 def far(z: Tensor) -> list[str]:
-    """Ways in which z is not standard normal, by five standard errors: mean and variance of pixels and of quadrants."""
+    """Ways in which z is not standard normal, by five standard errors: mean and variance of pixels and of regions."""
     half = coupling.HALF
-    quadrants = z.unfold(2, half, half).unfold(3, half, half).mean((-1, -2)) * half
+    regions = {
+        "quadrants": z.unfold(2, half, half).unfold(3, half, half).mean((-1, -2)) * half,
+        "halves": z.unfold(2, half // 2, half // 2).unfold(3, half, half).mean((-1, -2)) * (half * half / 2) ** 0.5,
+    }
+    flat = {"pixels": z.transpose(0, 1).flatten(1)} | {name: values.flatten(1).T for name, values in regions.items()}
     wrong: list[str] = []
-    for name, values in (("pixels", z), ("quadrants", quadrants)):
-        flat = values.transpose(0, 1).flatten(1) if name == "pixels" else values.flatten(1).T
-        error = 5 / flat.shape[1] ** 0.5
-        if (flat.mean(1).abs() > error).any():
+    for name, values in flat.items():
+        error = 5 / values.shape[1] ** 0.5
+        if (values.mean(1).abs() > error).any():
             wrong.append(f"mean of {name}")
-        if ((flat.var(1) - 1).abs() > error * 2**0.5).any():
+        if ((values.var(1) - 1).abs() > error * 2**0.5).any():
             wrong.append(f"variance of {name}")
     return wrong
 
@@ -68,7 +71,20 @@ def test_only_what_is_meant_is_changed():
 
 
 def test_every_factor_has_a_region_of_its_own():
-    assert len(set(coupling.PLACES.values())) == len(coupling.PLACES) == len(painter.FACTORS)
+    assert set(coupling.REGIONS) == set(painter.FACTORS)
+    z = torch.zeros(1, coupling.CHANNELS, coupling.SIDE, coupling.SIDE)
+    for factor in painter.FACTORS:
+        coupling._region(z, factor).add_(1)
+    assert torch.equal(z, torch.ones_like(z))  # none twice, none to spare
+    assert {region.height * region.width for region in coupling.REGIONS.values()} == {64, 32}
+
+
+def test_the_first_eight_factors_keep_their_regions():
+    """Generators that know them need not learn them anew."""
+    first = [("time", "place", "thing", "color"), ("horizon", "position", "size", "outline")]
+    for corner, names in zip((0, coupling.HALF), first, strict=True):
+        for channel, name in enumerate(names):
+            assert coupling.REGIONS[name] == coupling.Region(channel, corner, corner, coupling.HALF)
 
 
 def test_imprinted_noise_is_standard_normal():
@@ -83,6 +99,7 @@ def test_imprinted_noise_is_standard_normal():
     ("spoil", "wrong"),
     [
         (lambda z: coupling.imprint(z, "color", torch.full((COUNT,), 0.6), EVERY), ["mean", "variance of quadrants"]),
+        (lambda z: coupling.imprint(z, "lamp", torch.full((COUNT,), 0.6), EVERY), ["mean", "variance of halves"]),
         (lambda z: z.mul_(1.02), ["variance of pixels"]),
         (lambda z: z.add_(0.02), ["mean of pixels"]),
     ],

@@ -2,128 +2,171 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
-from control_recipes.engine.world import painter
-from control_recipes.engine.world.scenes import COLORS, HORIZON, INK, KINDS, SIZE, WORDS
+from control_recipes.engine.world import painter, things, trees
+from control_recipes.engine.world import painter as smaller
+from control_recipes.engine.world.scenes import COLORS, INDOOR, INKS, KINDS, OUTDOOR, PLACES, SCALES, SIZE, WORDS
+from world_scenes import PLAIN, drawn, one
 
 # within every kind, a point of its own colour: height above the base in half widths
-MIDST = {"ball": 1.0, "box": 0.9, "tent": 0.7, "tree": 1.45, "house": 0.6}
-
-
-def scenes(count: int = 32, seed: int = 0) -> painter.Scenes:
-    return painter.draw(count, torch.Generator().manual_seed(seed))
-
-
-def one(**factors: float) -> painter.Scenes:
-    """A ball by day in the grass, but for what `factors` say."""
-    plain = {
-        "time": 0,
-        "place": 0,
-        "thing": 0,
-        "color": 0,
-        "horizon": 0.5,
-        "position": 0.5,
-        "size": 0.165,
-        "outline": 1.9,
-    }
-    return painter.Scenes(**{name: torch.tensor([value]) for name, value in (plain | factors).items()})
+MIDST = {"ball": 1.0, "box": 0.9, "tent": 0.7, "tree": 1.45, "house": 0.6, "vase": 0.8, "car": 0.85}
+# a second value of every factor
+CHANGED: dict[str, str | float] = {
+    "time": "night", "thing": "house", "color": "cyan", "horizon": 0.55, "position": 0.4, "size": 0.2, "outline": 3.0,
+    "season": "winter", "lamp": "off", "other": "vase", "other_color": "orange", "ink": "white", "camera": 0.06,
+    "arrangement": "white_black_red", "other_position": 0.7, "depth": 0.6, "grade": 0.8, "split_x": 0.3, "split_y": 0.7,
+}  # fmt: skip
+FOR_PAINTINGS = {"arrangement", "split_x", "split_y"}
+OF_OTHER = {"other_color", "other_position", "depth"}
+WITHOUT_EFFECT = {
+    "grass": FOR_PAINTINGS | {"lamp", "camera"},
+    "kitchen": FOR_PAINTINGS,
+    "painting": set(CHANGED) - FOR_PAINTINGS - {"outline", "ink", "grade"},
+}
 
 
 def test_a_scene_is_one_picture():
-    drawn = scenes()
-    pictures = painter.paint(drawn)
+    scenes = drawn()
+    pictures = painter.paint(scenes)
     assert pictures.shape == (32, 3, SIZE, SIZE)
+    assert torch.equal(pictures, painter.paint(scenes))
+    assert torch.allclose(pictures[3:4], painter.paint(scenes[3:4]), atol=1e-6)  # whatever else is in the batch
+
+
+def test_every_value_is_a_color():
+    pictures = painter.paint(drawn(600, seed=5))
+    assert pictures.dtype == torch.float32
+    assert pictures.isfinite().all()
     assert pictures.min() >= 0
     assert pictures.max() <= 1
-    assert torch.equal(pictures, painter.paint(scenes()))
-    assert torch.equal(pictures[5:9], painter.paint(drawn[5:9]))
-    assert not torch.equal(pictures, painter.paint(scenes(seed=1)))
 
 
-@pytest.mark.parametrize("time", range(len(WORDS["time"])))
-@pytest.mark.parametrize("place", range(len(WORDS["place"])))
-def test_sky_is_above_the_horizon_and_ground_below(time: int, place: int):
-    picture = painter.paint(one(time=time, place=place, horizon=0.6))[0]
-    row = round(0.6 * SIZE)
-    assert torch.equal(picture[:, : row - 1, 0], painter.skies()[time][:, : row - 1, 0])
-    assert torch.equal(picture[:, row + 1 :, 0], painter.grounds()[place, time][:, row + 1 :, 0])
+@pytest.mark.parametrize("place", WITHOUT_EFFECT)
+@pytest.mark.parametrize("factor", CHANGED)
+def test_a_factor_changes_a_picture_where_it_has_an_effect(place: str, factor: str):
+    scene = {"place": place, "other": "box"}
+    before, after = one(**scene), one(**scene | {factor: CHANGED[factor]})
+    changed = (painter.paint(before) - painter.paint(after)).abs().amax()
+    assert (changed == 0) == (factor in WITHOUT_EFFECT[place])
+    assert changed == 0 or changed > 0.1
 
 
-def test_the_horizon_covers_a_row_by_its_share():
-    picture = painter.paint(one(horizon=(32 + 0.25) / SIZE))[0]
-    sky, ground = painter.skies()[0], painter.grounds()[0, 0]
-    assert torch.allclose(picture[:, 32, 0], 0.25 * sky[:, 32, 0] + 0.75 * ground[:, 32, 0], atol=1e-5)
+@pytest.mark.parametrize("factor", sorted(OF_OTHER))
+def test_nothing_is_said_by_a_thing_that_is_not_there(factor: str):
+    assert torch.equal(painter.paint(one()), painter.paint(one(**{factor: CHANGED[factor]})))
+
+
+def test_every_factor_is_tried():
+    assert {*CHANGED, "place"} == set(painter.FACTORS) == set(PLAIN)
+    assert tuple(field.name for field in fields(smaller.Scenes)) == painter.FACTORS[: len(smaller.FACTORS)]
+
+
+def _as_before(count: int) -> tuple[smaller.Scenes, painter.Scenes]:
+    scenes = smaller.draw(count, torch.Generator().manual_seed(7))
+    plain = one()[torch.zeros(count, dtype=torch.long)]
+    return scenes, replace(plain, **{name: getattr(scenes, name) for name in smaller.FACTORS})
+
+
+def test_outdoors_is_as_it_was_but_for_the_trees():
+    before, after = _as_before(300)
+    difference = (smaller.paint(before) - painter.paint(after)).abs().amax(1)
+    box = trees.boxes(before.horizon)
+    assert difference[~box].max() < 1e-5
+    assert (~box).float().mean() > 0.5
+    assert (difference[box] > 0.1).any()  # there the two do differ, and would be found to
+
+
+def test_words_and_colors_are_where_they_were():
+    for factor in ("time", "thing", "color"):
+        old = smaller.WORDS[factor]
+        assert WORDS[factor][: len(old)] == old
+    assert WORDS["place"][:4] == smaller.WORDS["place"] == OUTDOOR
+    assert torch.equal(things.colors()[:6], smaller.colors())
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("color", COLORS)
-def test_a_thing_has_its_color_in_its_midst(kind: str, color: str):
-    scene = one(thing=list(KINDS).index(kind), color=list(COLORS).index(color), position=0.4)
-    picture = painter.paint(scene)[0]
-    x, y = 0.4, scene.base.item() - MIDST[kind] * scene.size.item()
-    seen = picture[:, int(y * SIZE), int(x * SIZE)]
-    assert (painter.colors() - seen).abs().sum(1).argmin() == list(COLORS).index(color)
+@pytest.mark.parametrize("place", ["sand", "office"])
+def test_a_thing_has_its_color_in_its_midst(kind: str, place: str):
+    for color in COLORS:
+        scene = one(thing=kind, color=color, position=0.4, place=place)
+        seen = _at(painter.paint(scene)[0], 0.4, scene.base.item() - MIDST[kind] * scene.size.item())
+        assert (things.colors() - seen).abs().sum(1).argmin() == list(COLORS).index(color)
 
 
-def inked(scene: painter.Scenes) -> int:
-    """Pixels as dark as the outline."""
-    return int(((painter.paint(scene)[0] - torch.tensor(INK).view(3, 1, 1)).abs().amax(0) < 0.05).sum())
+def _at(picture: torch.Tensor, x: float, y: float) -> torch.Tensor:
+    return picture[:, int(y * SIZE), int(x * SIZE)]
 
 
-def covered(scene: painter.Scenes) -> torch.Tensor:
-    """Where a picture differs from its background, [H, W]."""
-    behind = painter.background(scene.time, scene.place, scene.horizon)
-    return (painter.paint(scene) - behind)[0].abs().amax(0) > 0.02
+@pytest.mark.parametrize("ink", INKS)
+@pytest.mark.parametrize("place", ["snow", "bedroom"])
+def test_outlines_have_their_ink_and_weight(ink: str, place: str):
+    def inked(outline: float) -> int:
+        picture = painter.paint(one(thing="box", color="yellow", place=place, ink=ink, outline=outline))[0]
+        rows = picture[:, 35:42]  # of the box only: above it there is no snow, under it none
+        color = torch.tensor(INKS[ink]).view(3, 1, 1)
+        return int(((rows - color).abs().amax(0) < 0.03)[:, 20:44].sum())
+
+    assert 0 < inked(2.0) < inked(3.0)
 
 
-def test_thicker_outlines_have_more_ink():
-    assert 0 < inked(one(outline=1.9)) < inked(one(outline=3.0))
+@pytest.mark.parametrize("place", ["grass", "living_room"])
+def test_the_nearer_thing_covers_the_farther_one(place: str):
+    scene = {"place": place, "thing": "box", "other": "box", "position": 0.42, "other_position": 0.6, "outline": 0.8}
+    behind, ahead = one(**scene, depth=-0.3), one(**scene, depth=0.3)
+    x, y = 0.5, 0.62  # inside both boxes either way
+    reds_blues = things.colors()[:2]
+    seen = [_at(painter.paint(each)[0], x, y) for each in (behind, ahead)]
+    assert [(reds_blues - each).abs().sum(1).argmin().item() for each in seen] == [0, 1]
 
 
-def test_larger_things_cover_more():
-    assert covered(one(size=0.135)).sum() < covered(one(size=0.2)).sum()
+def test_lamps_light_rooms_but_not_what_the_window_shows():
+    for place in INDOOR:
+        lit, dark = (painter.background(one(place=place, lamp=lamp))[0] for lamp in ("on", "off"))
+        floor = slice(34, 64)
+        assert (dark[:, floor].mean() / lit[:, floor].mean()).item() == pytest.approx(0.57, abs=0.03)
+        assert torch.allclose(lit[:, 4:18, 43:60], dark[:, 4:18, 43:60], atol=1e-4)
+        things_dark, things_lit = (painter.paint(one(place=place, lamp=lamp))[0, 0, 36, 32] for lamp in ("off", "on"))
+        assert 0.7 < things_dark / things_lit < 0.9
 
 
-def test_things_stand_where_their_position_says():
-    left, right = (covered(one(position=x)).float().sum(0) for x in (0.25, 0.75))
-    middle = [(each * torch.arange(SIZE)).sum() / each.sum() / SIZE for each in (left, right)]
-    assert middle == pytest.approx([0.25, 0.75], abs=0.02)
+@pytest.mark.parametrize("factor", ["time", "season"])
+def test_time_and_season_are_behind_the_window(factor: str):
+    pictures = [painter.background(one(place="museum", **{factor: word}))[0] for word in WORDS[factor]]
+    window = torch.zeros(SIZE, SIZE, dtype=torch.bool)
+    window[:21, 42:61] = True
+    for number, first in enumerate(pictures):
+        for second in pictures[:number]:
+            difference = (first - second).abs().amax(0)
+            assert difference[~window].max() == 0
+            assert (difference[window] > 0.15).sum() > 25
 
 
-def test_things_are_whole_in_every_picture():
-    drawn = scenes(2000)
-    assert (drawn.base - 2.2 * drawn.size >= -0.3).all()  # no more than a top is cut off under the highest horizons
-    assert (drawn.base <= 1).all()
-    assert (drawn.position - 1.15 * drawn.size > -0.03).all()
-    assert (drawn.position + 1.15 * drawn.size < 1.03).all()
+def test_seasons_are_on_the_horizon_outdoors():
+    for time in WORDS["time"]:
+        pictures = [painter.background(one(time=time, season=word, horizon=0.6)) for word in WORDS["season"]]
+        box = trees.boxes(torch.tensor([0.6]))[0]
+        for number, first in enumerate(pictures):
+            for second in pictures[:number]:
+                difference = (first - second)[0].abs().amax(0)
+                assert difference[~box].max() == 0
+                assert (difference[box] > 0.12).sum() > 40
 
 
-def test_horizons_have_a_clear_centre():
-    u = torch.linspace(0.0005, 0.9995, 1000)
-    rows = painter.horizon_quantile(u)
-    assert (rows.diff() >= 0).all()
-    assert HORIZON[0] <= rows.min()
-    assert rows.max() <= HORIZON[1]
-    assert ((rows - 0.5).abs() < 0.14).float().mean() > 0.6
-    assert rows[500] == pytest.approx(0.5, abs=0.02)
-
-
-def test_equal_slices_of_numbers_are_words():
-    count = 6000
-    even = {name: (torch.arange(count) + 0.5) / count for name in painter.FACTORS}
-    drawn = painter.from_uniform(even)
-    for name, words in WORDS.items():
-        share = torch.bincount(getattr(drawn, name), minlength=len(words)) / count
-        assert torch.allclose(share, torch.full_like(share, 1 / len(words)), atol=0.001)
+def test_places_differ_clearly():
+    scenes = painter.concat([one(place=place) for place in PLACES])
+    pictures = painter.background(scenes)
+    apart = (pictures.unsqueeze(0) - pictures.unsqueeze(1)).abs().mean((2, 3, 4))
+    assert apart[~torch.eye(len(PLACES), dtype=torch.bool)].min() > 0.08
 
 
 def test_batches_join():
-    first, second = scenes(3), scenes(4, seed=1)
+    first, second = drawn(3), drawn(4, seed=1)
     both = painter.concat([first, second])
     assert len(both) == 7
-    assert torch.equal(painter.paint(both[3:]), painter.paint(second))
-    assert both.words("thing") == first.words("thing") + second.words("thing")
-    assert replace(first, size=torch.full((3,), 0.2)).words("size") == ["large"] * 3
+    assert torch.allclose(painter.paint(both[3:]), painter.paint(second), atol=1e-6)
+    for factor in (*WORDS, *SCALES):
+        assert both.words(factor) == first.words(factor) + second.words(factor)
+    assert replace(first, camera=torch.full((3,), 0.06)).words("camera") == ["low"] * 3
