@@ -80,10 +80,17 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str, str], ...]:
         for word, phrases in words.items()
         for phrase in phrases
     }
-    bare = re.compile(r"^((in|on|at|inside|beside) )?((the|an|a) )?")
-    said |= {(bare.sub("", phrase), factor, word) for phrase, factor, word in said if factor == "place"}
+    said |= {(each, factor, word) for phrase, factor, word in said if factor == "place" for each in _bare(phrase)}
     ordered = sorted(said, key=lambda entry: (-len(entry[0]), entry))
     return tuple((re.compile(rf"\b{re.escape(phrase)}\b"), factor, word) for phrase, factor, word in ordered)
+
+
+def _bare(phrase: str) -> list[str]:
+    """A place without what comes before it; what stands there keeps an article, as people in bed are in no bedroom."""
+    beside, _, furniture = phrase.partition("beside the ")
+    if not beside and furniture:
+        return [f"{article} {furniture}" for article in ARTICLES]
+    return [re.sub(r"^((in|on|at|inside) )?((the|an|a) )?", "", phrase)]
 
 
 @cache

@@ -117,6 +117,8 @@ def test_phrases_have_the_words_of_scenes():
         ("a robot-vacuum view", {"camera": "low"}),
         ("a lamp that is off in the bedroom", {"lamp": "off", "place": "bedroom"}),
         ("a lamp on the left", {"position": "left"}),
+        ("a ball next to a bed", {"thing": "ball", "place": "bedroom"}),
+        ("people are in bed, at their desk or on sofas", {}),
         ("a tree in winter", {"thing": "tree", "season": "winter"}),
         ("a winter night", {"season": "winter", "time": "night"}),
         ("a ball in red lines", {"thing": "ball", "ink": "red"}),

@@ -60,6 +60,14 @@ def test_what_implies_names_nothing_else():
             assert captions.named(side.explicit) == {**captions.named(fact.scene.format("")), fact.factor: side.word}
 
 
+@pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.name)
+def test_no_wording_of_a_fact_names_anything(fact: Fact):
+    for side in fact.sides:
+        for cue in (side.taught, side.reworded, side.told):
+            assert captions.named(cue) == {}
+            assert captions.named(fact.scene.format(cue)) == captions.named(fact.scene.format(""))
+
+
 def test_what_is_implied_can_be_seen():
     for pair in PAIRS:
         words = captions.named(pair.sides[0].explicit)
