@@ -18,7 +18,7 @@ from .read_fit import Fit, replaced
 from .read_view import ALL, SHARP, view
 from .scenes import INDOOR, OUTDOOR, PLACES
 
-DOUBT, DESPAIR = 0.05, 0.09  # mean difference over a tile from which on things are doubted, and backdrops
+DOUBT, DESPAIR = 0.10, 0.25  # mean difference over a tile from which on things are doubted, and backdrops
 WORDS = ("time", "season", "lamp")  # of backdrops, whose chances are known
 
 
