@@ -166,8 +166,7 @@ def _look(kind: measures.Kind, look: measures.Batch, targets: Sequence[measures.
         return kind.measure(look, [target for target in targets if target is not None])
     found = measures.Found(torch.zeros(len(targets), dtype=torch.bool), torch.full((len(targets),), math.nan))
     if there:
-        few = measures.Batch(look.pictures[there], look.bare[there], tuple(look.prompts[b] for b in there))
-        some = kind.measure(few, [target for target in targets if target is not None])
+        some = kind.measure(look.some(there), [target for target in targets if target is not None])
         found.satisfied[there] = some.satisfied.cpu()
         found.score[there] = some.score.float().cpu()
     return found

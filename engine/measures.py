@@ -7,20 +7,22 @@ alone, whose reader knows what may stand in one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from .plan import Scalar
-from .world import captions, reader
+from .world import captions, painter, reader
+from .world.scenes import SCALES, WORDS
+from .world.truth import Truth, complete, swapped
 
 Parameters = Mapping[str, Scalar | tuple[Scalar, ...]]
 
 # Rec. 601 luma, as in Pillow's "L"
 _LUMA = (0.299, 0.587, 0.114)
+_THINGS = ("thing", "color", "other", "other_color")  # by which two things are told apart
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,33 @@ class Batch:
     pictures: Tensor  # [B, 3, H, W] in [0, 1]
     bare: Tensor  # [B, 3, H, W] in [0, 1]
     prompts: tuple[str, ...]  # B
+    names: tuple[int, ...] = ()  # of the pictures in `known`; their places where it is empty
+    known: dict[int, Truth] = field(default_factory=dict[int, Truth])  # what was read so far
 
-    @cached_property
-    def readings(self) -> reader.Readings:
-        """What the embedded world's reader sees in `pictures`; read once for all measures."""
-        return reader.read(self.pictures)
+    def some(self, places: Sequence[int]) -> Batch:
+        """A part of the batch; what is read of a picture is read for both."""
+        names = tuple(self._name(place) for place in places)
+        prompts = tuple(self.prompts[place] for place in places)
+        index = list(places)
+        return replace(self, pictures=self.pictures[index], bare=self.bare[index], prompts=prompts, names=names)
+
+    def seen(self, places: Sequence[int]) -> list[Truth]:
+        """What the embedded world's reader sees in these pictures; each is read once for all measures."""
+        new = [place for place in places if self._name(place) not in self.known]
+        if new:
+            read = _truths(reader.read(self.pictures[new]).scenes)
+            self.known.update(zip(map(self._name, new), read, strict=True))
+        return [self.known[self._name(place)] for place in places]
+
+    def _name(self, place: int) -> int:
+        return self.names[place] if self.names else place
+
+
+def _truths(scenes: painter.Scenes) -> list[Truth]:
+    """What is true of each scene, in words; those of what cannot be seen there are empty."""
+    words = {factor: scenes.words(factor) for factor in (*WORDS, *SCALES)}
+    rows: list[float] = scenes.horizon.tolist()
+    return [complete({name: each[row] for name, each in words.items()}, rows[row]) for row in range(len(scenes))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +96,11 @@ def _words(parameters: Parameters, name: str) -> tuple[str, ...]:
 
 
 def horizon_row(batch: Batch, parameters: Sequence[Parameters]) -> Found:
-    """Whether the horizon lies `within` of `near`, both fractions of the height from the top; score: its row."""
-    row = batch.readings.horizon
+    """Whether the horizon lies `within` of `near`, both fractions of the height from the top; score: its row.
+
+    A painting has none.
+    """
+    row = torch.tensor([truth.rows.get("row", float("nan")) for truth in batch.seen(range(len(batch.prompts)))])
     return Found((row - _column(parameters, "near", row)).abs() <= _column(parameters, "within", row), row)
 
 
@@ -81,17 +108,30 @@ def factors(batch: Batch, parameters: Sequence[Parameters]) -> Found:
     """Whether factors read as they should; score: the fraction of them that does.
 
     `keep` lists factors that must read as the prompt names them (those it leaves open are not looked at);
-    `is` holds each factor that has to read as one word whatever the prompt says, followed by that word.
+    `is` holds each factor that has to read as one word whatever the prompt says, followed by that word. What cannot be
+    seen in a picture, such as a lamp outdoors, reads as no word. A picture of which nothing is asked is not read.
     """
-    wanted = [_wanted_factors(prompt, row) for prompt, row in zip(batch.prompts, parameters, strict=True)]
-    seen = {factor: batch.readings.words(factor) for factor in sorted({name for row in wanted for name in row})}
-    right = [[seen[factor][b] == word for factor, word in row.items()] for b, row in enumerate(wanted)]
+    named = [captions.named(prompt) for prompt in batch.prompts]
+    wanted = [_wanted_factors(names, row) for names, row in zip(named, parameters, strict=True)]
+    asked = [b for b, row in enumerate(wanted) if row]
+    right: list[list[bool]] = [[] for _ in wanted]
+    for b, truth in zip(asked, batch.seen(asked), strict=True):
+        words = _as_named(truth, named[b])
+        right[b] = [words.get(factor, "") == word for factor, word in wanted[b].items()]
     score = torch.tensor([sum(row) / len(row) if row else float("nan") for row in right])
     return Found(torch.tensor([all(row) for row in right]), score)
 
 
-def _wanted_factors(prompt: str, parameters: Parameters) -> dict[str, str]:
-    named = captions.named(prompt)
+def _as_named(truth: Truth, named: Mapping[str, str]) -> Mapping[str, str]:
+    """A picture's words, its two things in the order in which the prompt names them, as far as that can be told."""
+    if truth.word("count") != "two":
+        return truth.words
+    things = {factor: named[factor] for factor in _THINGS if factor in named}
+    ways = (truth.words, swapped(truth.words))
+    return max(ways, key=lambda words: sum(words[factor] == word for factor, word in things.items()))
+
+
+def _wanted_factors(named: Mapping[str, str], parameters: Parameters) -> dict[str, str]:
     wanted = {factor: named[factor] for factor in _words(parameters, "keep") if factor in named}
     return wanted | _fixed_factors(parameters)
 

@@ -134,6 +134,7 @@ class Meeting:
         """By measure, which of these pictures [B, 3, H, W] satisfy it, by their place in the batch."""
         kinds = {measure.name: measures.KINDS[measure.kind] for measure in self.plan.measures}
         rows = [self.plan.test_rows[pair.row] for pair in pairs]
+        batch = measures.Batch(pictures, bare, tuple(row.prompt for row in rows))
         found: dict[str, dict[int, bool]] = {}
         for name in names:
             targets = {
@@ -144,9 +145,7 @@ class Meeting:
             }
             if targets:
                 there = list(targets)
-                prompts = tuple(rows[place].prompt for place in there)
-                batch = measures.Batch(pictures[there], bare[there], prompts)
-                satisfied = kinds[name].measure(batch, list(targets.values())).satisfied
+                satisfied = kinds[name].measure(batch.some(there), list(targets.values())).satisfied
                 found[name] = {place: bool(one) for place, one in zip(there, satisfied, strict=True)}
         return found
 

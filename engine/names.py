@@ -130,10 +130,11 @@ def check_words(name: str, measure: Data, problems: Problems) -> None:
     wanted = plain(plain(plain(measure).get("factors")).get("is"))
     if not wanted:
         return
-    from .world.captions import PHRASES
+    from .world.scenes import SCALES, WORDS
 
     for factor, word in wanted.items():
         if not isinstance(word, str) or is_template(word) or not word:
             continue
-        if factor in FACTORS and word not in PHRASES[factor]:
-            problems.unknown(("measures", name, "factors", "is", factor), factor, word, PHRASES[factor])
+        known = list(WORDS.get(factor) or SCALES[factor].words) if factor in FACTORS else []
+        if known and word not in known:
+            problems.unknown(("measures", name, "factors", "is", factor), factor, word, known)

@@ -32,7 +32,12 @@ DEEP = r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*$"  # with all reci
 LABEL = r"^[A-Za-z0-9_-]+$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 ADDRESS = r"^(builtin:[a-z0-9_]+|[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(@[A-Za-z0-9._/-]+)?|\.{0,2}/.*)$"
-FACTORS = ("time", "place", "thing", "color", "size", "position", "outline")
+# factors of the embedded world's scenes that have words: those that prompts may name, and all
+NAMED_FACTORS = (
+    "time", "season", "place", "lamp", "thing", "color", "size", "position", "other", "other_color", "depth", "camera",
+    "outline", "ink", "grade",
+)  # fmt: skip
+FACTORS = (*NAMED_FACTORS, "other_position", "arrangement", "split_x", "split_y")
 LARGEST_SEED = 2**63 - 1
 MOST_PICTURES = 65536  # of a batch, and batches of a step
 LARGEST_SCALE = 100  # of an adapter; a command may apply it the other way round too, down to -100
@@ -155,7 +160,7 @@ _COLOR = Annotated[str, Field(pattern=r"^([A-Za-z]+|#[0-9a-fA-F]{6}([0-9a-fA-F]{
 Color = Annotated[str, AfterValidator(_color), WrapValidator(_or_template, json_schema_input_type=_COLOR | Rendered)]
 _EDGE = Literal["top", "bottom"]
 Edge = Annotated[_EDGE, WrapValidator(_or_template, json_schema_input_type=_EDGE | Rendered)]
-_FACTOR = Literal[FACTORS]
+_FACTOR = Literal[NAMED_FACTORS]
 Factor = Annotated[_FACTOR, WrapValidator(_or_template, json_schema_input_type=_FACTOR | Rendered)]  # pyright: ignore[reportInvalidTypeForm]
 _BASE = Literal["base"]
 Base = Annotated[_BASE, WrapValidator(_or_template, json_schema_input_type=_BASE | Rendered)]
