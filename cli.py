@@ -656,7 +656,9 @@ def schema(quiet: Quiet = False, debug: Debug = False) -> None:
 
 @world.command("paint")
 def world_paint(
-    scenes: Annotated[list[str] | None, typer.Argument(metavar="SCENES", help="A file, or FACTOR=VALUE….")] = None,
+    scenes: Annotated[
+        list[str] | None, typer.Argument(metavar="SCENES", help="A file, FACTOR=VALUE…, or a caption.")
+    ] = None,
     count: Annotated[int, typer.Option(metavar="N", callback=_count, help="How many to draw.")] = 1,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(metavar="DIR", help="What is there stays.")] = Path("scenes"),
@@ -664,7 +666,7 @@ def world_paint(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Paint scenes: thing=ball horizon=0.8."""
+    """Paint scenes: thing=ball horizon=0.8, or "a red ball in the kitchen"."""
     from .engine.world import files
 
     paths = files.paint(scenes or [], count, seed, out)
@@ -678,15 +680,16 @@ def world_read(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Read the factors of scenes from pictures."""
+    """Read the factors of scenes from pictures, and how sure each is."""
     from .engine.world import files
 
     found = dict(zip(map(str, images), files.read(images), strict=True))
     if as_json:
-        print(json.dumps(found, ensure_ascii=False))
+        print(json.dumps({path: seen.entry() for path, seen in found.items()}, ensure_ascii=False))
     else:
-        for path, entry in found.items():
-            print(f"{path}: {', '.join(f'{factor} {value}' for factor, value in entry.items())}")
+        for path, seen in found.items():
+            told = (f"{factor} {value} ({seen.confidence[factor]:.0%})" for factor, value in seen.scene.items())
+            print(f"{path}: {', '.join(told)}")
 
 
 @world.command("train")

@@ -244,7 +244,9 @@ def test_every_mistake_at_once_with_its_place_and_nothing_written(tiny: Path, ca
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("world train foo", "Invalid value for NAME: `foo` is none of vae, generator, critic, judge"),
+        ("world train foo", "Invalid value for NAME: `foo` is none of vae, generator, critic, critic2, judge"),
+        ("world train judge --from .", "Invalid value for --from: is for vae and generator, not for judge"),
+        ("world train vae --from nowhere", "Invalid value for --from: nowhere is no folder"),
         ("world paint --count 0", "Invalid value for '--count': must be a whole number from 1, found 0"),
     ],
 )
@@ -681,6 +683,9 @@ def test_the_world_is_painted_and_read(
     assert (seen["thing"], seen["color"]) == ("ball", "red")
     assert seen["horizon"] == pytest.approx(0.7, abs=0.02)
     assert recipe("world", "read", path) == 0
-    assert "thing ball" in capsys.readouterr().out
+    assert re.search(r"thing ball \(\d+%\), color red \(", capsys.readouterr().out)
+    assert 0 <= seen["confidence"]["thing"] <= 1
+    assert recipe("world", "paint", "a blue vase in the kitchen") == 0
+    assert recipe("world", "paint", "a dragon in the kitchen") == 2
     assert recipe("world", "paint", "thing=dragon") == 2
     assert recipe("world", "train", "dragon") == 2

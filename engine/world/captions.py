@@ -154,6 +154,20 @@ def _named(prompt: str) -> Mapping[str, str]:
     return reading.read(prompt)
 
 
+@cache
+def known() -> tuple[str, ...]:
+    """Every word that captions have or that is understood in them, sorted."""
+    cores = {
+        word for words in phrases.CORES.values() for said in words.values() for each in said for word in each.split()
+    }
+    return tuple(sorted({*phrases.vocabulary(), *cores, *reading.ARTICLES, "outlined"}))
+
+
+def unknown(prompt: str) -> list[str]:
+    """Words of a prompt that are not `known`, in their order."""
+    return [word for word in reading.plain(prompt).split() if word not in known()]
+
+
 def held_out(named: Mapping[str, str]) -> bool:
     """Whether this combination of words is kept from the generator's training, about one in `HELD_OUT`.
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import replace
-from difflib import get_close_matches
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,14 @@ from .. import files as made
 from .. import visuals
 from ..counting import counted
 from ..errors import InputError, Place, Problem
-from . import painter, reader
-from .scenes import HORIZON, SCALES, SIZE, WORDS
-from .training import stream
+from . import asked, painter, reader
+from .asked import allowed, limits, refuse, value
+from .scenes import SCALES, SIZE, WORDS
 
-Entry = dict[str, str | float]  # a scene: words for time, place, thing and color, numbers for the other factors
+Entry = dict[str, str | float]  # a scene: words for the factors of `WORDS`, numbers for the others
 
 SCENES = "scenes.jsonl"
+CONFIDENCE = "confidence"  # what readings have besides the factors of a scene
 _ELSEWHERE = "paint into another folder, with --out: what is there is never replaced"
 
 
@@ -33,8 +33,9 @@ def paint(wanted: Sequence[str], count: int, seed: int, out: Path) -> list[Path]
     """Paint scenes as `out/0000.png` and on, and write them to `out/scenes.jsonl`, line by picture.
 
     What is there stays: numbers go on from the pictures of `out`, and its `scenes.jsonl` is added to. `wanted` is one
-    file of JSON lines, or FACTOR=VALUE for what `count` scenes drawn from `seed` have in common. Raises `InputError`
-    for what is no scene, no factor or no value, and for a folder whose pictures are not those of its `scenes.jsonl`.
+    file of JSON lines, or FACTOR=VALUE and captions for what `count` scenes drawn from `seed` have in common. Raises
+    `InputError` for what is no scene, no factor, no value or no word of captions, and for a folder whose pictures are
+    not those of its `scenes.jsonl`.
     """
     scenes = _scenes(wanted, count, seed)
     there = _there(out)
@@ -63,13 +64,25 @@ def _there(out: Path) -> list[str]:
     strange = sorted(set(pictures) ^ {_name(number) for number in range(len(lines))})
     if strange and strange[0] in names:
         none = f"its {SCENES} does not tell" if lines else f"no {SCENES} tells"
-        raise _refuse(str(out), f"holds {strange[0]}, which {none}", _ELSEWHERE)
+        raise refuse(str(out), f"holds {strange[0]}, which {none}", _ELSEWHERE)
     if strange:
-        raise _refuse(str(path), f"tells {counted(len(lines), 'scene')}, but {strange[0]} is not there", _ELSEWHERE)
+        raise refuse(str(path), f"tells {counted(len(lines), 'scene')}, but {strange[0]} is not there", _ELSEWHERE)
     return lines
 
 
-def read(paths: Sequence[Path]) -> list[Entry]:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the reader sees in a picture, and for each factor the chance that it is right: 0 where nothing shows it."""
+
+    scene: Entry
+    confidence: dict[str, float]
+
+    def entry(self) -> dict[str, object]:
+        """Both as one object, which can be painted again."""
+        return {**self.scene, CONFIDENCE: self.confidence}
+
+
+def read(paths: Sequence[Path]) -> list[Seen]:
     """What the reader sees in picture files; numbers lie within what scenes have, so that each can be painted again.
 
     Raises `InputError` for files that are no pictures of 64 × 64.
@@ -83,9 +96,14 @@ def read(paths: Sequence[Path]) -> list[Entry]:
             problems += error.problems
     if problems:
         raise InputError(problems)
-    seen = reader.read(torch.stack(pictures)).scenes
-    limits = {name: _limits(name) for name in ("horizon", *SCALES)}
-    return entries(replace(seen, **{name: getattr(seen, name).clamp(*limit) for name, limit in limits.items()}))
+    found = reader.read(torch.stack(pictures))
+    seen = found.scenes
+    within = {name: getattr(seen, name).clamp(*limits(name)) for name in ("horizon", *SCALES)}
+    sure: dict[str, list[float]] = {name: each.tolist() for name, each in found.confidence.items()}
+    return [
+        Seen(entry, {factor: round(sure[factor][row], 3) for factor in entry})
+        for row, entry in enumerate(entries(replace(seen, **within)))
+    ]
 
 
 def entries(scenes: painter.Scenes) -> list[Entry]:
@@ -100,7 +118,7 @@ def entries(scenes: painter.Scenes) -> list[Entry]:
 
 
 def scenes_from(path: Path) -> painter.Scenes:
-    """Scenes from a file of JSON lines, each one an `Entry`; a word will do for a factor that has words.
+    """Scenes from a file of JSON lines, each one an `Entry` or a `Seen.entry`; a word will do where a factor has words.
 
     Raises `InputError` for a file that cannot be read and for every line that is no scene.
     """
@@ -122,9 +140,9 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise _refuse(str(path), f"cannot be read: {error.strerror}") from error
+        raise refuse(str(path), f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise _refuse(str(path), "is no UTF-8 text") from error
+        raise refuse(str(path), "is no UTF-8 text") from error
 
 
 def _add(line: str, place: Place, columns: dict[str, list[float]]) -> list[Problem]:
@@ -133,91 +151,37 @@ def _add(line: str, place: Place, columns: dict[str, list[float]]) -> list[Probl
         entry: Any = json.loads(line)
     except json.JSONDecodeError as error:
         return [Problem(Place(place.file, place.line, error.colno), "", f"no JSON: {error.msg}")]
-    if not isinstance(entry, dict) or set(entry) != set(columns):
+    if not isinstance(entry, dict) or set(entry) - {CONFIDENCE} != set(columns):
         return [Problem(place, "", "a scene has exactly the keys " + ", ".join(columns))]
-    values = {factor: _value(factor, entry[factor]) for factor in columns}
-    for factor, value in values.items():
-        columns[factor].append(value or 0)
+    values = {factor: value(factor, entry[factor]) for factor in columns}
+    for factor, found in values.items():
+        columns[factor].append(found or 0)
     return [
-        Problem(place, factor, f"`{entry[factor]}` is no {factor}", _allowed(factor))
-        for factor, value in values.items()
-        if value is None
+        Problem(place, factor, f"`{entry[factor]}` is no {factor}", allowed(factor))
+        for factor, found in values.items()
+        if found is None
     ]
 
 
 def _scenes(wanted: Sequence[str], count: int, seed: int) -> painter.Scenes:
-    if len(wanted) == 1 and "=" not in wanted[0]:
-        if not Path(wanted[0]).is_file():
-            _assigned(wanted[0])
+    if len(wanted) == 1 and "=" not in wanted[0] and Path(wanted[0]).is_file():
         return scenes_from(Path(wanted[0]))
-    drawn = painter.draw(count, stream(seed, 0))
-    fixed = dict(_assigned(each) for each in wanted)
-    return replace(drawn, **{name: torch.full_like(getattr(drawn, name), value) for name, value in fixed.items()})
-
-
-def _assigned(text: str) -> tuple[str, float]:
-    """The factor and the value of FACTOR=VALUE."""
-    factor, equals, said = text.partition("=")
-    if not equals:
-        close = get_close_matches(text, painter.FACTORS, 1)
-        hint = f"did you mean `{_example(close[0])}`?" if close else f"such as {_example('thing')}, or scenes.jsonl"
-        raise _refuse(text, "is neither FACTOR=VALUE nor a file of scenes", hint)
-    if factor not in painter.FACTORS:
-        close = get_close_matches(factor, painter.FACTORS, 1)
-        hint = f"did you mean `{close[0]}`?" if close else f"one of {', '.join(painter.FACTORS)}"
-        raise _refuse(text, f"there is no factor `{factor}`", hint)
-    value = _value(factor, float(said) if re.fullmatch(r"\d*\.?\d+", said) else said)
-    if value is None:
-        raise _refuse(text, f"`{said}` is no {factor}", _allowed(factor))
-    return factor, value
-
-
-def _example(factor: str) -> str:
-    words = WORDS.get(factor) or tuple(SCALES[factor].words if factor in SCALES else ("0.8",))
-    return f"{factor}={words[0]}"
-
-
-def _value(factor: str, value: object) -> float | None:
-    """The number that stands for a value in `Scenes`; None where it is no value of this factor."""
-    if factor in WORDS:
-        return WORDS[factor].index(value) if isinstance(value, str) and value in WORDS[factor] else None
-    if isinstance(value, str):
-        return SCALES[factor].words.get(value) if factor in SCALES else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    low, high = _limits(factor)
-    return float(value) if low <= value <= high else None
-
-
-def _limits(factor: str) -> tuple[float, float]:
-    return HORIZON if factor == "horizon" else (SCALES[factor].low, SCALES[factor].high)
-
-
-def _allowed(factor: str) -> str:
-    if factor in WORDS:
-        return "one of " + ", ".join(WORDS[factor])
-    low, high = _limits(factor)
-    words = f"{', '.join(SCALES[factor].words)}, or " if factor in SCALES else ""
-    return f"{words}a number from {low:g} to {high:g}"
+    return asked.scenes(wanted, count, seed)
 
 
 def _picture(path: Path) -> Tensor:
     if path.is_dir():
-        raise _refuse(str(path), "is a folder, no picture", f"give its pictures, such as {path}/*.png")
+        raise refuse(str(path), "is a folder, no picture", f"give its pictures, such as {path}/*.png")
     if not path.exists():
-        raise _refuse(str(path), "there is no such file")
+        raise refuse(str(path), "there is no such file")
     try:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
     except UnidentifiedImageError as error:
-        raise _refuse(str(path), "is no picture that can be read") from error
+        raise refuse(str(path), "is no picture that can be read") from error
     except OSError as error:
-        raise _refuse(str(path), f"is no picture that can be read: {error.strerror or error}") from error
+        raise refuse(str(path), f"is no picture that can be read: {error.strerror or error}") from error
     if pixels.shape != (SIZE, SIZE, 3):
         found = f"{pixels.shape[1]} × {pixels.shape[0]}"
-        raise _refuse(str(path), f"is {found} pixels; the reader knows pictures of {SIZE} × {SIZE}")
+        raise refuse(str(path), f"is {found} pixels; the reader knows pictures of {SIZE} × {SIZE}")
     return torch.from_numpy(pixels).permute(2, 0, 1)  # pyright: ignore[reportUnknownMemberType]
-
-
-def _refuse(where: str, message: str, hint: str = "") -> InputError:
-    return InputError([Problem(Place(where), "", message, hint)])

@@ -33,9 +33,14 @@ class Noun:
 Item = Noun | str  # a thing or a mark
 
 
+def plain(prompt: str) -> str:
+    """A prompt in small letters, without signs, with one space between words."""
+    return " ".join(re.sub(r"[^\w\s]", " ", prompt.lower()).split()).replace("colour", "color")
+
+
 def read(prompt: str) -> dict[str, str]:
     """The factors that a prompt names, and the word for each."""
-    rest = " ".join(re.sub(r"[^\w\s]", " ", prompt.lower()).split()).replace("colour", "color")
+    rest = plain(prompt)
     rest = re.sub(r"\b(painting|composition) (of|in|with) (\w+ ){1,6}(areas|rectangles)\b", r"\1", rest)
     found, rest = _lines(rest)
     for pattern, factor, word in _patterns():

@@ -9,14 +9,21 @@ from pathlib import Path
 import pytest
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.world import files
-from control_recipes.engine.world.scenes import SCALES, WORDS
+from control_recipes.engine.world.scenes import INDOOR, KINDS, SCALES, WORDS
 from PIL import Image
+from world_scenes import PLAIN
 
-WANTED = ["thing=ball", "color=blue", "place=sand", "time=day", "horizon=0.7", "size=large", "position=0.5"]
-SCENE = {
-    "time": "day", "place": "sand", "thing": "ball", "color": "blue",
-    "horizon": 0.7, "position": 0.5, "size": 0.2, "outline": 1.9,
-}  # fmt: skip
+WANTED = [
+    "thing=ball",
+    "color=blue",
+    "place=sand",
+    "time=day",
+    "horizon=0.7",
+    "size=large",
+    "position=0.5",
+    "grade=-0.5",
+]
+SCENE = PLAIN | {"color": "blue", "place": "sand", "horizon": 0.7, "size": 0.2}
 
 
 def scenes(folder: Path) -> list[files.Entry]:
@@ -26,20 +33,76 @@ def scenes(folder: Path) -> list[files.Entry]:
 def test_what_is_painted_is_read(tmp_path: Path):
     paths = files.paint([], 12, 3, tmp_path)
     assert [path.name for path in paths] == [f"{number:04d}.png" for number in range(12)]
+    surely = 0
     for wanted, seen in zip(scenes(tmp_path), files.read(paths), strict=True):
-        assert list(wanted) == list(seen) == [*WORDS, "horizon", *SCALES]
-        assert {name: seen[name] for name in WORDS} == {name: wanted[name] for name in WORDS}
-        assert seen["horizon"] == pytest.approx(wanted["horizon"], abs=0.02)
-        assert seen["position"] == pytest.approx(wanted["position"], abs=0.02)
+        assert list(wanted) == list(seen.scene) == list(seen.confidence) == [*WORDS, "horizon", *SCALES]
+        assert all(0 <= each <= 1 for each in seen.confidence.values())
+        sure = [name for name, each in seen.confidence.items() if each > 0.97]
+        assert {name: seen.scene[name] for name in sure if name in WORDS} == {
+            name: wanted[name] for name in sure if name in WORDS
+        }
+        for name in {"horizon", "position"} & set(sure):
+            assert seen.scene[name] == pytest.approx(wanted[name], abs=0.03)
+        surely += len(sure)
+        if wanted["place"] not in INDOOR:
+            assert seen.confidence["lamp"] == seen.confidence["camera"] == 0  # nothing shows them
+    assert surely > 12 * 6
 
 
 def test_what_is_said_is_painted(tmp_path: Path):
     files.paint(WANTED, 2, 3, tmp_path)
     first, second = scenes(tmp_path)
-    assert {name: first[name] for name in SCENE if name != "outline"} == {
-        name: value for name, value in SCENE.items() if name != "outline"
+    said = {
+        "thing": "ball",
+        "color": "blue",
+        "place": "sand",
+        "time": "day",
+        "horizon": 0.7,
+        "size": 0.2,
+        "grade": -0.5,
     }
+    assert {name: first[name] for name in said} == {name: second[name] for name in said} == said
     assert first["outline"] != second["outline"]  # left open, so drawn
+
+
+def test_what_a_caption_names_is_painted(tmp_path: Path):
+    files.paint(["a large cyan vase behind a red box in the kitchen, by night, drawn with thick lines"], 8, 3, tmp_path)
+    named = {
+        "thing": "vase", "color": "cyan", "size": 0.2, "other": "box", "other_color": "red", "depth": 0.6,
+        "place": "kitchen", "time": "night", "outline": 3.0,
+    }  # fmt: skip
+    found = scenes(tmp_path)
+    for scene in found:
+        assert {name: scene[name] for name in named} == named
+    for name in {*WORDS, *SCALES} - named.keys() - {"arrangement", "split_x", "split_y"}:
+        assert len({scene[name] for scene in found}) > 1, name  # left open, so drawn
+
+
+def test_a_caption_and_a_factor_say_more_together(tmp_path: Path):
+    files.paint(["a red ball", "horizon=0.7"], 3, 1, tmp_path)
+    assert {(scene["thing"], scene["color"], scene["horizon"]) for scene in scenes(tmp_path)} == {("ball", "red", 0.7)}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "places"),
+    [
+        ("lamp=off", set(INDOOR)),
+        ("camera=low", set(INDOOR)),
+        ("a lamp that is on", set(INDOOR)),
+        ("split_x=left", {"painting"}),
+        ("color=red", {*WORDS["place"]} - {"painting"}),
+        ("grade=warm", {*WORDS["place"]}),
+    ],
+)
+def test_what_is_asked_for_can_be_seen(wanted: str, places: set[str], tmp_path: Path):
+    files.paint([wanted], 100, 4, tmp_path)
+    assert {scene["place"] for scene in scenes(tmp_path)} == places
+
+
+def test_a_second_thing_is_there_where_something_is_said_of_it(tmp_path: Path):
+    files.paint(["depth=nearer"], 40, 2, tmp_path)
+    assert {scene["other"] for scene in scenes(tmp_path)} == set(KINDS)
+    assert {scene["depth"] for scene in scenes(tmp_path)} == {0.6}
 
 
 def test_a_file_is_painted_as_it_says(tmp_path: Path):
@@ -56,7 +119,7 @@ def test_what_is_read_can_be_painted(tmp_path: Path):
     extremes = [SCENE | {"size": size, "outline": outline} for size in (0.125, 0.21) for outline in (0.8, 3.2)]
     (tmp_path / "scenes.jsonl").write_text("\n".join(json.dumps(scene) for scene in extremes) + "\n\n", "utf-8")
     found = files.read(files.paint([str(tmp_path / "scenes.jsonl")], 1, 0, tmp_path / "extremes"))
-    (tmp_path / "seen.jsonl").write_text("\n".join(json.dumps(scene) for scene in found), "utf-8")
+    (tmp_path / "seen.jsonl").write_text("\n".join(json.dumps(seen.entry()) for seen in found), "utf-8")
     assert len(files.paint([str(tmp_path / "seen.jsonl")], 1, 0, tmp_path / "seen")) == 4
 
 
@@ -107,8 +170,16 @@ def test_a_seed_paints_the_same(tmp_path: Path):
         (["thing=ball", "color"], "neither FACTOR=VALUE nor a file"),
         (["thing"], "nor a file of scenes\n  hint: did you mean `thing=ball`?"),
         (["horizno"], "did you mean `horizon=0.8`?"),
-        (["nowhere.jsonl"], "nor a file of scenes\n  hint: such as thing=ball, or scenes.jsonl"),
+        (
+            ["nowhere.jsonl"],
+            'nor a file of scenes\n  hint: such as thing=ball, "a red ball in the grass", or scenes.jsonl',
+        ),
         (["."], "nor a file of scenes"),
+        (["a red dragon in the grass"], "`dragon` is no word of captions\n  hint: such as `a red ball in the grass`"),
+        (["a red bal in the grass"], "`bal` is no word of captions\n  hint: did you mean `ball`?"),
+        (["a lamp that is on in a meadow"], "no lamp can be seen in grass\n  hint: it can be in living_room"),
+        (["a red ball", "color=blue"], "color=blue: says another color than what is before it"),
+        (["thing=ball", "split_x=left"], "no place shows all of thing, split_x"),
     ],
 )
 def test_what_there_is_not_is_refused(wanted: list[str], message: str, tmp_path: Path):
