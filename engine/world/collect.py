@@ -20,7 +20,7 @@ from .. import flow, generators, recipe, resolve
 from .. import plan as plans
 from .. import step as steps
 from ..checkpoint import Progress, State
-from . import captions, painter, pictures, reader, rounds, sampling
+from . import abreast, captions, painter, pictures, rounds, sampling
 from .audit import reconstructed, sayings
 from .lessons import NAMED
 from .training import Report
@@ -36,7 +36,7 @@ def reconstructions(vae: AutoencoderKL, count: int, seed: int) -> pictures.Pool:
 
 
 def _labelled(shown: Tensor) -> pictures.Pool:
-    return pictures.Pool(pictures.to_bytes(shown), reader.read(shown).scenes)
+    return pictures.Pool(pictures.to_bytes(shown), abreast.read(shown).scenes)
 
 
 def prompts(count: int, rng: random.Random) -> list[str]:

@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 
 from .. import visuals
-from . import grading, painter
+from . import captions, facts, grading, painter
+from .claims import article
 from .overlays import hexadecimal
 from .phrases import PHRASES
 from .scales import HORIZON, SCALES
@@ -25,12 +26,12 @@ recipe: 1
 name: round
 generator: {{model: "{generator}", steps: 1, size: {{width: 64, height: 64}}}}
 critics: {{eyes: {{model: "{critic}"}}}}
-{visuals}prompts: {{train: {{{prompts}, sample: 40}}}}
+{visuals}prompts: {{train: {prompts}}}
 questions:
-  goal: {{ask: "{ask}", suffix: "{suffix}", answer: "{answer}", against: "{against}"{see}}}
+  goal: {{ask: "{ask}", suffix: "{suffix}", answer: "{answer}", against: "{against}"{see}{hold}}}
 {kept}stay: {{weight: {stay}}}
-adapter: {{rank: 16, alpha: {alpha}, targets: attention}}
-train: {{steps: {steps}, batch: 8, lr: {lr}, warmup: 5, seed: {seed}, augment: {{blur: 0.5, noise: 0.03, shift: 2}}}}
+adapter: {{rank: {rank}, alpha: {alpha}, targets: {targets}}}
+train: {{steps: {steps}, batch: 8, lr: {lr}, warmup: 5, seed: {seed}, augment: {{blur: {blur}, noise: 0.03, shift: 2}}}}
 evaluate: {{seeds: 1, every: 1000}}
 """
 REFERENCE = "reference.png"
@@ -44,7 +45,7 @@ def _plain(factor: str, words: Sequence[str]) -> str:
 def _things(places: Sequence[str], template: str = "a {{ color }} {{ thing }} {{ place }}", more: str = "") -> str:
     """Prompts of things in places, in YAML."""
     lists = f"color: {_plain('color', list(COLORS))}, thing: {_plain('thing', list(KINDS))}{more}"
-    return f'template: "{template}", for: {{{lists}, place: {_plain("place", places)}}}'
+    return f'{{template: "{template}", for: {{{lists}, place: {_plain("place", places)}}}, sample: 40}}'
 
 
 ANYWHERE = _things((*OUTDOOR, *INDOOR))
@@ -54,12 +55,40 @@ PAIRS = _things(
     f", shade: {_plain('color', list(COLORS))}, other: {_plain('thing', list(KINDS))}",
 )  # fmt: skip
 PAINTINGS = (
-    'template: "{{ what }} {{ tone }} {{ pen }}", for: {'
+    '{template: "{{ what }} {{ tone }} {{ pen }}", for: {'
     f"what: [{', '.join(PHRASES['place'][ABSTRACT[0]])}], "
     f"tone: ['', {', '.join(PHRASES['grade'][word][0] for word in PHRASES['grade'])}], "
     f"pen: ['', {', '.join(PHRASES['ink'][word][0] for word in PHRASES['ink'])}, "
-    f"{', '.join(PHRASES['outline'][word][0] for word in PHRASES['outline'])}]}}"
+    f"{', '.join(PHRASES['outline'][word][0] for word in PHRASES['outline'])}]}}, sample: 40}}"
 )
+# how a critic is asked for a word that a fact implies, where its plain question is not the plainest wording
+IMPLIED = {
+    "season": "Is it {} in the image?",
+    "time": "Is it {}?",
+    "lamp": "Is the lamp {}?",
+    "grade": "Are the colors of the image {}?",
+}
+
+
+def _facts() -> str:
+    """Prompts that imply something, each with its own question and what its picture has to keep, in YAML."""
+    rows: list[str] = []
+    for pair in facts.pairs("train"):
+        named = captions.named(pair.sides[0].prompt)
+        kept = (
+            f"Is there {article(named['thing'])} in the image?"
+            if "thing" in named
+            else f"Is the scene {PHRASES['place'][named['place']][0]}?"
+        )
+        for side in pair.sides:
+            ask = (
+                WORDINGS["camera"][side.word][0] if pair.factor == "camera" else IMPLIED[pair.factor].format(side.word)
+            )
+            rows.append(f'{{prompt: "{side.prompt}", ask: "{ask}", keep: "{kept}"}}')
+    return f"[{', '.join(rows)}]"
+
+
+FACTS = _facts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +151,16 @@ def _camera(rng: random.Random, _folder: Path) -> Aim:
     return Aim(_asked("camera", "low", rng))
 
 
+def _depth(rng: random.Random, _folder: Path) -> Aim:
+    things = ["{{ color }} {{ thing }}", "{{ shade }} {{ other }}"]
+    rng.shuffle(things)
+    return Aim(_asked("depth", rng.choice(("nearer", "farther")), rng, noun=things[0], other=things[1]))
+
+
+def _fact(_rng: random.Random, _folder: Path) -> Aim:
+    return Aim("{{ ask }}")
+
+
 def _color(rng: random.Random, _folder: Path) -> Aim:
     return Aim(f"Is the {{{{ thing }}}} {rng.choice(list(COLORS))}?")
 
@@ -141,11 +180,13 @@ CONTROLS: dict[str, Control] = {
     "swatches": Control(_swatches, ANYWHERE),
     "weight": Control(_weight, ANYWHERE),
     "nearer": Control(_nearer, PAIRS),
+    "depth": Control(_depth, PAIRS),
     "camera": Control(_camera, ROOMS),
     "reference": Control(_reference, PAINTINGS),
     "color": Control(_color, ANYWHERE),
     "horizon": Control(_horizon, ANYWHERE),
     "lamp": Control(_lamp, ROOMS),
+    "fact": Control(_fact, FACTS),
 }
 
 
@@ -153,6 +194,8 @@ def _kept(prompts: str, color: bool, weight: float) -> str:
     """Questions that hold what prompts name, in YAML."""
     if prompts == PAINTINGS:
         asks = {"painting": WORDINGS["painting"]["yes"][0]}
+    elif prompts == FACTS:
+        asks = {"kept": "{{ keep }}"}
     else:
         thing = "Is there a {{ color }} {{ thing }} in the image?" if color else "Is there a {{ thing }} in the image?"
         asks = {"thing": thing, "place": "Is the {{ thing }} {{ place }}?"}
@@ -167,14 +210,15 @@ def _kept(prompts: str, color: bool, weight: float) -> str:
 def write(kind: str, generator: Path, critic: Path, count: int, rng: random.Random, folder: Path) -> Path:
     """Write the recipe of a training of `count` steps, and what it shows the critic, to a folder; the recipe's path."""
     control = CONTROLS[kind]
-    aim = control.draw(rng, folder)
+    aim, rank = control.draw(rng, folder), rng.choice((4, 16))
     text = RECIPE.format(
         generator=generator.absolute(), critic=critic.absolute(), prompts=control.prompts,
         visuals=f"visuals: {{aid: {aim.visual}}}\n" if aim.visual else "", see=", see: aid" if aim.visual else "",
         ask=aim.ask, suffix=SUFFIX, answer=aim.answer, against={"Yes": "No", "No": "Yes"}[aim.answer],
         kept=_kept(control.prompts, kind != "color", rng.choice((0.05, 0.5, 1.0))),
-        stay=rng.choice((0.02, 0.1, 0.3)), alpha=rng.choice((16, 16, 48)), lr=rng.choice((3e-4, 5e-4, 1e-3)),
-        seed=rng.randrange(10**6), steps=count,
+        hold=rng.choice(("", "", ", hold: 0.9")), stay=rng.choice((0.02, 0.1, 0.3)), blur=rng.choice((0, 0.5)),
+        rank=rank, alpha=rank * rng.choice((1, 1, 3)), targets=rng.choice(("attention", "all")),
+        lr=rng.choice((3e-4, 5e-4, 1e-3)), seed=rng.randrange(10**6), steps=count,
     )  # fmt: skip
     path = folder / "round.yaml"
     path.write_text(text, encoding="utf-8")

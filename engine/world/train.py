@@ -2,8 +2,8 @@
 
 vae         AutoencoderKL                               needs nothing
 generator   FluxPipeline around that VAE, two courses   needs vae
-critic      Qwen2.5-VL, two courses                     needs generator
-critic2     another one, of another patch size          needs generator
+critic      Qwen2.5-VL, three courses                    needs generator
+critic2     another one, of another patch size          needs generator, and critic's first lessons
 judge       Llava                                       needs generator
 
 From nothing, or (`--from DIR`, for vae and generator) from the weights of an earlier one, as far as they fit.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
@@ -21,13 +22,27 @@ from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
 from ... import critics
 from .. import files, generators, models, plan
 from ..quiet import quiet
-from . import audit, cards, codec, collect, facts, pictures, train_critic, train_generator, train_judge, train_vae
+from . import (
+    audit,
+    cards,
+    codec,
+    collect,
+    facts,
+    pictures,
+    rounds,
+    train_critic,
+    train_generator,
+    train_judge,
+    train_vae,
+)
 from .audit import Accuracy
 from .pico_generator import TEXT_LENGTH
-from .training import Course, Report
+from .training import Course, Report, load_weights
 
 SHIPPED = Path(__file__).with_name("checkpoints")
-ROUNDS = 18  # control trainings whose pictures a critic's second course sees: two of each kind
+# control trainings whose pictures critics learn from last: two of each kind, so long that what fools a critic shows
+ROUNDS = 2 * len(rounds.CONTROLS)
+LENGTH, EVERY, SHOTS = 150, 15, 12  # steps of each, steps from one look to the next, and pictures of a look
 
 
 def vae(out: Path, report: Report, start: Path | None = None) -> Path:
@@ -112,27 +127,41 @@ def _load(folder: Path) -> generators.Generator:
     )  # fmt: skip
 
 
+def _first(out: Path, report: Report, student: train_critic.Student) -> float:
+    return train_critic.first(out / student.name, report, student=student)
+
+
+def _fooling(out: Path, report: Report) -> pictures.Pool:
+    """Pictures of control trainings against the critic as its first lessons left it: what it takes for the truth."""
+    _first(out, report, train_critic.CRITIC)
+    taught = train_critic.CRITIC.pupil()
+    load_weights(train_critic.whole(taught), out / "critic" / "work" / "first" / "state.safetensors")
+    with TemporaryDirectory() as folder:
+        taught.save(Path(folder))
+        return collect.trainings(_home(out), Path(folder), ROUNDS, LENGTH, EVERY, 23, report, SHOTS)
+
+
 def critic(out: Path, report: Report, start: Path | None = None) -> Path:
-    """Train the critic in `out/critic`: first course, pools, an adversarial round, second course; its folder."""
-    return _critic(out, report, train_critic.CRITIC, seed=23)
+    """Train the critic in `out/critic`: sight, first lessons, pools, an adversarial round, last course; its folder."""
+    return _critic(out, report, train_critic.CRITIC)
 
 
 def critic2(out: Path, report: Report, start: Path | None = None) -> Path:
-    """Train the second critic in `out/critic2`, by the same courses; its folder."""
-    return _critic(out, report, train_critic.CRITIC2, seed=24)
+    """Train the second critic in `out/critic2`, by the same courses; its folder.
+
+    It learns from what fooled the first one, whose adversarial round it shares.
+    """
+    return _critic(out, report, train_critic.CRITIC2)
 
 
-def _critic(out: Path, report: Report, student: train_critic.Student, seed: int) -> Path:
+def _critic(out: Path, report: Report, student: train_critic.Student) -> Path:
     folder = out / student.name
-    minutes = train_critic.first(folder, report, student=student)
+    minutes = _first(out, report, student)
     images, made = _common_pools(out, report)
-
-    def trainings() -> pictures.Pool:
-        return collect.trainings(_home(out), folder, ROUNDS, count=60, every=6, seed=seed, report=report)
-
-    hard = _pool(out / "pools" / f"trainings_{student.name}.safetensors", trainings, report)
+    hard = _pool(out / "pools" / "trainings.safetensors", lambda: _fooling(out, report), report)
     minutes += train_critic.second(folder, report, {images: 0.12, made: 0.2, hard: 0.4}, student=student)
-    _examine(out, folder, student.name, "qwen2_5_vl", [train_critic.FIRST, train_critic.SECOND], minutes)
+    courses = [train_critic.SIGHT, train_critic.FIRST, train_critic.SECOND]
+    _examine(out, folder, student.name, "qwen2_5_vl", courses, minutes)
     return folder
 
 
@@ -144,7 +173,7 @@ def judge(out: Path, report: Report, start: Path | None = None) -> Path:
     folder = out / "judge"
     images, made = _common_pools(out, report)
     minutes = train_judge.train(folder, report, {images: 0.15, made: 0.25})
-    _examine(out, folder, "judge", "llava", [train_judge.COURSE], minutes)
+    _examine(out, folder, "judge", "llava", [train_judge.SEEING, train_judge.COURSE], minutes)
     return folder
 
 

@@ -154,17 +154,17 @@ def lessons(
     with.
     """
     pupil = student.pupil()
-    whole = nn.ModuleDict({"model": pupil.model, "hints": heads(pupil, plan.seed)})
+    taught = whole(pupil, plan.seed)
     if start is not None:
-        load_weights(whole, start)
+        load_weights(taught, start)
 
     def loss(step: int, rng: torch.Generator) -> Tensor:
         shown, scenes = batch(BATCH, pools, rng)
-        taught = lesson(shown, scenes, QUESTIONS, student.wordings, rng, aids=step < aided)
-        answers = -pupil.eyes.log_probs(taught.views, taught.branches).values.mean()
-        return answers + 0.5 * whole["hints"](taught.targets)
+        asked = lesson(shown, scenes, QUESTIONS, student.wordings, rng, aids=step < aided)
+        answers = -pupil.eyes.log_probs(asked.views, asked.branches).values.mean()
+        return answers + 0.5 * taught["hints"](asked.targets)
 
-    return pupil, run(whole, loss, plan, folder, report)
+    return pupil, run(taught, loss, plan, folder, report)
 
 
 def sight(student: Student, plan: Course, folder: Path, report: Report) -> float:
@@ -173,21 +173,26 @@ def sight(student: Student, plan: Course, folder: Path, report: Report) -> float
     No question is asked: the language model stays as it was built. Minutes taken.
     """
     pupil = student.pupil()
-    whole = nn.ModuleDict({"model": pupil.model, "hints": heads(pupil, plan.seed)})
+    taught = whole(pupil, plan.seed)
 
     def loss(_step: int, rng: torch.Generator) -> Tensor:
         shown, scenes = batch(BATCH, {}, rng)
-        taught = lesson(shown, scenes, 0, student.wordings, rng, aids=False)
-        alone = [view for view in taught.views if not view.references]
-        for views in (alone, taught.views[len(alone) :]):
+        seen = lesson(shown, scenes, 0, student.wordings, rng, aids=False)
+        alone = [view for view in seen.views if not view.references]
+        for views in (alone, seen.views[len(alone) :]):
             if views:
                 pupil.eyes.look(laid_over(views))
-        return whole["hints"](taught.targets)
+        return taught["hints"](seen.targets)
 
     pupil.model.requires_grad_(False)
     for part in pupil.seeing:
         part.requires_grad_(True)
-    return run(whole, loss, plan, folder, report)
+    return run(taught, loss, plan, folder, report)
+
+
+def whole(pupil: Pupil, seed: int = 0) -> nn.ModuleDict:
+    """All that a course trains, and its state holds: the model, and untrained heads for its tower."""
+    return nn.ModuleDict({"model": pupil.model, "hints": heads(pupil, seed)})
 
 
 def heads(pupil: Pupil, seed: int) -> hints.Hints:

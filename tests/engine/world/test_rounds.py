@@ -6,10 +6,12 @@ import random
 from pathlib import Path
 
 import pytest
+import torch
 from control_recipes.engine import plan as plans
 from control_recipes.engine import recipe, resolve
 from control_recipes.engine.errors import InputError
-from control_recipes.engine.world import codec, pico_generator, rounds
+from control_recipes.engine.world import codec, facts, pico_generator, pictures, questions, rounds
+from control_recipes.engine.world.wordings import WORDINGS
 from PIL import Image
 
 SHIPPED = Path(rounds.__file__).parents[1] / "checkpoints"
@@ -32,10 +34,32 @@ def resolved(kind: str, seed: int, generator: Path, folder: Path, count: int = 2
 def test_every_round_is_a_valid_recipe(kind: str, generator: Path, tmp_path: Path):
     plan = resolved(kind, 3, generator, tmp_path)
     assert plan.train.steps == 20
-    assert 30 <= len(plan.train_rows) <= 40
+    assert 30 <= len(plan.train_rows) <= 120
     asked = {ask.question for row in plan.train_rows for ask in row.asks}
     assert "goal" in asked
-    assert asked & {"thing", "painting"}
+    assert asked & {"thing", "painting", "kept"}
+
+
+def test_a_fact_is_asked_for_by_what_critics_are_taught_to_be_asked(generator: Path, tmp_path: Path):
+    """Each prompt has the question of its own side, in words that lessons have too."""
+    plan = resolved("fact", 3, generator, tmp_path)
+    sides = {side.prompt: (pair.factor, side.word) for pair in facts.pairs("train") for side in pair.sides}
+    assert {row.prompt for row in plan.train_rows} <= set(sides)
+    assert len(plan.train_rows) > 50
+    scenes = pictures.even(1500, torch.Generator().manual_seed(1))
+    words = random.Random(2)
+    taught = {
+        item.question
+        for truth in pictures.truths(scenes)
+        for item in questions.several(truth, 12, words, WORDINGS, aids=False)
+    }
+    for row in plan.train_rows:
+        goal, kept = (next(ask for ask in row.asks if ask.question == name) for name in ("goal", "kept"))
+        factor, word = sides[row.prompt]
+        said = {"low": "floor", "high": "eye level"}.get(word, word)
+        assert said in goal.wordings[0], (factor, goal.wordings)
+        assert goal.wordings[0] in taught
+        assert kept.wordings[0] in taught
 
 
 def test_a_round_with_a_mistake_is_refused(generator: Path, tmp_path: Path):
@@ -47,7 +71,7 @@ def test_a_round_with_a_mistake_is_refused(generator: Path, tmp_path: Path):
     ("kind", "drawn"),
     [
         ("line", "line"), ("weight", "line"), ("swatches", "palette"), ("nearer", "points"), ("reference", "reference"),
-        ("camera", ""), ("color", ""), ("horizon", ""), ("lamp", ""),
+        ("camera", ""), ("color", ""), ("horizon", ""), ("lamp", ""), ("depth", ""), ("fact", ""),
     ],
 )  # fmt: skip
 def test_the_goal_is_asked_with_what_it_speaks_of_in_view(kind: str, drawn: str, generator: Path, tmp_path: Path):
