@@ -13,7 +13,6 @@ from types import ModuleType
 from typing import Any, cast
 
 import exports
-import gallery_page
 import pico
 import pytest
 import reference
@@ -257,22 +256,6 @@ def test_what_reads_which_file_is_as_the_generators_have_it():
     assert any("is missing" in line for line in exports.wrong(page.replace("<!-- readers -->", "")))
 
 
-def test_the_gallery_shows_every_recipe_as_its_lock_has_it(tmp_path: Path):
-    assert gallery_page.stale() == []
-    copies = [Path(shutil.copy(file, tmp_path)) for path in RECIPES for file in (path, path.with_suffix(".lock"))]
-    lock = copies[1]
-    lock.write_text(lock.read_text("utf-8").replace('.after": 0.9', '.after": 0.8', 1), encoding="utf-8")
-    with pytest.raises(InputError):  # the lock knows that somebody wrote into it
-        gallery_page.page(copies[:1])
-    assert "docs/gallery/horizon_low.png is of no recipe" in gallery_page.stale(RECIPES[:1])
-    assert any("is not what recipes and locks say" in line for line in gallery_page.stale(RECIPES[:1]))
-
-
-def test_a_gallery_is_written_from_finished_runs_alone(tmp_path: Path):
-    wrong = gallery_page.write(RECIPES[:1], tmp_path)
-    assert wrong == [f"{tmp_path / RECIPES[0].stem}: there is no finished run"]
-
-
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
 def test_gallery_recipes_open_with_what_a_reader_needs(path: Path):
     text = path.read_text("utf-8")
@@ -290,7 +273,6 @@ MISTAKES = re.findall(
 def test_every_mistake_of_the_page_is_told_so(right: str, wrong: str, said: str, tmp_path: Path):
     import hollow
     from control_recipes import read, resolve
-    from control_recipes.engine.errors import InputError
 
     file = hollow.workplace(tmp_path)
     assert resolve(read(file))
