@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .plan import Scalar
-from .world import captions, painter, reader
+from .world import abreast, captions, painter
 from .world.scenes import SCALES, WORDS
 from .world.truth import Truth, complete, swapped
 
@@ -46,7 +46,7 @@ class Batch:
         """What the embedded world's reader sees in these pictures; each is read once for all measures."""
         new = [place for place in places if self._name(place) not in self.known]
         if new:
-            read = _truths(reader.read(self.pictures[new]).scenes)
+            read = _truths(abreast.read(self.pictures[new]).scenes)
             self.known.update(zip(map(self._name, new), read, strict=True))
         return [self.known[self._name(place)] for place in places]
 

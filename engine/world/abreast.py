@@ -137,6 +137,5 @@ def _heard(pipe: IO[bytes]) -> Iterator[dict[str, Tensor]]:
 
 def serve(asked: IO[bytes], answers: IO[bytes]) -> None:
     """What the second process does: read all pictures that it is told, until it is told no more."""
-    torch.set_num_threads(1)
     for message in _heard(asked):
         _tell(answers, _packed(reader.read(message["pictures"])))
