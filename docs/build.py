@@ -1,8 +1,8 @@
 """Builds the docs: Markdown to plain HTML pages under build/docs, refusing links that lead nowhere and stale pages.
 
 With `--write` it first writes anew what reference.md says of the language's keys, performance.md and composing.md of
-the benches' figures, models.md of models' sizes, and export.md of what reads which file; without, it refuses what is
-stale.
+the benches' figures, models.md of models' sizes, export.md of what reads which file, and world.md of the embedded
+world; without, it refuses what is stale.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import gallery_page
 import performance
 import reference
 import sizes
+import world_pages
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parent.parent
@@ -90,6 +91,7 @@ def build(folder: Path) -> list[str]:
     wrong += sizes.wrong(MODELS.read_text(encoding="utf-8"))
     wrong += exports.wrong(EXPORT.read_text(encoding="utf-8"))
     wrong += composing_page.wrong(COMPOSING.read_text(encoding="utf-8"))
+    wrong += world_pages.wrong(world_pages.PAGE.read_text(encoding="utf-8"))
     for page, name in names.items():
         text = page.read_text(encoding="utf-8")
         wrong += broken(page, text)
@@ -129,5 +131,6 @@ if __name__ == "__main__":
         MODELS.write_text(sizes.renewed(MODELS.read_text(encoding="utf-8")), encoding="utf-8")
         EXPORT.write_text(exports.renewed(EXPORT.read_text(encoding="utf-8")), encoding="utf-8")
         composing_page.write(COMPOSING)
+        world_pages.write()
     problems = build(ROOT / "build" / "docs")
     sys.exit("\n".join(problems) or None)

@@ -20,7 +20,10 @@ from diffusers import DiffusionPipeline
 from tokenizers import Tokenizer
 
 WORLD = ("./generator", "builtin:generator")
-LONG = "a small red ball in the grass by day with thin outlines and a large blue house in the snow at night on the left"
+LONG = (
+    "a small red ball in the grass by day with thin outlines and a large blue house in the snow at night on the left "
+    "and a car behind a vase in front of a tree in the office by day"
+)
 TEST = "[{prompt: a white ball, color: white, thing: ball}]"
 
 
@@ -39,9 +42,9 @@ def file(tmp_path: Path) -> Path:
 
 def test_a_long_prompt_is_named_at_its_place_with_its_tokens(file: Path, world: Tokenizer):
     count = len(world.encode(LONG).ids)
-    assert count > 24
+    assert count > 40
     row = f"{{prompt: {LONG}, color: white, thing: ball}}"
-    said = f"the prompt '{LONG[:57]}...' is too long: {count} tokens, the generator reads 24"
+    said = f"the prompt '{LONG[:57]}...' is too long: {count} tokens, the generator reads 40"
     assert hollow.problems(file, WORLD, (TEST, f"[{row}]")) == [f"16:10: prompts.test.0: {said}"]
     (file.parent / "p.txt").write_text(f"a white ball\n{LONG}\n", "utf-8")
     told = hollow.problems(file, WORLD, (TEST, "{file: p.txt}"), (" {{ color }} {{ thing }}?", " ball?"),
@@ -57,8 +60,8 @@ def test_the_longest_prompt_of_a_template_is_named_once(file: Path):
 
 
 def test_what_fits_is_read_to_its_last_token(file: Path, world: Tokenizer):
-    fits = " ".join(["ball"] * 23)
-    assert len(world.encode(fits).ids) == 24
+    fits = " ".join(["ball"] * 39)
+    assert len(world.encode(fits).ids) == 40
     for prompt, wrong in ((fits, 0), (f"{fits} ball", 1)):
         row = f"[{{prompt: {prompt}, color: white, thing: ball}}]"
         assert len(hollow.problems(file, WORLD, (TEST, row))) == wrong
@@ -66,23 +69,23 @@ def test_what_fits_is_read_to_its_last_token(file: Path, world: Tokenizer):
 
 def test_crossed_prompts_are_measured_as_they_are_joined(file: Path):
     for name, last in (("one", "tree"), ("two", "house")):
-        row = f"[{{prompt: {'ball ' * 13}{last}, color: white, thing: ball}}]"
+        row = f"[{{prompt: {'ball ' * 21}{last}, color: white, thing: ball}}]"
         text = hollow.changed(WORLD, (TEST, row), ("name: horizon_low", f"name: {name}"))
         assert hollow.problems(file.parent / f"{name}.yaml", text=text) == []
     both = "recipe: 1\nname: both\ncombine: {recipes: {one.yaml: 1, two.yaml: 1}, prompts: cross}\n"
     (told,) = hollow.problems(file, text=both)
     assert "prompts.cross: the prompt 'ball ball" in told
-    assert "is too long: 30 tokens, the generator reads 24\n  hint: for color=white, thing=ball" in told
+    assert "is too long: 46 tokens, the generator reads 40\n  hint: for color=white, thing=ball" in told
 
 
 def test_the_estimate_by_words_overlooks_nothing(world: Tokenizer):
     draw = random.Random(0)
     letters = string.ascii_lowercase + " " * 8 + "é-"
-    prompts = ["".join(draw.choices(letters, k=draw.randrange(5, 60))) for _ in range(2000)]
+    prompts = ["".join(draw.choices(letters, k=draw.randrange(5, 100))) for _ in range(2000)]
     reads = model_facts.reads(models.locate("builtin:generator", Path()))
     assert reads is not None
-    assert reads.limit == 24
-    exact = {prompt: count for prompt in prompts if (count := len(world.encode(prompt).ids)) > 24}
+    assert reads.limit == 40
+    exact = {prompt: count for prompt in prompts if (count := len(world.encode(prompt).ids)) > 40}
     assert {prompt: one.tokens for prompt, one in lengths._too_long(prompts, reads).items()} == exact
     assert 100 < len(exact) < 1900
 

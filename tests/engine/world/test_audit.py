@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from control_recipes.engine.world import (
+    TRAINED,
+    WARM,
     audit,
     captions,
     cards,
@@ -121,6 +123,8 @@ def test_cards_have_the_codes_numbers():
     assert f"{train_critic.BATCH} pictures a step" in cards.TAUGHT["critic"]
     assert f"{train_generator.BATCH} a step" in cards.TAUGHT["generator"]
     assert {name.lower() for name in cards.TAUGHT} == set(train.NAMES)
+    assert tuple(train.NAMES) == TRAINED
+    assert set(WARM) < set(TRAINED)
 
 
 def test_a_model_is_shipped_without_its_work_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -140,22 +144,6 @@ def test_an_unfinished_generator_is_not_learnt_from(tmp_path: Path):
     assert train._home(tmp_path) == train.SHIPPED / "generator"
     (tmp_path / "generator" / "model_index.json").write_text("{}", "utf-8")
     assert train._home(tmp_path) == tmp_path / "generator"
-
-
-def test_the_command_line_begins_from_a_folder_only_where_that_is_possible(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    taken: list[tuple[object, ...]] = []
-    monkeypatch.setitem(train.NAMES, "vae", lambda out, report, start: taken.append((out, start)) or out)
-    monkeypatch.setattr("sys.argv", ["train", "vae", "--out", "here", "--from", "there"])
-    train.main()
-    monkeypatch.setattr("sys.argv", ["train", "vae", "--out", "here"])
-    train.main()
-    assert taken == [(Path("here"), Path("there")), (Path("here"), None)]
-    monkeypatch.setattr("sys.argv", ["train", "judge", "--out", "here", "--from", "there"])
-    with pytest.raises(SystemExit):
-        train.main()
-    assert "--from is for vae and generator" in capsys.readouterr().err
 
 
 def test_reconstructions_keep_their_scenes():

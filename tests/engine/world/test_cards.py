@@ -1,45 +1,24 @@
-"""Cards and what is written about the world: they say what the code does."""
+"""What docs/world.md says of the world: it is what the code does."""
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
-from control_recipes.engine.world import TRAINED, captions, cards, questions, train, train_critic, train_generator
+import world_pages
+from control_recipes.engine.world import captions, overlays, truth
 from control_recipes.engine.world.scenes import HORIZON, SCALES, WORDS
-from control_recipes.engine.world.training import Course
+from PIL import Image
 
 PAGE = (Path(__file__).parents[3] / "docs" / "world.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", cards.TAUGHT)
-def test_a_card_says_what_was_taught_and_how_well(name: str, tmp_path: Path):
-    courses = [Course(steps=70, lr=2e-3, seed=7), Course(steps=50, lr=1e-3, seed=8, stop=40)]
-    cards.write(tmp_path, name, courses, 12.4, ["36.5 dB"], {"on paintings": {"thing": (0.981, 300)}})
-    text = (tmp_path / cards.FILE).read_text("utf-8")
-    for part in (
-        f"# The embedded world's {name}",
-        f"- Taught: {cards.TAUGHT[name]}",
-        "- Steps: 70 (seed 7, highest rate 0.002), then 40 (seed 8, highest rate 0.001)",
-        "- Took: 12 minutes",
-        f"- Again: `recipe world train {name.lower()} --out DIR`",
-        "- 36.5 dB",
-        "## On paintings\n\n| what | right | of |\n|---|---|---|\n| thing | 98.1 % | 300 |\n",
-    ):
-        assert part in text
-
-
-def test_cards_have_the_codes_numbers():
-    assert f"{train_critic.BATCH} pictures a step" in cards.TAUGHT["critic"]
-    assert f"{train_generator.BATCH} a step" in cards.TAUGHT["generator"]
-    assert {name.lower() for name in cards.TAUGHT} == set(train.NAMES)
-    assert tuple(train.NAMES) == TRAINED
-
-
 def row(factor: str) -> str:
     """What docs/world.md says of a factor."""
-    (found,) = re.findall(rf"^\| `{factor}` \| (.*) \|$", PAGE, re.MULTILINE)
+    (found,) = re.findall(rf"^\| `{factor}` \| (.*) \| .* \|$", PAGE, re.MULTILINE)
     return found
 
 
@@ -59,23 +38,43 @@ def test_the_page_has_the_codes_numbers():
     assert f"from {HORIZON[0]} to {HORIZON[1]}" in row("horizon")
     assert captions.HELD_OUT == 8
     assert "one in eight is never named together" in text
-    assert f"within {questions.ALIGNED} of the horizon is on it, one farther than {questions.APART} is not" in text
+    for what, (near, far) in {
+        "is it on the horizon?": (f"within {truth.ALIGNED} of the height", f"farther than {truth.APART}"),
+        "do they match the colours?": (
+            "a grade within {}".format(*overlays.GRADES),
+            "{1} and more".format(*overlays.GRADES),
+        ),
+        "are the outlines as thick?": (
+            "within {} pixels".format(*overlays.WEIGHTS),
+            "{1} and more".format(*overlays.WEIGHTS),
+        ),
+        "are both composed alike?": (
+            "splits within {}".format(*overlays.SPLITS),
+            "{1} and more".format(*overlays.SPLITS),
+        ),
+    }.items():
+        assert re.search(rf"\| {re.escape(what)} \| [^|]*{re.escape(near)}[^|]* \| {re.escape(far)}", PAGE), what
+    assert f"at most {captions.LONGEST} words" in text
 
 
-def test_a_model_is_shipped_without_its_work_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(train, "SHIPPED", tmp_path / "shipped")
-    (tmp_path / "out" / "critic" / "work" / "first").mkdir(parents=True)
-    for name in ("work/first/state.safetensors", "model.safetensors", cards.FILE):
-        (tmp_path / "out" / "critic" / name).write_bytes(b"0")
-    (tmp_path / "out" / "critic" / "model.safetensors").chmod(0o600)
-    train.ship(tmp_path / "out", "critic")
-    shipped = tmp_path / "shipped" / "critic"
-    assert sorted(path.name for path in shipped.iterdir()) == [cards.FILE, "model.safetensors"]
-    assert (shipped / "model.safetensors").stat().st_mode & 0o044
+@pytest.mark.parametrize("factor", world_pages.FACTORS)
+def test_the_figures_are_what_is_painted(factor: str):
+    with Image.open(world_pages.file(factor)) as figure:
+        shown = np.asarray(figure.convert("RGB"), dtype=int)
+    painted = np.asarray(world_pages.strip(factor).convert("RGB"), dtype=int)
+    assert shown.shape == painted.shape
+    assert abs(shown - painted).mean() < 1
+    values = len(WORDS[factor]) if factor in WORDS else len(SCALES[factor].words) if factor in SCALES else 5
+    side = 64 * world_pages.TIMES
+    columns = [painted[:, at * (side + world_pages.GAP) :][:, :side] for at in range(values)]
+    assert all(abs(one - next_one).mean() > 0.5 for one, next_one in pairwise(columns))
 
 
-def test_an_unfinished_generator_is_not_learnt_from(tmp_path: Path):
-    (tmp_path / "generator" / "work").mkdir(parents=True)
-    assert train._home(tmp_path) == train.SHIPPED / "generator"
-    (tmp_path / "generator" / "model_index.json").write_text("{}", "utf-8")
-    assert train._home(tmp_path) == tmp_path / "generator"
+def test_accuracies_are_those_of_the_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(world_pages, "CHECKPOINTS", tmp_path)
+    assert world_pages.eyes().count("\n") == 2  # cards that are not there yet leave the table empty
+    for name, share in (("critic", "97.5 %"), ("judge", "91.0 %")):
+        (tmp_path / name).mkdir()
+        table = f"## On held-out painted pictures\n\n| what | right | of |\n|---|---|---|\n| line | {share} | 300 |\n"
+        (tmp_path / name / "CARD.md").write_text(f"# A card\n\n{table}", "utf-8")
+    assert world_pages.eyes().splitlines()[2] == "| line | 97.5 % |  |  |  | 91.0 % |  |"
