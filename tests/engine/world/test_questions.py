@@ -195,7 +195,7 @@ def drawn(count: int, seed: int) -> list[Truth]:
 @pytest.fixture(scope="module")
 def asked() -> list[tuple[Truth, list[Item]]]:
     rng = random.Random(4)
-    return [(truth, questions.several(truth, 10, rng, BOTH)) for truth in drawn(1200, seed=3)]
+    return [(truth, questions.several(truth, 10, rng, BOTH)) for truth in drawn(3000, seed=3)]
 
 
 def test_every_kind_is_asked_and_questions_of_a_picture_differ(asked: list[tuple[Truth, list[Item]]]):
