@@ -11,8 +11,6 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import fields
 from functools import cache
 from typing import IO
 
@@ -92,6 +90,9 @@ def read(pictures: Tensor) -> reader.Readings:
     except Broken:
         helpers.pop().end()
         return reader.read(pictures)
+    except BaseException:
+        helpers.pop().end()  # its answer, which nobody waited for, would be taken for the next one
+        raise
 
 
 def _joined(first: reader.Readings, second: reader.Readings) -> reader.Readings:
@@ -102,7 +103,7 @@ def _joined(first: reader.Readings, second: reader.Readings) -> reader.Readings:
 
 
 def _packed(readings: reader.Readings) -> dict[str, Tensor]:
-    scenes = {f"scenes.{field.name}": getattr(readings.scenes, field.name) for field in fields(readings.scenes)}
+    scenes = {f"scenes.{name}": getattr(readings.scenes, name) for name in painter.FACTORS}
     sure = {f"confidence.{name}": value for name, value in readings.confidence.items()}
     return {name: value.contiguous().clone() for name, value in (scenes | sure | {"misfit": readings.misfit}).items()}
 
@@ -130,12 +131,7 @@ def _hear(pipe: IO[bytes]) -> dict[str, Tensor] | None:
     return load(message) if len(message) == length else None
 
 
-def _heard(pipe: IO[bytes]) -> Iterator[dict[str, Tensor]]:
-    while (message := _hear(pipe)) is not None:
-        yield message
-
-
 def serve(asked: IO[bytes], answers: IO[bytes]) -> None:
     """What the second process does: read all pictures that it is told, until it is told no more."""
-    for message in _heard(asked):
+    while (message := _hear(asked)) is not None:
         _tell(answers, _packed(reader.read(message["pictures"])))

@@ -34,6 +34,18 @@ def told(scenes: painter.Scenes, side: int) -> Mapping[str, Tensor]:
     }
 
 
+def error(scores: Tensor, wanted: Mapping[str, Tensor], sizes: Mapping[str, int]) -> Tensor:
+    """Mean over what is told of its mean cross-entropy (nats); what is `UNSEEN` everywhere does not count.
+
+    `scores` [.., sum of sizes] are of the answers to each in turn, `wanted` has the right ones' indices [..].
+    """
+    losses: list[Tensor] = []
+    for name, of in zip(sizes, scores.split(list(sizes.values()), -1), strict=True):
+        if bool((wanted[name] != UNSEEN).any()):
+            losses.append(F.cross_entropy(of.flatten(0, -2), wanted[name].flatten(), ignore_index=UNSEEN))
+    return torch.stack(losses).mean()
+
+
 class Heads(nn.Module):
     """Linear heads on the features of each square; they are thrown away after the training."""
 
@@ -43,12 +55,7 @@ class Heads(nn.Module):
 
     def forward(self, features: Tensor, wanted: Mapping[str, Tensor]) -> Tensor:
         """Mean cross-entropy (nats) of what squares show, given their features [B, side², width]."""
-        scores = self.head(features).split(list(SIZES.values()), -1)
-        losses: list[Tensor] = []
-        for name, of in zip(SIZES, scores, strict=True):
-            if bool((wanted[name] != UNSEEN).any()):
-                losses.append(F.cross_entropy(of.flatten(0, 1), wanted[name].flatten(), ignore_index=UNSEEN))
-        return torch.stack(losses).mean()
+        return error(self.head(features), wanted, SIZES)
 
 
 def heads(width: int, seed: int) -> Heads:

@@ -119,24 +119,12 @@ class Hints(nn.Module):
         """
         seen = torch.cat([part.reshape(-1, self.side**2, self.width) for part in self._seen])
         self._seen.clear()
-        return (
-            self._whole(seen, wanted.whole) + self.cells(seen, cells.told(wanted.scenes, self.side)) + self._where(seen)
-        )
-
-    def _whole(self, seen: Tensor, wanted: Targets) -> Tensor:
-        losses: list[Tensor] = []
-        for name, scores in zip(SIZES, self.head(seen.flatten(1)).split(list(SIZES.values()), 1), strict=True):
-            if bool((wanted[name] != UNSEEN).any()):
-                losses.append(nn.functional.cross_entropy(scores, wanted[name], ignore_index=UNSEEN))
-        return torch.stack(losses).mean()
+        whole = cells.error(self.head(seen.flatten(1)), wanted.whole, SIZES)
+        return whole + self.cells(seen, cells.told(wanted.scenes, self.side)) + self._where(seen)
 
     def _where(self, seen: Tensor) -> Tensor:
         """How badly tokens know their own row and column."""
         line = torch.arange(self.side)
-        places = line.repeat_interleave(self.side), line.repeat(self.side)
-        scores = self.where(seen).split(self.side, -1)
-        losses = [
-            nn.functional.cross_entropy(of.flatten(0, 1), place.repeat(len(seen)))
-            for of, place in zip(scores, places, strict=True)
-        ]
-        return torch.stack(losses).mean()
+        places = {"row": line.repeat_interleave(self.side), "column": line.repeat(self.side)}
+        wanted = {name: place.expand(len(seen), -1) for name, place in places.items()}
+        return cells.error(self.where(seen), wanted, dict.fromkeys(places, self.side))

@@ -5,7 +5,7 @@ Everything is a function of pixel centres, so a batch is painted at once: thousa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -16,7 +16,7 @@ from .grading import graded
 from .paintings import painting
 from .rooms import DIM_THINGS
 from .scenes import ABSTRACT, INDOOR, KINDS, LAMPS, NONE, PLACES, SCALES, SIZE, WORDS
-from .things import colors, inks, lay, thing
+from .things import Thing, colors, inks, lay, thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,18 +160,26 @@ def _painting(scenes: Scenes) -> Tensor:
     return painting(scenes.arrangement, scenes.split_x, scenes.split_y, scenes.outline, scenes.ink)
 
 
-def _stand(pictures: Tensor, scenes: Scenes, second: bool, which: Tensor) -> None:
-    """Lay A, or B, over some of the pictures, in place."""
+def _layers(scenes: Scenes, second: bool, which: Tensor) -> Iterator[tuple[Tensor, Thing]]:
+    """A, or B, of some of the scenes, kind by kind: which scenes have it, and how it covers their pictures."""
     stance = scenes.other_stance if second else scenes.stance
-    kinds, color = (scenes.other - 1, scenes.other_color) if second else (scenes.thing, scenes.color)
-    position, light = scenes.other_position if second else scenes.position, scenes.light
+    kinds, position = (scenes.other - 1, scenes.other_position) if second else (scenes.thing, scenes.position)
     for number, kind in enumerate(KINDS):
         chosen = (which & (kinds == number)).nonzero().flatten()
         if len(chosen):
-            layers = thing(kind, position[chosen], stance.base[chosen], stance.half[chosen], scenes.outline[chosen])
-            pictures[chosen] = lay(
-                pictures[chosen], layers, colors()[color[chosen]], inks()[scenes.ink[chosen]], light[chosen]
+            yield (
+                chosen,
+                thing(kind, position[chosen], stance.base[chosen], stance.half[chosen], scenes.outline[chosen]),
             )
+
+
+def _stand(pictures: Tensor, scenes: Scenes, second: bool, which: Tensor) -> None:
+    """Lay A, or B, over some of the pictures, in place."""
+    color, light = scenes.other_color if second else scenes.color, scenes.light
+    for chosen, layers in _layers(scenes, second, which):
+        pictures[chosen] = lay(
+            pictures[chosen], layers, colors()[color[chosen]], inks()[scenes.ink[chosen]], light[chosen]
+        )
 
 
 @torch.no_grad()
@@ -179,13 +187,8 @@ def covered(scenes: Scenes) -> Tensor:
     """How much of each pixel shows A, and how much shows B, [B, 2, H, W]: what hides a thing counts, outlines too."""
     cover = scenes.horizon.new_zeros(len(scenes), 2, SIZE, SIZE)
     for second, there in ((False, ~scenes.paintings), (True, scenes.both)):
-        stance = scenes.other_stance if second else scenes.stance
-        kinds, position = (scenes.other - 1, scenes.other_position) if second else (scenes.thing, scenes.position)
-        for number, kind in enumerate(KINDS):
-            chosen = (there & (kinds == number)).nonzero().flatten()
-            if len(chosen):
-                layers = thing(kind, position[chosen], stance.base[chosen], stance.half[chosen], scenes.outline[chosen])
-                cover[chosen, int(second)] = layers.silhouette
+        for chosen, layers in _layers(scenes, second, there):
+            cover[chosen, int(second)] = layers.silhouette
     ahead = (scenes.depth > 0).view(-1, 1, 1)
     first, other = cover.unbind(1)
     return torch.stack([first * torch.where(ahead, 1 - other, 1.0), other * torch.where(ahead, 1.0, 1 - first)], 1)

@@ -37,7 +37,7 @@ from . import (
 )
 from .audit import Accuracy
 from .pico_generator import TEXT_LENGTH
-from .training import Course, Report, load_weights
+from .training import Course, Report
 
 SHIPPED = Path(__file__).with_name("checkpoints")
 # control trainings whose pictures critics learn from last: two of each kind, so long that what fools a critic shows
@@ -127,17 +127,11 @@ def _load(folder: Path) -> generators.Generator:
     )  # fmt: skip
 
 
-def _first(out: Path, report: Report, student: train_critic.Student) -> float:
-    return train_critic.first(out / student.name, report, student=student)
-
-
 def _fooling(out: Path, report: Report) -> pictures.Pool:
     """Pictures of control trainings against the critic as its first lessons left it: what it takes for the truth."""
-    _first(out, report, train_critic.CRITIC)
-    taught = train_critic.CRITIC.pupil()
-    load_weights(train_critic.whole(taught), out / "critic" / "work" / "first" / "state.safetensors")
+    pupil, _ = train_critic.beginner(out / train_critic.CRITIC.name, report)
     with TemporaryDirectory() as folder:
-        taught.save(Path(folder))
+        pupil.save(Path(folder))
         return collect.trainings(_home(out), Path(folder), ROUNDS, LENGTH, EVERY, 23, report, SHOTS)
 
 
@@ -156,7 +150,7 @@ def critic2(out: Path, report: Report, start: Path | None = None) -> Path:
 
 def _critic(out: Path, report: Report, student: train_critic.Student) -> Path:
     folder = out / student.name
-    minutes = _first(out, report, student)
+    minutes = train_critic.first(folder, report, student=student)
     images, made = _common_pools(out, report)
     hard = _pool(out / "pools" / "trainings.safetensors", lambda: _fooling(out, report), report)
     minutes += train_critic.second(folder, report, {images: 0.12, made: 0.2, hard: 0.4}, student=student)

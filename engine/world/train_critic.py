@@ -190,7 +190,7 @@ def sight(student: Student, plan: Course, folder: Path, report: Report) -> float
     return run(taught, loss, plan, folder, report)
 
 
-def whole(pupil: Pupil, seed: int = 0) -> nn.ModuleDict:
+def whole(pupil: Pupil, seed: int) -> nn.ModuleDict:
     """All that a course trains, and its state holds: the model, and untrained heads for its tower."""
     return nn.ModuleDict({"model": pupil.model, "hints": heads(pupil, seed)})
 
@@ -212,23 +212,30 @@ def first(
     folder: Path, report: Report, plan: Course = FIRST, student: Student = CRITIC, seeing: Course = SIGHT
 ) -> float:
     """Sight and the first lessons, their states below `folder`; writes the model to `folder`. Minutes taken."""
-    minutes = sight(student, seeing, folder / "work" / "sight", report)
-    start = folder / "work" / "sight" / "state.safetensors"
-    return minutes + _attend(student, folder, "first", report, plan, {}, aided=plan.last, start=start)
+    pupil, minutes = beginner(folder, report, plan, student, seeing)
+    pupil.save(folder)
+    return minutes
+
+
+def beginner(
+    folder: Path, report: Report, plan: Course = FIRST, student: Student = CRITIC, seeing: Course = SIGHT
+) -> tuple[Pupil, float]:
+    """What sight and the first lessons make of a student, their states below `folder`, and minutes taken.
+
+    Nothing else is written: a model that `folder` holds stays.
+    """
+    work = folder / "work"
+    minutes = sight(student, seeing, work / "sight", report)
+    start = work / "sight" / "state.safetensors"
+    pupil, more = lessons(student, plan, {}, work / "first", report, plan.last, start)
+    return pupil, minutes + more
 
 
 def second(
     folder: Path, report: Report, pools: Mapping[pictures.Pool, float], plan: Course = SECOND, student: Student = CRITIC
 ) -> float:
     """The last course, its state below `folder`, from where the first lessons ended. Minutes taken."""
-    start = folder / "work" / "first" / "state.safetensors"
-    return _attend(student, folder, "second", report, plan, pools, aided=0, start=start)
-
-
-def _attend(
-    student: Student, folder: Path, name: str, report: Report, plan: Course, pools: Mapping[pictures.Pool, float],
-    aided: int, start: Path | None = None,
-) -> float:  # fmt: skip
-    pupil, minutes = lessons(student, plan, pools, folder / "work" / name, report, aided, start)
+    work = folder / "work"
+    pupil, minutes = lessons(student, plan, pools, work / "second", report, 0, work / "first" / "state.safetensors")
     pupil.save(folder)
     return minutes

@@ -45,6 +45,20 @@ def test_what_the_second_leaves_the_first_reads(helped: list[abreast.Helper]):
     assert same(abreast.read(shown), reader.read(shown))
 
 
+def test_no_answer_outlives_the_question_it_was_for(helped: list[abreast.Helper], monkeypatch: pytest.MonkeyPatch):
+    _, shown = audit.rendered(abreast.LEAST, seed=6)
+
+    def stopped(pictures: torch.Tensor) -> reader.Readings:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reader, "read", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            abreast.read(shown)
+    assert not helped
+    assert same(abreast.read(shown), reader.read(shown))
+
+
 def test_few_pictures_start_nothing(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(abreast, "_helper", lambda: pytest.fail("started"))
     _, shown = audit.rendered(2, seed=5)

@@ -254,6 +254,17 @@ def test_two_courses_leave_a_critic_that_loads(name: str, tmp_path: Path):
     _answers(folder, FAMILIES[name])
 
 
+def test_what_first_lessons_made_is_asked_for_again_without_a_finished_model_being_lost(tmp_path: Path):
+    train_critic.first(tmp_path, lambda text: None, COURSE, tiny("critic"), COURSE)
+    finished = b"of a later course"
+    (tmp_path / "model.safetensors").write_bytes(finished)
+    again, _ = train_critic.beginner(tmp_path, lambda text: None, COURSE, tiny("critic"), COURSE)
+    assert (tmp_path / "model.safetensors").read_bytes() == finished
+    state = load_file(tmp_path / "work" / "first" / "state.safetensors")
+    for name, value in again.model.state_dict().items():
+        assert torch.equal(value, state[f"model.model.{name}"])
+
+
 def test_the_judge_trains_and_loads(tmp_path: Path):
     train_judge.train(tmp_path / "judge", lambda text: None, {}, COURSE, tiny("judge"), COURSE)
     _answers(tmp_path / "judge", FAMILIES["judge"])
