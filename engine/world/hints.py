@@ -1,8 +1,9 @@
 """A second, denser lesson for a critic's vision tower: linear heads name every factor from a picture's features.
 
 Of all features together they ask for every factor, for what is laid over the picture, and for how far that is from what
-it would match; of each token for what its square of the picture shows (`cells`), and for its row and column: in the
-language model's own positions tokens beside each other hardly differ. The heads are thrown away after the training.
+it would match, and which of two labelled dots is on the nearer thing; of each token for what its square of the picture
+shows (`cells`), for the dot in it, and for its row and column: in the language model's own positions tokens beside each
+other hardly differ. The heads are thrown away after the training.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from . import cells, overlays, painter
 from .cells import UNSEEN as UNSEEN
@@ -38,7 +40,8 @@ ROWS = {
     **overlays.NUMBERS,
     **{name: (-reach, reach) for name, (_, _, reach) in OFFSETS.items()},
 }  # fmt: skip
-SIZES = {name: len(words) for name, words in WORDS.items()} | dict.fromkeys(ROWS, BINS)
+DOTS = "AB"
+SIZES = {name: len(words) for name, words in WORDS.items()} | dict.fromkeys(ROWS, BINS) | {"dots": len(DOTS)}
 OF_B = ("other_color", "other_position", "depth")
 
 
@@ -76,6 +79,8 @@ def of_laid(laid: Sequence[Laid], scenes: painter.Scenes) -> dict[str, Tensor]:
     numbers |= {name: numbers[own] - getattr(scenes, factor) for name, (own, factor, _) in OFFSETS.items()}
     for name, values in numbers.items():
         found[name] = torch.where(values.isnan(), UNSEEN, binned(name, values.nan_to_num()))
+    nearer = [each.words.get("dots", "") for each in laid]
+    found["dots"] = torch.tensor([DOTS.index(letter) if letter else UNSEEN for letter in nearer])
     return found
 
 
@@ -109,18 +114,29 @@ class Hints(nn.Module):
         self.head = nn.Linear(width * tokens, sum(SIZES.values()))
         self.cells = cells.Heads(width)
         self.where = nn.Linear(width, 2 * self.side)
+        self.letter = nn.Linear(width, 1 + len(DOTS))
         self._seen: list[Tensor] = []
         tower.register_forward_hook(lambda _module, _inputs, output: self._seen.append(features(output)))
 
     def forward(self, wanted: Told) -> Tensor:
-        """Mean cross-entropies (nats) of factors, of squares and of tokens' places, added up.
+        """Mean cross-entropies (nats) of factors, of squares, of tokens' places and of the dots there, added up.
 
         Of the features that the tower gave since the last call.
         """
         seen = torch.cat([part.reshape(-1, self.side**2, self.width) for part in self._seen])
         self._seen.clear()
         whole = cells.error(self.head(seen.flatten(1)), wanted.whole, SIZES)
-        return whole + self.cells(seen, cells.told(wanted.scenes, self.side)) + self._where(seen)
+        squares = self.cells(seen, cells.told(wanted.scenes, self.side))
+        return whole + squares + self._where(seen) + self._letters(seen, wanted.whole)
+
+    def _letters(self, seen: Tensor, wanted: Targets) -> Tensor:
+        """How badly tokens know whether a dot is in their square, and which: 0 is none."""
+        letters = torch.zeros(seen.shape[:2], dtype=torch.long)
+        for number, letter in enumerate(DOTS):
+            column, row = (wanted[f"dot {letter} {axis}"] * self.side // BINS for axis in "xy")
+            there = (column >= 0).nonzero()[:, 0]
+            letters[there, (row * self.side + column)[there]] = 1 + number
+        return F.cross_entropy(self.letter(seen).flatten(0, 1), letters.flatten())
 
     def _where(self, seen: Tensor) -> Tensor:
         """How badly tokens know their own row and column."""

@@ -15,7 +15,7 @@ is far from everything counts little, so that it cannot pull the answer; what is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -95,7 +95,7 @@ def _either(which: Tensor, first: painter.Scenes, second: painter.Scenes) -> pai
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def _one_thread() -> Generator[None]:
     """Torch with one thread: on tensors as small as here, two take nearly twice as long."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -2,8 +2,8 @@
 
 vae         AutoencoderKL                               needs nothing
 generator   FluxPipeline around that VAE, two courses   needs vae
-critic      Qwen2.5-VL, three courses                    needs generator
-critic2     another one, of another patch size          needs generator, and critic's first lessons
+critic      Qwen2.5-VL, four courses                     needs generator
+critic2     another one, of another patch size          needs generator, and critic's first three courses
 judge       Llava                                       needs generator
 
 From nothing, or (`--from DIR`, for vae and generator) from the weights of an earlier one, as far as they fit.
@@ -127,36 +127,49 @@ def _load(folder: Path) -> generators.Generator:
     )  # fmt: skip
 
 
+def _critic_before_the_last_course(out: Path, report: Report) -> tuple[train_critic.Pupil, float]:
+    """The critic as its first lessons and those about generated pictures make it, and minutes taken."""
+    images, made = _common_pools(out, report)
+    folder = out / train_critic.CRITIC.name
+    _, minutes = train_critic.first(folder, report)
+    pupil, more = train_critic.second(folder, report, {images: 0.15, made: 0.25})
+    return pupil, minutes + more
+
+
 def _fooling(out: Path, report: Report) -> pictures.Pool:
-    """Pictures of control trainings against the critic as its first lessons left it: what it takes for the truth."""
-    pupil, _ = train_critic.beginner(out / train_critic.CRITIC.name, report)
+    """Pictures of control trainings against the critic before its last course: what it takes for the truth."""
+    pupil, _ = _critic_before_the_last_course(out, report)
     with TemporaryDirectory() as folder:
         pupil.save(Path(folder))
         return collect.trainings(_home(out), Path(folder), ROUNDS, LENGTH, EVERY, 23, report, SHOTS)
 
 
+def _all_pools(out: Path, report: Report) -> train_critic.Pools:
+    images, made = _common_pools(out, report)
+    hard = _pool(out / "pools" / "trainings.safetensors", lambda: _fooling(out, report), report)
+    return {images: 0.12, made: 0.2, hard: 0.4}
+
+
 def critic(out: Path, report: Report, start: Path | None = None) -> Path:
-    """Train the critic in `out/critic`: sight, first lessons, pools, an adversarial round, last course; its folder."""
-    return _critic(out, report, train_critic.CRITIC)
+    """Train the critic in `out/critic`: sight, lessons, an adversarial round, lessons on what fooled it; its folder."""
+    folder = out / train_critic.CRITIC.name
+    _, minutes = _critic_before_the_last_course(out, report)
+    pupil, more = train_critic.third(folder, report, _all_pools(out, report))
+    courses = [train_critic.SIGHT, train_critic.FIRST, train_critic.SECOND, train_critic.THIRD]
+    return _finished(out, train_critic.CRITIC, pupil, "qwen2_5_vl", courses, minutes + more)
 
 
 def critic2(out: Path, report: Report, start: Path | None = None) -> Path:
-    """Train the second critic in `out/critic2`, by the same courses; its folder.
+    """Train the second critic in `out/critic2`: sight and two courses of lessons; its folder.
 
     It learns from what fooled the first one, whose adversarial round it shares.
     """
-    return _critic(out, report, train_critic.CRITIC2)
-
-
-def _critic(out: Path, report: Report, student: train_critic.Student) -> Path:
+    student = train_critic.CRITIC2
     folder = out / student.name
-    minutes = train_critic.first(folder, report, student=student)
-    images, made = _common_pools(out, report)
-    hard = _pool(out / "pools" / "trainings.safetensors", lambda: _fooling(out, report), report)
-    minutes += train_critic.second(folder, report, {images: 0.12, made: 0.2, hard: 0.4}, student=student)
+    _, minutes = train_critic.first(folder, report, student)
+    pupil, more = train_critic.second(folder, report, _all_pools(out, report), student)
     courses = [train_critic.SIGHT, train_critic.FIRST, train_critic.SECOND]
-    _examine(out, folder, student.name, "qwen2_5_vl", courses, minutes)
-    return folder
+    return _finished(out, student, pupil, "qwen2_5_vl", courses, minutes + more)
 
 
 def judge(out: Path, report: Report, start: Path | None = None) -> Path:
@@ -164,14 +177,19 @@ def judge(out: Path, report: Report, start: Path | None = None) -> Path:
 
     Its folder.
     """
-    folder = out / "judge"
     images, made = _common_pools(out, report)
-    minutes = train_judge.train(folder, report, {images: 0.15, made: 0.25})
-    _examine(out, folder, "judge", "llava", [train_judge.SEEING, train_judge.COURSE], minutes)
-    return folder
+    pupil, minutes = train_judge.train(out / train_judge.JUDGE.name, report, {images: 0.15, made: 0.25})
+    courses = [train_judge.SEEING, train_judge.COURSE]
+    return _finished(out, train_judge.JUDGE, pupil, "llava", courses, minutes)
 
 
-def _examine(out: Path, folder: Path, name: str, family: str, courses: Sequence[Course], minutes: float) -> None:
+def _finished(
+    out: Path, student: train_critic.Student, pupil: train_critic.Pupil, family: str,
+    courses: Sequence[Course], minutes: float,
+) -> Path:  # fmt: skip
+    """Write a taught model and its card; its folder."""
+    folder = out / student.name
+    pupil.save(folder)
     eyes = critics.load(str(folder), family, "float32", "cpu")
     scenes, shown = audit.rendered(400, seed=92)
     fresh = collect.generated(_load(_home(out)), 384, seed=93)
@@ -181,7 +199,8 @@ def _examine(out: Path, folder: Path, name: str, family: str, courses: Sequence[
             eyes, fresh.pictures.float() / 255, fresh.scenes, seed=95
         ).by_kind(),
     }
-    cards.write(folder, name, courses, minutes, [], tables)
+    cards.write(folder, student.name, courses, minutes, [], tables)
+    return folder
 
 
 NAMES = {"vae": vae, "generator": generator, "critic": critic, "critic2": critic2, "judge": judge}

@@ -1,9 +1,9 @@
 """Train the world's critics: `critic`, and `critic2` of another patch size and seed; the judge's training shares it.
 
-Three courses. In the first its tower alone learns to see, from hints. Then questions are asked, about painted and
-degraded pictures. The last mixes in reconstructions by the VAE, pictures of the generator, and the pictures that
-control trainings produce on their way, labelled by the reader: so that the critic's gradient points at the truth off
-the manifold too.
+In the first course the tower alone learns to see, from hints. Then questions are asked, about painted and degraded
+pictures. Later courses mix in reconstructions by the VAE, pictures of the generator, and the pictures that control
+trainings produce on their way, labelled by the reader: so that the critic's gradient points at the truth off the
+manifold too.
 """
 
 from __future__ import annotations
@@ -78,9 +78,12 @@ CRITIC2 = Student("critic2", qwen, seed=12, sizes=SMALL)
 SIGHT = Course(steps=3000, lr=2e-3, save_every=100, seed=1)
 FIRST = Course(steps=3200, lr=2e-3, save_every=100, seed=2, floor=0.2, stop=2600)
 SECOND = Course(steps=2200, lr=1.5e-3, save_every=100, seed=3)
+THIRD = Course(steps=1400, lr=1.2e-3, save_every=100, seed=4)
+
+Pools = Mapping[pictures.Pool, float]  # and the share of pictures that comes from each
 
 
-def batch(count: int, pools: Mapping[pictures.Pool, float], rng: torch.Generator) -> tuple[Tensor, painter.Scenes]:
+def batch(count: int, pools: Pools, rng: torch.Generator) -> tuple[Tensor, painter.Scenes]:
     """`count` pictures [B, 3, 64, 64] with their scenes: from each pool its share, the rest painted afresh.
 
     All are shifted, half are degraded.
@@ -145,7 +148,7 @@ def lesson(
 
 
 def lessons(
-    student: Student, plan: Course, pools: Mapping[pictures.Pool, float],
+    student: Student, plan: Course, pools: Pools,
     folder: Path, report: Report, aided: int, start: Path | None = None,
 ) -> tuple[Pupil, float]:  # fmt: skip
     """Train on `plan` in `folder`, with shares of the pictures from pools; the pupil, and minutes taken.
@@ -209,33 +212,26 @@ def heads(pupil: Pupil, seed: int) -> hints.Hints:
 
 
 def first(
-    folder: Path, report: Report, plan: Course = FIRST, student: Student = CRITIC, seeing: Course = SIGHT
-) -> float:
-    """Sight and the first lessons, their states below `folder`; writes the model to `folder`. Minutes taken."""
-    pupil, minutes = beginner(folder, report, plan, student, seeing)
-    pupil.save(folder)
-    return minutes
-
-
-def beginner(
-    folder: Path, report: Report, plan: Course = FIRST, student: Student = CRITIC, seeing: Course = SIGHT
+    folder: Path, report: Report, student: Student = CRITIC, plan: Course = FIRST, seeing: Course = SIGHT
 ) -> tuple[Pupil, float]:
-    """What sight and the first lessons make of a student, their states below `folder`, and minutes taken.
-
-    Nothing else is written: a model that `folder` holds stays.
-    """
+    """Sight and the first lessons, their states below `folder`; the pupil, and minutes taken."""
     work = folder / "work"
     minutes = sight(student, seeing, work / "sight", report)
-    start = work / "sight" / "state.safetensors"
-    pupil, more = lessons(student, plan, {}, work / "first", report, plan.last, start)
+    pupil, more = lessons(student, plan, {}, work / "first", report, plan.last, work / "sight" / "state.safetensors")
     return pupil, minutes + more
 
 
 def second(
-    folder: Path, report: Report, pools: Mapping[pictures.Pool, float], plan: Course = SECOND, student: Student = CRITIC
-) -> float:
-    """The last course, its state below `folder`, from where the first lessons ended. Minutes taken."""
+    folder: Path, report: Report, pools: Pools, student: Student = CRITIC, plan: Course = SECOND
+) -> tuple[Pupil, float]:
+    """Lessons about pictures from pools too, from where the first ones ended; the pupil, and minutes taken."""
     work = folder / "work"
-    pupil, minutes = lessons(student, plan, pools, work / "second", report, 0, work / "first" / "state.safetensors")
-    pupil.save(folder)
-    return minutes
+    return lessons(student, plan, pools, work / "second", report, 0, work / "first" / "state.safetensors")
+
+
+def third(
+    folder: Path, report: Report, pools: Pools, student: Student = CRITIC, plan: Course = THIRD
+) -> tuple[Pupil, float]:
+    """The same from where the second course ended, now about what fooled the critic that it made."""
+    work = folder / "work"
+    return lessons(student, plan, pools, work / "third", report, 0, work / "second" / "state.safetensors")

@@ -39,11 +39,10 @@ def train(
     course: Course = COURSE,
     student: Student = JUDGE,
     seeing: Course = SEEING,
-) -> float:
-    """Train below `folder/work`, sight first, and write the model to `folder`; minutes taken."""
+) -> tuple[Pupil, float]:
+    """Train below `folder/work`, sight first; the pupil, and minutes taken."""
     work = folder / "work"
     minutes = sight(student, seeing, work / "sight", report)
     start = work / "sight" / "state.safetensors"
     pupil, more = lessons(student, course, pools, work / "lessons", report, aided=course.last // 2, start=start)
-    pupil.save(folder)
-    return minutes + more
+    return pupil, minutes + more

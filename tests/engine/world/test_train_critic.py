@@ -169,11 +169,13 @@ def test_hints_ask_each_square_and_each_place(lesson: tuple[painter.Scenes, trai
         ],
         -1,
     ).float()
+    letters = _letters(taught, side)
+    features = torch.cat([features, nn.functional.one_hot(letters, 3)], -1).float()
     tower, width = nn.Identity(), features.shape[-1]
     heads = hints.Hints(tower, width, side * side)
     many = sum(cells.SIZES.values())
     with torch.no_grad():
-        for head, first in ((heads.cells.head, 0), (heads.where, many)):
+        for head, first in ((heads.cells.head, 0), (heads.where, many), (heads.letter, many + 2 * side)):
             head.weight.zero_()
             head.bias.zero_()
             head.weight[:, first : first + len(head.weight)] = 30 * torch.eye(len(head.weight))
@@ -188,6 +190,36 @@ def test_hints_ask_each_square_and_each_place(lesson: tuple[painter.Scenes, trai
     ]
     assert right.item() == pytest.approx(sum(factors) / len(factors), abs=1e-4)
     assert wrong > right + 10
+
+
+def _letters(taught: train_critic.Lesson, side: int) -> torch.Tensor:
+    """Of each square: nothing, a dot that is labelled A (1), or one that is labelled B (2)."""
+    letters = torch.zeros(len(taught.targets.scenes), side * side, dtype=torch.long)
+    whole = taught.targets.whole
+    for row in range(len(letters)):
+        for number, letter in enumerate("AB"):
+            x, y = (int(whole[f"dot {letter} {axis}"][row]) for axis in "xy")
+            if x != hints.UNSEEN:
+                letters[row, y * side // hints.BINS * side + x * side // hints.BINS] = 1 + number
+    return letters
+
+
+def test_hints_tell_which_dot_is_on_the_nearer_thing(lesson: tuple[painter.Scenes, train_critic.Lesson]):
+    _, taught = lesson
+    nearer, depth = taught.targets.whole["dots"], taught.targets.scenes.words("depth")
+    dotted = (nearer != hints.UNSEEN).nonzero()[:, 0].tolist()
+    assert len(dotted) > 10
+    asked = tuple(text.format(noun="A", other="B") for text in WORDINGS["dots"]["nearer"])
+    row, checked = 0, 0
+    for view, branches, about in zip(taught.views, taught.branches, taught.about, strict=True):
+        assert (row in dotted) == ("dots" in about)
+        for branch in branches:
+            if branch.question.startswith(asked):
+                assert branch.answer == ("Yes" if nearer[row] == 0 else "No")
+                checked += 1
+        row += 1 + len(view.references)
+    assert checked > 3
+    assert set(depth) >= {"nearer", "farther"}
 
 
 def test_sight_teaches_the_tower_alone(tmp_path: Path):
@@ -241,32 +273,28 @@ COURSE = Course(steps=2, lr=1e-3, warmup=1, save_every=1, seed=3)
 
 
 @pytest.mark.parametrize("name", ["critic", "critic2"])
-def test_two_courses_leave_a_critic_that_loads(name: str, tmp_path: Path):
+def test_courses_go_on_where_the_one_before_ended(name: str, tmp_path: Path):
     said: list[str] = []
-    student, folder = tiny(name), tmp_path / name
-    train_critic.first(folder, said.append, COURSE, student, COURSE)
-    before = (folder / "model.safetensors").read_bytes()
+    student = tiny(name)
     scenes = painter.draw(4, rng(6))
-    pool = pictures.Pool(pictures.to_bytes(painter.paint(scenes)), scenes)
-    train_critic.second(folder, said.append, {pool: 0.5}, COURSE, student)
-    assert (folder / "model.safetensors").read_bytes() != before
-    assert sum("step 2/2" in text for text in said) == 3
-    _answers(folder, FAMILIES[name])
+    pools = {pictures.Pool(pictures.to_bytes(painter.paint(scenes)), scenes): 0.5}
+    still = replace(COURSE, lr=0.0)  # it learns nothing: what it has at its end it had at its beginning
 
+    beginner, _ = train_critic.first(tmp_path, said.append, student, COURSE, COURSE)
+    knows = {key: value.clone() for key, value in beginner.model.state_dict().items()}
+    again, _ = train_critic.second(tmp_path, said.append, pools, student, still)
+    assert all(torch.equal(value, knows[key]) for key, value in again.model.state_dict().items())
+    learnt, _ = train_critic.third(tmp_path, said.append, pools, student, COURSE)
+    assert any(not torch.equal(value, knows[key]) for key, value in learnt.model.state_dict().items())
+    assert sum("step 2/2" in text for text in said) == 4
 
-def test_what_first_lessons_made_is_asked_for_again_without_a_finished_model_being_lost(tmp_path: Path):
-    train_critic.first(tmp_path, lambda text: None, COURSE, tiny("critic"), COURSE)
-    finished = b"of a later course"
-    (tmp_path / "model.safetensors").write_bytes(finished)
-    again, _ = train_critic.beginner(tmp_path, lambda text: None, COURSE, tiny("critic"), COURSE)
-    assert (tmp_path / "model.safetensors").read_bytes() == finished
-    state = load_file(tmp_path / "work" / "first" / "state.safetensors")
-    for name, value in again.model.state_dict().items():
-        assert torch.equal(value, state[f"model.model.{name}"])
+    learnt.save(tmp_path / name)
+    _answers(tmp_path / name, FAMILIES[name])
 
 
 def test_the_judge_trains_and_loads(tmp_path: Path):
-    train_judge.train(tmp_path / "judge", lambda text: None, {}, COURSE, tiny("judge"), COURSE)
+    pupil, _ = train_judge.train(tmp_path / "judge", lambda text: None, {}, COURSE, tiny("judge"), COURSE)
+    pupil.save(tmp_path / "judge")
     _answers(tmp_path / "judge", FAMILIES["judge"])
 
 
