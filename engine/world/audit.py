@@ -17,11 +17,12 @@ from . import captions, codec, painter, pictures, reader, sampling
 from .captions import PHRASES
 from .facts import Pair
 from .lessons import NAMED, coherent
-from .scenes import SCALES, WORDS
+from .scenes import SCALES, SIZE, WORDS
 from .train_critic import lesson
 from .wordings import WORDINGS, Wordings
 
 Accuracy = dict[str, tuple[float, int]]  # what -> (share right, of how many)
+LEAST_SHOWN = 0.2  # of a horizon's row: where things hide more of it, it is nothing that can be read
 ALWAYS = ("thing", "color", "place")  # what held-out captions name: that is what is held out
 
 
@@ -35,16 +36,22 @@ def reading(scenes: painter.Scenes, shown: Tensor) -> Accuracy:
     return agreement(scenes, reader.read(shown))
 
 
+@torch.no_grad()
+def horizon_shown(scenes: painter.Scenes) -> Tensor:
+    """How much of the horizon's row is hidden by nothing that stands there, [B] in [0, 1]."""
+    row = (scenes.horizon * SIZE).long().clamp(0, SIZE - 1)
+    return 1 - painter.covered(scenes).sum(1)[torch.arange(len(scenes)), row].mean(-1)
+
+
 def agreement(scenes: painter.Scenes, seen: reader.Readings) -> Accuracy:
     """How often readings agree with scenes: horizons within 0.02, other factors in their words.
 
-    Only what can be seen counts, and is not just between two words.
+    Only what can be seen counts, and is not just between two words; a horizon needs `LEAST_SHOWN` of its row.
     """
     truths = pictures.truths(scenes)
-    near = ((seen.scenes.horizon - scenes.horizon).abs() <= 0.02).tolist()
-    found: Accuracy = {
-        "horizon within 0.02": share([right for right, truth in zip(near, truths, strict=True) if truth.rows])
-    }
+    near = (seen.scenes.horizon - scenes.horizon).abs() <= 0.02
+    shown = torch.tensor([bool(truth.rows) for truth in truths]) & (horizon_shown(scenes) >= LEAST_SHOWN)
+    found: Accuracy = {"horizon within 0.02": share(near[shown].tolist())}
     for factor in (*WORDS, *SCALES):
         words = seen.words(factor)
         pairs = [(truth.word(factor), word) for truth, word in zip(truths, words, strict=True) if truth.word(factor)]

@@ -52,6 +52,20 @@ def test_what_cannot_be_seen_does_not_count():
     assert found["other_color"][1] <= sum(other != "none" for other in scenes.words("other"))
 
 
+def test_a_horizon_that_things_hide_does_not_count():
+    """Painted without the things, the row is there; with them only where they leave some of it."""
+    scenes, shown = audit.rendered(100, seed=1)
+    row = (scenes.horizon * 64).long()
+    bare = painter.graded(painter.background(scenes), scenes.grade)
+    at = torch.arange(100)
+    same = ((shown - bare).abs().amax(1) < 1e-6)[at, row].float().mean(-1)
+    free = audit.horizon_shown(scenes)
+    assert bool((free >= same - 0.05)[~scenes.paintings].all())  # shadows darken what nothing hides
+    assert free.min() < audit.LEAST_SHOWN < 0.9 < free.max()
+    hidden = (free < audit.LEAST_SHOWN) & ~scenes.paintings
+    assert audit.agreement(scenes, seen(scenes))["horizon within 0.02"][1] == int((~scenes.paintings & ~hidden).sum())
+
+
 def test_mistakes_are_counted():
     scenes, _ = audit.rendered(100, seed=1)
     values = {name: getattr(scenes, name) for name in painter.FACTORS}
