@@ -16,13 +16,12 @@ from torch.nn import functional as F
 from .plan import Scalar
 from .world import abreast, captions, painter
 from .world.scenes import SCALES, WORDS
-from .world.truth import Truth, complete, swapped
+from .world.truth import Truth, as_named, complete
 
 Parameters = Mapping[str, Scalar | tuple[Scalar, ...]]
 
 # Rec. 601 luma, as in Pillow's "L"
 _LUMA = (0.299, 0.587, 0.114)
-_THINGS = ("thing", "color", "other", "other_color")  # by which two things are told apart
 
 
 @dataclass(frozen=True)
@@ -116,19 +115,10 @@ def factors(batch: Batch, parameters: Sequence[Parameters]) -> Found:
     asked = [b for b, row in enumerate(wanted) if row]
     right: list[list[bool]] = [[] for _ in wanted]
     for b, truth in zip(asked, batch.seen(asked), strict=True):
-        words = _as_named(truth, named[b])
+        words = as_named(truth.words, named[b])
         right[b] = [words.get(factor, "") == word for factor, word in wanted[b].items()]
     score = torch.tensor([sum(row) / len(row) if row else float("nan") for row in right])
     return Found(torch.tensor([all(row) for row in right]), score)
-
-
-def _as_named(truth: Truth, named: Mapping[str, str]) -> Mapping[str, str]:
-    """A picture's words, its two things in the order in which the prompt names them, as far as that can be told."""
-    if truth.word("count") != "two":
-        return truth.words
-    things = {factor: named[factor] for factor in _THINGS if factor in named}
-    ways = (truth.words, swapped(truth.words))
-    return max(ways, key=lambda words: sum(words[factor] == word for factor, word in things.items()))
 
 
 def _wanted_factors(named: Mapping[str, str], parameters: Parameters) -> dict[str, str]:

@@ -14,7 +14,12 @@ word or a number for each factor; what nobody asks for comes up as often as in o
     facts          what prompts imply without naming it, from `knowledge`, and who is taught what of it
     coupling       which scene a caption and a noise stand for together
     reader         pictures -> factors, by comparing with what the painter would have painted
-    questions      what critics are taught to answer
+    questions      what critics are taught to answer, from `claims` in `wordings`, about what is the `truth`
+
+Training: `train` has it all, by model. The generator's lessons are `lessons` (scenes from `sampling`, common sense from
+`schooling`; `importance` weighs parts of pictures); those of critics are in `train_critic` (`pictures`, what `overlays`
+lay over them, `hints` and `cells` for towers; `collect` has generated pictures and those of `rounds`, short control
+trainings). `audit` counts what is right, `cards` writes it down; `abreast` reads with two processes.
 """
 
 TRAINED = ("vae", "generator", "critic", "critic2", "judge")  # what `train` has, told without torch

@@ -1,7 +1,8 @@
 """Reading by two processes at once: the reader works on many small tensors, which more threads do not speed up.
 
 The second process is started when it is first needed and lives as long as this one. It is told pictures and tells
-readings as safetensors, each message after its length. Whatever becomes of it, every picture is read.
+readings as safetensors, each message after its length. Where it ends too soon, this process reads all pictures; an
+interrupt at the terminal is not for it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+from ..capacity import cores
 from . import painter, reader
 
 LEAST = 16  # pictures: fewer are read by this process alone
@@ -34,7 +36,7 @@ class Helper:
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", run], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             raise Broken from error
@@ -71,7 +73,7 @@ class Broken(Exception):
 def _helper() -> list[Helper]:
     """The second process, where this one may run on two processors; emptied when it breaks."""
     try:
-        return [Helper()] if len(os.sched_getaffinity(0)) > 1 else []
+        return [Helper()] if cores() > 1 else []
     except Broken:
         return []
 

@@ -19,6 +19,7 @@ from .facts import Pair
 from .lessons import NAMED, coherent
 from .scenes import SCALES, SIZE, WORDS
 from .train_critic import lesson
+from .truth import as_named
 from .wordings import WORDINGS, Wordings
 
 Accuracy = dict[str, tuple[float, int]]  # what -> (share right, of how many)
@@ -119,12 +120,20 @@ def obeyed(shown: Tensor, named: Sequence[Mapping[str, str]]) -> Accuracy:
 
 
 def kept(seen: reader.Readings, named: Sequence[Mapping[str, str]]) -> Accuracy:
-    """How often readings have the words that captions name."""
-    found: Accuracy = {}
-    for factor in NAMED:
-        words = seen.words(factor)
-        found[factor] = share([words[row] == names[factor] for row, names in enumerate(named) if factor in names])
-    return found
+    """How often readings have the words that captions name, two things in the order of the caption."""
+    columns = {factor: seen.words(factor) for factor in (*WORDS, *SCALES)}
+    rows = [{factor: words[row] for factor, words in columns.items()} for row in range(len(named))]
+    ordered = [as_named(words, names) for words, names in zip(rows, named, strict=True)]
+    return {
+        factor: share(
+            [
+                words.get(factor, "") == names[factor]
+                for words, names in zip(ordered, named, strict=True)
+                if factor in names
+            ]
+        )
+        for factor in NAMED
+    }
 
 
 def commonsense(

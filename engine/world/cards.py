@@ -16,11 +16,11 @@ ASKED = (
     f"{train_critic.BATCH} pictures a step, shifted, most of them under something that is laid over them or beside a "
     f"reference, {train_critic.QUESTIONS} questions each, about facts too that no picture shows."
 )
-_CRITIC = (
-    "First course: painted pictures, half of them blurred, noisy, tinted. Second course: also reconstructions by the "
-    "VAE, pictures of the generator, and pictures that short control trainings against this very critic produced on "
-    f"their way (truth by the reader). {ASKED}"
+_SIGHT = (
+    "First course: the tower alone, by linear heads that name what pictures show, as a whole and square by square, and "
+    "are thrown away. Second: questions about painted pictures, half of them blurred, noisy, tinted."
 )
+_FOOLED = "pictures that short control trainings against {critic} produced on their way (truth by the reader)"
 TAUGHT = {
     "VAE": (
         f"Painted scenes, {train_vae.BATCH[32]} crops of 32×32 a step, around what shows some factor of a scene, "
@@ -32,14 +32,19 @@ TAUGHT = {
         "biased. What is named is drawn evenly in half of the scenes. The loss counts a part of a picture the more, "
         "the more factors of its scene show there. A second course walks the sampler's own path, of up to four steps, "
         f"and mends what the steps before made. One combination of thing, colour and place in {captions.HELD_OUT} is "
-        f"never named together; {100 * lessons.STRANGE:.0f} % of the captions have words that mean nothing; none says "
-        "what only common sense knows."
+        f"never named together; {100 * lessons.STRANGE:.0f} % of the captions have words that mean nothing."
     ),
-    "critic": _CRITIC,
-    "critic2": f"{_CRITIC} Its patches are of another size.",
+    "critic": (
+        f"{_SIGHT} Third: also about reconstructions by the VAE and pictures of the generator. Fourth: also about "
+        f"{_FOOLED.format(critic='this very critic')}. {ASKED}"
+    ),
+    "critic2": (
+        f"{_SIGHT} Third: also about reconstructions by the VAE, pictures of the generator, and "
+        f"{_FOOLED.format(critic='the first critic')}. {ASKED} Its patches are of another size."
+    ),
     "judge": (
-        "Painted pictures (half of them blurred, noisy, tinted), reconstructions by the VAE and pictures of the "
-        f"generator; none of control trainings. {ASKED} In the critic's wordings and others. Never in a loss."
+        f"{_SIGHT} Also about reconstructions by the VAE and pictures of the generator; none of control trainings. "
+        f"{ASKED} In the critic's wordings and others. Never in a loss."
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Pools of pictures for the critics' second course: reconstructions, generated ones, and those of trainings under way.
+"""Pools of pictures for the critics' later courses: reconstructions, generated ones, and those of trainings under way.
 
 The last are the adversarial round: short control trainings with random goals, rates and colours (`rounds`), against the
 critic as it is, pictured every few steps and labelled by the reader. What convinced the critic wrongly then, it learns
@@ -40,7 +40,7 @@ def _labelled(shown: Tensor) -> pictures.Pool:
 
 
 def prompts(count: int, rng: random.Random) -> list[str]:
-    """Captions that name each factor as often as the generator's training did."""
+    """Captions that name what the generator's training names, continuous factors twice as often."""
     return [captions.caption(sayings(rng, NAMED), rng) for _ in range(count)]
 
 

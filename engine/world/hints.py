@@ -135,8 +135,9 @@ class Hints(nn.Module):
         for number, letter in enumerate(DOTS):
             column, row = (wanted[f"dot {letter} {axis}"] * self.side // BINS for axis in "xy")
             there = (column >= 0).nonzero()[:, 0]
-            letters[there, (row * self.side + column)[there]] = 1 + number
-        return F.cross_entropy(self.letter(seen).flatten(0, 1), letters.flatten())
+            at = (there, (row * self.side + column)[there])
+            letters[at] = torch.where(letters[at] == 0, 1 + number, UNSEEN)  # of two in one square neither is asked for
+        return F.cross_entropy(self.letter(seen).flatten(0, 1), letters.flatten(), ignore_index=UNSEEN)
 
     def _where(self, seen: Tensor) -> Tensor:
         """How badly tokens know their own row and column."""

@@ -1,7 +1,7 @@
 """Claims about what everybody knows: in words alone, and of pictures that words fit only for who knows it. No torch.
 
 A picture of snow on a bare tree fits "a red ball in January", and no other season's does. All facts are claimed here,
-those that the generator never trains on too: whoever judges its pictures must know them.
+those held out of recipes' training prompts too: whoever judges pictures must know them.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ class Side:
     """One half of a fact: the word it implies, and three ways to say what implies it."""
 
     word: str
-    taught: str  # in the prompts of training, unless the fact is held out
-    reworded: str  # in held-out prompts
+    taught: str  # in recipes' training prompts, unless the fact is held out
+    reworded: str  # in their held-out prompts
     told: str  # in statements only
 
 
@@ -25,7 +25,7 @@ class Fact:
     factor: str
     scene: str  # {} is where a side's words go
     sides: tuple[Side, Side]
-    held_out: bool = False  # whether no prompt of training has it
+    held_out: bool = False  # whether no recipe's training prompt has it
 
 
 S, F = Side, Fact

@@ -113,7 +113,7 @@ def weight(outline: float, rng: random.Random) -> Laid:
     """A line near the lower edge, as a sample of how thick outlines are; the thickest matches the thickest there is."""
     most = SCALES["outline"].high
     shown, word = matched(min(max(outline, 1.0), most), 1.0, most, WEIGHTS, rng)
-    if shown > most - 0.2:
+    if shown > most - 0.2 and (word == "differ" or outline > most - 0.2):
         shown = rng.uniform(shown, THICKEST)
     color = rng.choices(list(SAMPLES), list(SAMPLES.values()))[0]
     drawn = drawing("line", y=rng.uniform(0.88, 0.96), thickness=shown / SIZE, color=color)

@@ -42,7 +42,14 @@ def _plain(factor: str, words: Sequence[str]) -> str:
     return f"[{', '.join(PHRASES[factor][word][0] for word in words)}]"
 
 
-def _things(places: Sequence[str], template: str = "a {{ color }} {{ thing }} {{ place }}", more: str = "") -> str:
+def _some(color: str) -> str:
+    """What a template says for a colour with its article."""
+    return f"{{{{ 'an' if {color} == 'orange' else 'a' }}}} {{{{ {color} }}}}"
+
+
+def _things(
+    places: Sequence[str], template: str = f"{_some('color')} {{{{ thing }}}} {{{{ place }}}}", more: str = ""
+) -> str:
     """Prompts of things in places, in YAML."""
     lists = f"color: {_plain('color', list(COLORS))}, thing: {_plain('thing', list(KINDS))}{more}"
     return f'{{template: "{template}", for: {{{lists}, place: {_plain("place", places)}}}, sample: 40}}'
@@ -51,7 +58,7 @@ def _things(places: Sequence[str], template: str = "a {{ color }} {{ thing }} {{
 ANYWHERE = _things((*OUTDOOR, *INDOOR))
 ROOMS = _things(INDOOR)
 PAIRS = _things(
-    (*OUTDOOR, *INDOOR), "a {{ color }} {{ thing }} and a {{ shade }} {{ other }} {{ place }}",
+    (*OUTDOOR, *INDOOR), f"{_some('color')} {{{{ thing }}}} and {_some('shade')} {{{{ other }}}} {{{{ place }}}}",
     f", shade: {_plain('color', list(COLORS))}, other: {_plain('thing', list(KINDS))}",
 )  # fmt: skip
 PAINTINGS = (
@@ -197,10 +204,13 @@ def _kept(prompts: str, color: bool, weight: float) -> str:
     elif prompts == FACTS:
         asks = {"kept": "{{ keep }}"}
     else:
-        thing = "Is there a {{ color }} {{ thing }} in the image?" if color else "Is there a {{ thing }} in the image?"
+        what = (
+            f"{_some('color')} {{{{ thing }}}}" if color else "{{ 'an' if thing[0] in 'aeiou' else 'a' }} {{ thing }}"
+        )
+        thing = f"Is there {what} in the image?"
         asks = {"thing": thing, "place": "Is the {{ thing }} {{ place }}?"}
     if prompts == PAIRS:
-        asks["other"] = "Is there a {{ shade }} {{ other }} in the image?"
+        asks["other"] = f"Is there {_some('shade')} {{{{ other }}}} in the image?"
     return "".join(
         f'  {name}: {{ask: "{ask}", suffix: "{SUFFIX}", answer: "Yes", against: "No", hold: 0.9, weight: {weight}}}\n'
         for name, ask in asks.items()

@@ -6,7 +6,8 @@ critic      Qwen2.5-VL, four courses                     needs generator
 critic2     another one, of another patch size          needs generator, and critic's first three courses
 judge       Llava                                       needs generator
 
-From nothing, or (`--from DIR`, for vae and generator) from the weights of an earlier one, as far as they fit.
+From nothing, or (`--from DIR`, for vae and generator) from the weights of an earlier one; the generator from as many
+of them as fit.
 """
 
 from __future__ import annotations
@@ -166,9 +167,10 @@ def critic2(out: Path, report: Report, start: Path | None = None) -> Path:
     """
     student = train_critic.CRITIC2
     folder = out / student.name
-    _, minutes = train_critic.first(folder, report, student)
-    pupil, more = train_critic.second(folder, report, _all_pools(out, report), student)
-    courses = [train_critic.SIGHT, train_critic.FIRST, train_critic.SECOND]
+    courses = [train_critic.SIGHT2, train_critic.FIRST2, train_critic.SECOND2]
+    seeing, plan, last = courses
+    _, minutes = train_critic.first(folder, report, student, plan, seeing)
+    pupil, more = train_critic.second(folder, report, _all_pools(out, report), student, last)
     return _finished(out, student, pupil, "qwen2_5_vl", courses, minutes + more)
 
 
@@ -194,9 +196,11 @@ def _finished(
     scenes, shown = audit.rendered(400, seed=92)
     fresh = collect.generated(_load(_home(out)), 384, seed=93)
     tables = {
-        "on held-out painted pictures": audit.examined(eyes, shown, scenes, seed=94).by_kind(),
+        "on held-out painted pictures": audit.examined(
+            eyes, shown, scenes, seed=94, wordings=student.wordings
+        ).by_kind(),
         "on generated pictures, truth by the reader": audit.examined(
-            eyes, fresh.pictures.float() / 255, fresh.scenes, seed=95
+            eyes, fresh.pictures.float() / 255, fresh.scenes, seed=95, wordings=student.wordings
         ).by_kind(),
     }
     cards.write(folder, student.name, courses, minutes, [], tables)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -79,6 +79,9 @@ SIGHT = Course(steps=3000, lr=2e-3, save_every=100, seed=1)
 FIRST = Course(steps=3200, lr=2e-3, save_every=100, seed=2, floor=0.2, stop=2600)
 SECOND = Course(steps=2200, lr=1.5e-3, save_every=100, seed=3)
 THIRD = Course(steps=1400, lr=1.2e-3, save_every=100, seed=4)
+
+# the second critic's: other pictures, in another order
+SIGHT2, FIRST2, SECOND2 = replace(SIGHT, seed=11), replace(FIRST, seed=12), replace(SECOND, seed=13)
 
 Pools = Mapping[pictures.Pool, float]  # and the share of pictures that comes from each
 

@@ -11,6 +11,7 @@ from .scenes import ABSTRACT, INDOOR, NONE, OUTDOOR
 
 ALIGNED, APART = 0.04, 0.08  # of the height: a line this near the horizon is on it, one farther than that is not
 SWAPPED = {"thing": "other", "color": "other_color", "position": "other_position"}  # factors of A and of B
+TOLD_APART = ("thing", "color", "other", "other_color")  # factors by which two things are told apart
 STANDING = (*SWAPPED, *SWAPPED.values(), "size", "depth", "count")  # factors of what stands in a scene
 
 # what can be seen where; factors that are not here can be seen everywhere
@@ -114,6 +115,15 @@ def swapped(words: Mapping[str, str]) -> dict[str, str]:
     both = SWAPPED | back
     turned = {both.get(name, name): word for name, word in words.items() if name != "size"}
     return turned | {"depth": OPPOSITE.get(words.get("depth", ""), "")}
+
+
+def as_named(words: Mapping[str, str], named: Mapping[str, str]) -> Mapping[str, str]:
+    """A scene's words, its two things in the order in which a prompt names them, as far as that can be told."""
+    if words.get("other", "") in ("", NONE):
+        return words
+    things = {factor: named[factor] for factor in TOLD_APART if factor in named}
+    ways = (words, swapped(words))
+    return max(ways, key=lambda found: sum(found[factor] == word for factor, word in things.items()))
 
 
 def may_hold(named: Mapping[str, str], words: Mapping[str, str]) -> bool:

@@ -78,7 +78,7 @@ def test_swatches_have_the_colours_of_their_grade():
     assert difference(lab(cool), lab(warm)).min() > 3  # what differs by 0.5 can be seen
 
 
-@pytest.mark.parametrize("outline", [0.8, 1.0, 2.0, 3.2])
+@pytest.mark.parametrize("outline", [0.8, 1.0, 2.0, 2.7, 3.2])
 def test_samples_match_or_clearly_do_not(outline: float):
     laid = many(lambda rng: overlays.weight(outline, rng))
     assert share(laid, "weight", "match") == pytest.approx(0.5, abs=0.08)
