@@ -161,6 +161,15 @@ class Factors(Keys):
         return self
 
 
+class PaletteDistance(Keys):
+    swatches: Annotated[list[Color], Field(min_length=1, max_length=MOST_NAMED)] = Field(
+        description="colours of a palette, as a visual prompt shows them"
+    )
+    within: NotNegative = Field(
+        description="largest mean CIEDE2000 difference from what the picture's own light makes of grays as light"
+    )
+
+
 class Sharpness(Keys):
     at_least: NotNegative = Field(
         description="smallest ratio of its sharpness to that of the picture it is compared with"
@@ -188,6 +197,12 @@ class FactorsMeasure(Keys):
     )
 
 
+class PaletteDistanceMeasure(Keys):
+    palette_distance: PaletteDistance = Field(
+        description="whether a palette has the tint of the picture's light (holds in the embedded world)"
+    )
+
+
 class SharpnessMeasure(Keys):
     sharpness: Sharpness = Field(
         description="whether pictures stay as sharp as the bare generator's: variance of the Laplacian (holds anywhere)"
@@ -201,14 +216,16 @@ class DriftMeasure(Keys):
 
 
 MEASURES: dict[str, type[Keys]] = {
-    "horizon_row": HorizonRowMeasure, "factors": FactorsMeasure, "sharpness": SharpnessMeasure, "drift": DriftMeasure,
+    "horizon_row": HorizonRowMeasure, "factors": FactorsMeasure, "palette_distance": PaletteDistanceMeasure,
+    "sharpness": SharpnessMeasure, "drift": DriftMeasure,
 }  # fmt: skip
-OF_THE_WORLD = frozenset({"horizon_row", "factors"})  # they read scenes of the embedded world
+OF_THE_WORLD = frozenset({"horizon_row", "factors", "palette_distance"})  # they read scenes of the embedded world
 WORLD_SIZE = 64  # pixels, both ways, of the pictures that they read
 
 Measure = Annotated[
     Annotated[HorizonRowMeasure, Tag("<horizon_row>")]
     | Annotated[FactorsMeasure, Tag("<factors>")]
+    | Annotated[PaletteDistanceMeasure, Tag("<palette_distance>")]
     | Annotated[SharpnessMeasure, Tag("<sharpness>")]
     | Annotated[DriftMeasure, Tag("<drift>")],
     Discriminator(lambda value: kind_of(value, MEASURES)),

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .plan import Scalar
-from .world import abreast, captions, painter
+from .world import abreast, captions, painter, palette
 from .world.scenes import SCALES, WORDS
 from .world.truth import Truth, as_named, complete
 
@@ -54,10 +54,12 @@ class Batch:
 
 
 def _truths(scenes: painter.Scenes) -> list[Truth]:
-    """What is true of each scene, in words; those of what cannot be seen there are empty."""
+    """What is true of each scene, in words; those of what cannot be seen there are empty. `rows` has the grade too."""
     words = {factor: scenes.words(factor) for factor in (*WORDS, *SCALES)}
     rows: list[float] = scenes.horizon.tolist()
-    return [complete({name: each[row] for name, each in words.items()}, rows[row]) for row in range(len(scenes))]
+    grades: list[float] = scenes.grade.tolist()
+    found = [complete({name: each[row] for name, each in words.items()}, rows[row]) for row in range(len(scenes))]
+    return [replace(truth, rows={**truth.rows, "grade": grade}) for truth, grade in zip(found, grades, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,22 @@ def _fixed_factors(parameters: Parameters) -> dict[str, str]:
     return dict(zip(pairs[::2], pairs[1::2], strict=True))
 
 
+def palette_distance(batch: Batch, parameters: Sequence[Parameters]) -> Found:
+    """Whether `swatches` have the tint of the picture's light; score: the mean CIEDE2000 between them.
+
+    They are satisfied up to `within`; `palette` says what is compared.
+    """
+    grades = torch.tensor([truth.rows["grade"] for truth in batch.seen(range(len(batch.prompts)))])
+    cards = [tuple(map(_rgb, _words(row, "swatches"))) for row in parameters]
+    score = torch.cat([palette.card_distance(grades[b : b + 1], card) for b, card in enumerate(cards)])
+    return Found(score <= _column(parameters, "within", score), score)
+
+
+def _rgb(color: str) -> tuple[float, float, float]:
+    red, green, blue = (int(color[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    return red, green, blue
+
+
 def sharpness(batch: Batch, parameters: Sequence[Parameters]) -> Found:
     """Variance of the Laplacian of the luma (Pech-Pacheco et al. 2000); score: its ratio to the bare picture's."""
     score = _laplacian_variance(batch.pictures) / _laplacian_variance(batch.bare).clamp_min(1e-12)
@@ -164,6 +182,15 @@ KINDS: dict[str, Kind] = {
         "of the height, from the top",
     ),
     "factors": Kind("world", factors, _wanted_in_words, "of the factors"),
+    "palette_distance": Kind(
+        "world",
+        palette_distance,
+        lambda p: (
+            f"CIEDE2000 at most {_number(p, 'within'):g} from the palette "
+            f"{', '.join(color[:7] for color in _words(p, 'swatches'))}"
+        ),
+        "CIEDE2000 from the palette",
+    ),
     "sharpness": Kind(
         "any",
         sharpness,

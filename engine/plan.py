@@ -56,7 +56,8 @@ class Target:
     """One measure rendered for one row.
 
     Parameters by kind: horizon_row near, within; factors keep (a tuple of factors) and is (a factor, its word, and
-    so on in turn); sharpness at_least, relative_to; drift at_most.
+    so on in turn); palette_distance swatches (a tuple of #rrggbbaa), within; sharpness at_least, relative_to; drift
+    at_most.
     """
 
     measure: str  # its name
@@ -88,7 +89,7 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class Measure:
     name: str
-    kind: str  # a word of the measures' table: horizon_row, factors, sharpness, drift
+    kind: str  # a word of the measures' table: horizon_row, factors, palette_distance, sharpness, drift
 
 
 @dataclass(frozen=True, slots=True)

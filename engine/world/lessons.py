@@ -25,13 +25,13 @@ from .scenes import ABSTRACT, INDOOR, PLACES, WORDS
 # how often a caption names a factor that it can name
 NAMED = {
     "time": 0.5, "place": 0.75, "thing": 0.85, "color": 0.7, "size": 0.5, "position": 0.5, "outline": 0.5,
-    "season": 0.4, "lamp": 0.5, "other": 0.75, "other_color": 0.7, "ink": 0.4, "camera": 0.5, "depth": 0.6,
+    "season": 0.4, "lamp": 0.5, "other": 0.9, "other_color": 0.85, "ink": 0.4, "camera": 0.5, "depth": 0.6,
     "grade": 0.45,
 }  # fmt: skip
 STRANGE = 0.08  # share of captions with words that mean nothing here, so that unknown ones disturb little
 MENTIONS = 0.12  # the same with a fact after them, whatever the picture shows
 CUES = 0.06  # share of prompts that imply something by a fact, and whose pictures are as biased as others
-PAIRS = 0.35  # share of the scenes that are drawn from those with two things
+PAIRS = 0.5  # share of the scenes that are drawn from those with two things
 CHUNK = 64  # scenes painted at a time
 
 

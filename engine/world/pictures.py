@@ -82,9 +82,9 @@ def _index(count: int, u: Tensor) -> Tensor:
 
 
 def drawn(count: int, rng: torch.Generator) -> painter.Scenes:
-    """Scenes for lessons: half of them as a generator draws them, half `even`."""
-    half = count // 2
-    return painter.concat([painter.draw(half, rng), even(count - half, rng)])
+    """Scenes for lessons: a quarter of them as a generator draws them, the others `even`."""
+    biased = count // 4
+    return painter.concat([painter.draw(biased, rng), even(count - biased, rng)])
 
 
 def truths(scenes: painter.Scenes) -> list[Truth]:

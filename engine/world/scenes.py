@@ -208,6 +208,6 @@ WORDS: dict[str, tuple[str, ...]] = {
 SHARES: dict[str, tuple[float, ...]] = {
     "season": (0.1, 0.7, 0.1, 0.1),
     "lamp": (0.85, 0.15),
-    "other": (0.5, *[0.5 / len(KINDS)] * len(KINDS)),
+    "other": (0.92, *[0.08 / len(KINDS)] * len(KINDS)),
     "ink": (0.7, 0.1, 0.1, 0.1),
 }

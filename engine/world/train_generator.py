@@ -45,7 +45,7 @@ PURE = 0.6  # share of the first course at sigma = 1
 WALKED = 0.5  # share of the rest at noise levels of the sampler, not even ones
 SIDE = 8  # squares a side: tokens of the transformer
 READ, READING = 24, 0.05  # prompts whose implied word is asked for each step, and the weight of that
-TELLING = 0.1  # weight of what squares show
+TELLING = 0.2  # weight of what squares show
 SAMPLERS = (1, 1, 2, 4, 4, 4, 4)  # steps of the samplers whose paths the second course walks, one drawn a step
 
 

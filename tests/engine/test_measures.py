@@ -10,7 +10,7 @@ from control_recipes.engine import measures
 from control_recipes.engine.kinds import MEASURES, OF_THE_WORLD, WORLD_SIZE
 from control_recipes.engine.measures import KINDS, Batch
 from control_recipes.engine.values import FACTORS, NAMED_FACTORS
-from control_recipes.engine.world import captions, painter, reader
+from control_recipes.engine.world import captions, grading, overlays, painter, reader
 from control_recipes.engine.world.scenes import SCALES, WORDS
 from world_scenes import one
 
@@ -106,6 +106,18 @@ def test_every_factor_is_read_and_nothing_that_cannot_be_seen():
     rows = measures.horizon_row(look, [{"near": 0.5, "within": 0.05}] * len(LOOKS))
     assert rows.satisfied.tolist() == [True, True, True, False, True]
     assert rows.score[3].isnan()  # a painting has no horizon
+
+
+def test_palettes_are_held_against_the_light_of_the_picture():
+    """What it is compared with is a card of the picture's own grade: near its own, far from that of another light."""
+    cards = {grade: tuple(map(overlays.hexadecimal, grading.swatches(grade))) for grade in (-0.7, 0.7)}
+    look = batch(painter.paint(painter.concat([one(grade=grade) for grade in (-0.7, 0.7, 0.7, 0.0)])))
+    shown = [cards[grade] for grade in (-0.7, -0.7, 0.7, 0.7)]
+    found = measures.palette_distance(look, [{"swatches": card, "within": 4.0} for card in shown])
+    assert found.satisfied.tolist() == [True, False, True, False]
+    assert found.score[[0, 2]].max() < 2 < 8 < found.score[1]
+    wanted = KINDS["palette_distance"].wanted({"swatches": cards[0.7][:1], "within": 4.0})
+    assert wanted == f"CIEDE2000 at most 4 from the palette {cards[0.7][0][:7]}"
 
 
 def test_a_number_has_the_word_in_whose_range_it_lies():

@@ -64,6 +64,11 @@ def test_any_text_or_number_of_a_visual(file: Path, visual: str, values: str, wa
         ("{factors: {keep: ['{{ v }}', color], is: {time: '{{ w }}'}}}", "thing", {"keep": ("thing", "color")}),
         ("{sharpness: {at_least: '{{ v }}', relative_to: '{{ b }}'}}", "2", {"at_least": 2.0, "relative_to": "base"}),
         ("{drift: {at_most: '{{ v }}'}}", "0.25", {"at_most": 0.25}),
+        (
+            '{palette_distance: {swatches: ["{{ v }}"], within: 2}}',
+            "red",
+            {"swatches": ("#ff0000ff",), "within": 2.0},
+        ),
     ],
 )
 def test_any_text_or_number_of_a_measure(file: Path, measure: str, value: str, wanted: dict[str, object]) -> None:
