@@ -7,8 +7,7 @@ from dataclasses import fields, replace
 import pytest
 import torch
 from control_recipes.engine.world import painter, things, trees
-from control_recipes.engine.world import painter as smaller
-from control_recipes.engine.world.scenes import COLORS, INDOOR, INKS, KINDS, OUTDOOR, PLACES, SCALES, SIZE, WORDS
+from control_recipes.engine.world.scenes import COLORS, INDOOR, INKS, KINDS, PLACES, SCALES, SIZE, WORDS
 from world_scenes import PLAIN, drawn, one
 
 # within every kind, a point of its own colour: height above the base in half widths
@@ -61,30 +60,7 @@ def test_nothing_is_said_by_a_thing_that_is_not_there(factor: str):
 
 def test_every_factor_is_tried():
     assert {*CHANGED, "place"} == set(painter.FACTORS) == set(PLAIN)
-    assert tuple(field.name for field in fields(smaller.Scenes)) == painter.FACTORS[: len(smaller.FACTORS)]
-
-
-def _as_before(count: int) -> tuple[smaller.Scenes, painter.Scenes]:
-    scenes = smaller.draw(count, torch.Generator().manual_seed(7))
-    plain = one()[torch.zeros(count, dtype=torch.long)]
-    return scenes, replace(plain, **{name: getattr(scenes, name) for name in smaller.FACTORS})
-
-
-def test_outdoors_is_as_it_was_but_for_the_trees():
-    before, after = _as_before(300)
-    difference = (smaller.paint(before) - painter.paint(after)).abs().amax(1)
-    box = trees.boxes(before.horizon)
-    assert difference[~box].max() < 1e-5
-    assert (~box).float().mean() > 0.5
-    assert (difference[box] > 0.1).any()  # there the two do differ, and would be found to
-
-
-def test_words_and_colors_are_where_they_were():
-    for factor in ("time", "thing", "color"):
-        old = smaller.WORDS[factor]
-        assert WORDS[factor][: len(old)] == old
-    assert WORDS["place"][:4] == smaller.WORDS["place"] == OUTDOOR
-    assert torch.equal(things.colors()[:6], smaller.colors())
+    assert {field.name for field in fields(painter.Scenes)} == set(painter.FACTORS)
 
 
 @pytest.mark.parametrize("kind", KINDS)

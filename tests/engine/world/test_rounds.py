@@ -14,7 +14,7 @@ from control_recipes.engine.world import codec, facts, pico_generator, pictures,
 from control_recipes.engine.world.wordings import WORDINGS
 from PIL import Image
 
-SHIPPED = Path(rounds.__file__).parents[1] / "checkpoints"
+SHIPPED = Path(rounds.__file__).with_name("checkpoints")
 
 
 @pytest.fixture(scope="module")
