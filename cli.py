@@ -105,7 +105,7 @@ Scale = Annotated[
 
 
 _READING = {"check", "diff", "lock", "plan", "show"}
-_WRITING_NOTHING = {"check", "diff", "eval", "plan", "show", "verify"}
+_WRITING_NOTHING = {"check", "diff", "eval", "plan", "score", "show", "verify"}
 _TRAINING = {"compose", "run", "verify"}
 
 
@@ -460,6 +460,36 @@ def evaluate(
         talk.came(result, trained=False)
     if not result.met:
         raise typer.Exit(1)
+
+
+@app.command()
+def score(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Pictures of any size.")],
+    ask: Annotated[list[str], typer.Option(metavar="Q", help="A question about each; may be repeated.")],
+    answer: Annotated[str, typer.Option(metavar="A", help="The answer whose probability is told.")] = "Yes",
+    against: Annotated[
+        str | None, typer.Option(metavar="B", help="Its opposite; default: No of Yes, Yes of No, else none.")
+    ] = None,
+    suffix: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Put behind questions; default: what asks for Yes or No.")
+    ] = None,
+    critic: Annotated[str, typer.Option(metavar="M", help="A model as recipes name it.")] = "builtin:critic",
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Say what a critic believes of pictures."""
+    from .engine import console, score
+
+    asked = [score.question(each, answer, against, suffix) for each in ask]
+    with console.Talk(quiet) as talk:
+        found = score.score(images, asked, critic, talk.fetched)
+    if as_json:
+        print(
+            json.dumps({"critic": critic, "scores": [dataclasses.asdict(each) for each in found]}, ensure_ascii=False)
+        )
+    else:
+        print("\n".join(map(console.score, found)))
 
 
 @app.command()

@@ -99,7 +99,7 @@ def _against_each_other(
 ) -> None:
     for i, left in enumerate(answers):
         for j, right in enumerate(against):
-            if said := _clash(left, right, asked.answers[i], asked.against[j]):
+            if said := clash(left, right, asked.answers[i], asked.against[j]):
                 message = f"clashes with the answer: {said}"
                 problems.add(
                     _place(name, "against", j, problems),
@@ -107,7 +107,7 @@ def _against_each_other(
                     f"as {reader.name} reads them; opposites must differ before one ends",
                 )
         for j, right in enumerate(answers[:i]):
-            if said := _clash(left, right, asked.answers[i], asked.answers[j]):
+            if said := clash(left, right, asked.answers[i], asked.answers[j]):
                 message = f"accepted answers clash: {said}"
                 problems.add(
                     _place(name, "answer", i, problems), message, f"as {reader.name} reads them; keep one of them"
@@ -119,7 +119,7 @@ def _place(name: str, key: str, at: int, problems: Problems) -> document.Path:
     return path if problems.document.has(path) else path[:-1]
 
 
-def _clash(left: list[int], right: list[int], left_text: str, right_text: str) -> str:
+def clash(left: list[int], right: list[int], left_text: str, right_text: str) -> str:
     """What is wrong with two answers of these tokens; empty where neither begins the other."""
     if left == right:
         return f"{left_text!r} and {right_text!r} are the same tokens"

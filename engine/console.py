@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .evaluate import Progress
     from .hub import Fetched
     from .results import Expected, Result
+    from .score import Score
     from .training import Step
 
 _LINES = 10  # of progress in a log, for one training
@@ -187,6 +188,12 @@ def unmet(result: Result) -> list[str]:
 
 def _got(expected: Expected) -> str:
     return f"{expected.wanted}, got {expected.got:.3f}"
+
+
+def score(found: Score) -> str:
+    """One score in a line."""
+    opposite = f", {found.against} {found.p_against:.3f}" if found.p_against is not None else ""
+    return visible(f"{found.image}: {found.ask}: {found.answer} {found.p:.3f}{opposite}; says {found.says!r}")
 
 
 def figures(result: Result, trained: bool = True) -> str:
