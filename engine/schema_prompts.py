@@ -38,7 +38,7 @@ class TemplatePrompts(Keys):
         description="variable: list of its values; every combination is a prompt",
     )
     sample: Count | None = Field(
-        default=None, description="draw so many of the combinations; the draw hangs on `train.seed`"
+        default=None, description="draw so many of the combinations; the draw depends on `train.seed`"
     )
 
 
@@ -51,7 +51,7 @@ class FilePrompts(Keys):
 class HeldBack(Keys):
     """Prompts held back from training, drawn by the training's seed."""
 
-    sample: Whole = Field(ge=1, description="how many prompts of `train` are held back; the draw hangs on `train.seed`")
+    sample: Whole = Field(ge=1, description="how many prompts of `train` are held back; the draw depends on `train.seed`")
 
 
 SOURCES: dict[str, type[Keys]] = {"template": TemplatePrompts, "file": FilePrompts}
