@@ -63,7 +63,7 @@ def test_check_and_plan_read_configurations_alone(home: Path, tmp_path: Path):
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_is_right_and_says_what_a_reader_needs(path: Path):
     text, made = path.read_text("utf-8"), planned(path)
-    run, expect = f"# Run:    recipe run {path.name}", "# Expect: not known: it was never run"
+    run, expect = f"# Run:    recipe run recipes/full/{path.name}", "# Expect: not known: it was never run"
     for head in ("# Intent: ", run, expect, "arXiv 2506.01955"):
         assert head in text
     assert made.name == path.stem
