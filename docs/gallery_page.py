@@ -29,7 +29,7 @@ Every recipe that comes with the package, before (above) and after (below): the 
 noise, first without the adapter, then with it. Shares are over all held-out pictures, read from their pixels by the
 embedded world's reader, which no critic can talk into anything. What a measure asks for stands in its recipe.
 
-`make gallery` trains all of them again and writes this page from what came out.
+`make gallery` trains those that are missing or stale and writes this page from what came out.
 """
 OVERVIEW = """\
 Belief is the share of pictures of which the critic that taught says afterwards what the recipe asks for.
@@ -113,7 +113,7 @@ def _row(stem: str, told: Told) -> str:
 def _section(recipe: Path, told: Told | None) -> str:
     """One recipe: what it is for, its sheet, and how many pictures satisfy each measure, the goal's first."""
     intent = gallery.intent(recipe.read_text("utf-8"))
-    head = [f"## {recipe.stem}", "", intent, "", f"    recipe run {recipe.name}", ""]
+    head = [f"## {recipe.stem}", "", intent[:1].upper() + intent[1:], "", f"    recipe run {recipe.name}", ""]
     if told is None:
         return "\n".join([*head, UNTRAINED, ""])
     plan = told.plan

@@ -69,7 +69,8 @@ def _places(wanted: Sequence[float]) -> list[float]:
     order = sorted(range(len(wanted)), key=lambda at: wanted[at], reverse=True)
     for above, at in pairwise(order):
         found[at] = min(found[at], found[above] - 16)
-    return found
+    below = max(0.0, TOP - min(found))  # none above the picture's edge
+    return [place + below for place in found]
 
 
 def _round_up(value: float) -> float:

@@ -34,19 +34,20 @@ PLAIN = {
 TWO = {"other": "vase", "position": "0.38"}
 WHERE: Mapping[str, Mapping[str, str]] = {
     "lamp": {"place": "living_room"}, "camera": {"place": "kitchen"}, "other": {"position": "0.38"},
-    "other_color": TWO, "other_position": TWO, "depth": TWO, "ink": {"outline": "thick"},
+    "other_color": TWO, "other_position": {"other": "vase", "position": "0.22"}, "depth": TWO,
+    "ink": {"outline": "thick", "color": "yellow"}, "color": {"thing": "ball"},
     **{name: {"place": "painting"} for name in ("arrangement", "split_x", "split_y")},
 }  # fmt: skip
 ROWS = ("0.25", "0.4", "0.55", "0.7", "0.85")  # horizons that are shown
 
 # what the numbers of continuous factors are
 ABOUT = {
-    "size": "half the thing's width as it is seen from eye level, of the picture's; larger things stand nearer",
+    "size": "half the thing's width, of the picture's, seen from eye level; larger things stand nearer",
     "position": "the thing's middle, of the width",
     "outline": "pixels",
-    "camera": "0 a robot vacuum's, 1 eye level; in rooms",
+    "camera": "a robot vacuum's at 0, eye level at 1; in rooms",
     "other_position": "the other thing's middle, of the width",
-    "depth": "of the other thing, less than 0 behind the first, and at least 0.25 away from it",
+    "depth": "of the other thing: below 0 behind the first, and at least 0.25 away from it",
     "grade": "of the colours, from cool to warm",
     "split_x": "the upright line of a painting, of the width",
     "split_y": "the level line of a painting, of the height",
@@ -57,7 +58,7 @@ OPEN = {
     "camera": "four in five near eye level",
     "depth": "three in four farther",
     "grade": "near neutral",
-    "other_position": "overlaps the first without hiding it",
+    "other_position": "beside the first: half of the farther one is seen",
 }
 
 

@@ -51,7 +51,9 @@ class FilePrompts(Keys):
 class HeldBack(Keys):
     """Prompts held back from training, drawn by the training's seed."""
 
-    sample: Whole = Field(ge=1, description="how many prompts of `train` are held back; the draw depends on `train.seed`")
+    sample: Whole = Field(
+        ge=1, description="how many prompts of `train` are held back; the draw depends on `train.seed`"
+    )
 
 
 SOURCES: dict[str, type[Keys]] = {"template": TemplatePrompts, "file": FilePrompts}
