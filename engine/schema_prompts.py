@@ -52,7 +52,7 @@ class HeldBack(Keys):
     """Prompts held back from training, drawn by the training's seed."""
 
     sample: Whole = Field(
-        ge=1, description="how many prompts of `train` are held back; the draw depends on `train.seed`"
+        ge=1, description="how many of `train` are held back; the draw depends on `train.seed`"
     )
 
 
