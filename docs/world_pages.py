@@ -55,6 +55,9 @@ ABOUT = {
 # what they are where nobody says, if not anything
 OPEN = {
     "horizon": "mostly near the middle",
+    "position": "mostly near the middle",
+    "size": "mostly medium",
+    "outline": "mostly medium",
     "camera": "four in five near eye level",
     "depth": "three in four farther",
     "grade": "near neutral",

@@ -1,7 +1,7 @@
 """How often each value of a factor comes up where nobody asks for one, and the numbers in (0, 1) that stand for it.
 
 A generator without a caption is biased as real ones are: lamps are on, trees are green, lines are black, the camera is
-at eye level. Every factor has a quantile function from uniform numbers u in (0, 1), which rises, and its inverse.
+at eye level, one thing stands near the middle. Every factor has a quantile function from uniform numbers u in (0, 1), which rises, and its inverse.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from torch import Tensor
 from .scenes import DEPTH, HORIZON, SCALES, SHARES, WORDS
 
 GRADE = 0.3  # deviation of the grade
+# factors that crowd about a value: the value, the deviation of those that do, and how many do; the others are anywhere
+CROWDED = {
+    "horizon": (0.5, 0.07, 0.6), "position": (0.5, 0.05, 0.75), "size": (0.165, 0.01, 0.75), "outline": (1.9, 0.3, 0.75),
+}  # fmt: skip
 FARTHER = 0.75  # share of scenes whose B is farther than A
 LOW = 0.2  # share of scenes whose camera is below LOWERED
 LOWERED = 0.75
@@ -42,15 +46,14 @@ def number_within(factor: str, index: Tensor, v: Tensor) -> Tensor:
 @cache
 def _table(factor: str) -> tuple[Tensor, Tensor]:
     """Values of a continuous factor, rising, and the share of scenes below each."""
-    if factor == "horizon":
-        values = torch.linspace(*HORIZON, 1025)
-        even = (values - values[0]) / (values[-1] - values[0])
-        return values, 0.6 * _normal(values, 0.5, 0.07) + 0.4 * even
-    scale = SCALES[factor]
-    values = torch.linspace(scale.low, scale.high, 1025)
+    low, high = HORIZON if factor == "horizon" else (SCALES[factor].low, SCALES[factor].high)
+    values = torch.linspace(low, high, 1025)
     if factor == "grade":
         return values, _normal(values, 0.0, GRADE)
-    even = (values - scale.low) / (scale.high - scale.low)
+    even = (values - low) / (high - low)
+    if factor in CROWDED:
+        mean, deviation, most = CROWDED[factor]
+        return values, most * _normal(values, mean, deviation) + (1 - most) * even
     if factor == "camera":
         below, above = even / LOWERED * LOW, LOW + (even - LOWERED) / (1 - LOWERED) * (1 - LOW)
         return values, torch.where(even < LOWERED, below, above)
