@@ -13,7 +13,7 @@ from .scenes import ARRANGEMENTS, COLORS, INDOOR, KINDS, OUTDOOR
 from .truth import Body, Truth, bodies, called, may_hold, noun, others, shade
 from .wordings import FALSE_SHARES, SAYINGS
 
-UNSAID = 0.25  # how often a false claim is made where no true one can be said
+UNSAID = 0.12  # how often a false claim is made where no true one can be said
 NOT_PAINTINGS = 0.65  # how often a picture that is no painting is asked whether it is one: few are paintings
 FACTORS = {"split x": "split_x", "split y": "split_y"}  # of kinds that are called otherwise
 

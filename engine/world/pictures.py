@@ -20,7 +20,7 @@ MARGIN = 0.06  # of a scale's range: this near the end of a word no question is 
 MARGINS = {"camera": 0.12, "depth": 0.0}
 STANDING = 0.7  # a camera at least this high shows sizes as they are seen from eye level
 MOVED = {"horizon": 0, "position": 1, "other_position": 1, "split_x": 1, "split_y": 0}  # 0 with rows, 1 with columns
-PAINTINGS = 0.2  # share of paintings among the even draws
+PAINTINGS = 0.13  # share of paintings among the even draws
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -40,6 +40,7 @@ ROOM = complete(
 FIELD = complete({**PLAIN, "thing": "tent", "color": "yellow", "size": "small", "position": "right"}, 0.5)
 PAINTING = complete({**PLAIN, "place": "painting", "outline": "thick", "ink": "red", "grade": "cool"}, 0.3)
 RED = "red line overlaid at the bottom"
+MANY = {"open": 3, "place": 8}  # kinds that are said in many ways are asked so many times as often
 NAMES = {"room": ROOM, "field": FIELD, "painting": PAINTING}
 
 
@@ -104,7 +105,7 @@ def answers(truth: Truth, tries: int = 800, kinds: Sequence[str] = (*SHARES, *OV
     rng = random.Random(0)
     found: dict[str, set[str]] = defaultdict(set)
     for kind in kinds:
-        for _ in range(tries * (3 if kind == "open" else 1)):
+        for _ in range(tries * MANY.get(kind, 1)):
             aids = kind == "open" and rng.random() < 0.5
             item = questions._open(truth, rng, True) if aids else questions.ask(kind, truth, rng, BOTH)
             if item is not None:
