@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from . import answers, assets, models
 from .counting import counted
-from .errors import InputError, Place, Problem
+from .errors import InputError, Place, Problem, WorkError
 from .hub import Listen
 from .plan import Ask, Critic, Model
 from .schema_models import Critic as Defaults
@@ -63,8 +63,8 @@ def score(
 
     `address` is a model as recipes name it, a relative folder taken from the working folder. Raises `InputError` for
     files that are no pictures, a model that is no critic, and questions that it cannot read or whose answers it cannot
-    tell apart, all before torch is loaded; `WorkError` where memory runs out or weights cannot be had. `listen` is told
-    how far those of the hub have come.
+    tell apart, all before torch is loaded; `WorkError` where memory runs out, weights cannot be had or answers are not
+    finite. `listen` is told how far weights of the hub have come.
     """
     pictures = _pictures(images)
     model = models.locate(address, Path())
@@ -150,6 +150,9 @@ def _asked(
     with torch.inference_mode():
         told = critic.ask(views, [[branch for ask in asks for branch in branches(ask)]] * len(views))
         for image, view, tokens in zip(images, views, told, strict=True):
+            if not bool(torch.cat(tokens).isfinite().all()):
+                message = f"{image}: a log-probability of the critic's is not finite"
+                raise WorkError(message, "its files hold numbers that are not: try another --critic")
             rest = iter(tokens)
             for each, ask in zip(asked, asks, strict=True):
                 answer = heard(0, "", ask, [next(rest) for _ in branches(ask)])
