@@ -61,6 +61,13 @@ def likelihood(answer: Heard) -> Tensor:
     return -total(answer.answers) / max(len(tokens) for tokens in answer.answers)
 
 
+def right(answer: Heard) -> bool:
+    """Whether the answer beats its opposite; without one, whether p ≥ 0.5."""
+    if answer.against:
+        return bool(total(answer.answers) > total(answer.against))
+    return math.exp(-float(likelihood(answer).detach())) >= 0.5
+
+
 def contrast(answer: Heard) -> Tensor:
     """ℓ contrast: −log σ(log P(answers) − log P(against)) in nats: they compete, nothing else counts."""
     return F.softplus(total(answer.against) - total(answer.answers))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import traceback
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import torch
@@ -33,10 +33,10 @@ def ran_out(error: BaseException) -> bool:
 
 
 @contextmanager
-def watched(plan: Plan, stage: str, when: str) -> Generator[None]:
-    """Inside, running out of memory becomes a `WorkError` that names what would save most.
+def told(when: str, device: str, hint: Callable[[], str]) -> Generator[None]:
+    """Inside, running out of memory on `device`, a word of a recipe, becomes a `WorkError`; `when` begins its message.
 
-    `stage` is one of the estimate's: encode | train | look | evaluate; `when` begins the message.
+    The hint is asked for where it is needed.
     """
     try:
         yield
@@ -44,8 +44,17 @@ def watched(plan: Plan, stage: str, when: str) -> Generator[None]:
         if not ran_out(error):
             raise
         traceback.clear_frames(error.__traceback__)  # the tensors that they hold are what there is no room beside
-        where = devices.device(plan.generator.device)
-        raise WorkError(f"{when}: out of memory on {where}", levers(plan, stage)) from error
+        raise WorkError(f"{when}: out of memory on {devices.device(device)}", hint()) from error
+
+
+@contextmanager
+def watched(plan: Plan, stage: str, when: str) -> Generator[None]:
+    """As `told`, for the generator's device, with what would save most for a hint.
+
+    `stage` is one of the estimate's: encode | train | look | evaluate.
+    """
+    with told(when, plan.generator.device, lambda: levers(plan, stage)):
+        yield
 
 
 def levers(plan: Plan, stage: str) -> str:

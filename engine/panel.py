@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import final
@@ -15,7 +14,7 @@ from ..critics import View
 from . import devices, finite, models, visuals
 from .augment import Augmented, moved
 from .errors import WorkError
-from .loss import Heard, branches, heard, likelihood, loss, term, total
+from .loss import Heard, branches, heard, likelihood, loss, right, term
 from .offloading import Turns
 from .plan import Ask, Critic, Drawing, Plan, Row
 from .quiet import quiet
@@ -40,11 +39,11 @@ class Panel:
 
     def __init__(self, plan: Plan, judges: Sequence[str] = (), turns: Turns | None = None) -> None:
         self._plan = plan
-        self._turns = turns or Turns(torch.device("cpu"), False)
+        self._turns = turns or _no_turns()
         self._holds = {question.name: question.hold for question in plan.questions}
         self._critics_of = {question.name: question.critics for question in plan.questions}
-        self._seats = [(member, False, _load(member, self._turns)) for member in plan.critics]
-        self._seats += [(member, True, _load(member, self._turns)) for member in plan.judges if member.name in judges]
+        self._seats = [(member, False, load(member, self._turns)) for member in plan.critics]
+        self._seats += [(member, True, load(member, self._turns)) for member in plan.judges if member.name in judges]
         size = (plan.generator.width, plan.generator.height)
         self._drawings = {drawing.key: _drawn(drawing, *size) for drawing in plan.drawings}
         self._mirrored = {
@@ -138,9 +137,7 @@ class Panel:
             worst = float(tokens[~tokens.isfinite()][0])
             message = f"critic {answer.critic}, question {answer.question}: a log-probability is {worst}"
             raise WorkError(message, finite.of_critic(self._plan, answer.critic))
-        nats = float(likelihood(answer).detach())
-        right = bool(total(answer.answers) > total(answer.against)) if answer.against else math.exp(-nats) >= 0.5
-        return Said(answer.critic, answer.question, nats, right)
+        return Said(answer.critic, answer.question, float(likelihood(answer).detach()), right(answer))
 
     def _blame(
         self,
@@ -218,8 +215,13 @@ def _drawn(drawing: Drawing, width: int, height: int) -> tuple[bool, Tensor]:
     return drawing.kind == "reference", layer
 
 
-def _load(member: Critic, turns: Turns) -> critics.Critic:
-    """A critic on its device, or in main memory until it is its turn there."""
+def _no_turns() -> Turns:
+    return Turns(torch.device("cpu"), False)
+
+
+def load(member: Critic, turns: Turns | None = None) -> critics.Critic:
+    """A critic on its device, or in main memory until it is its turn there, where parts take `turns`."""
+    turns = turns or _no_turns()
     models.ready(member.model)
     device = devices.found(member.device)
     waits = turns.meet(device)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from . import adapter_files, digests, files, headers, lengths, made_for, models, paths
 from . import plan as plans
 from .counting import counted
-from .errors import InputError, Place, Problem, WorkError
+from .errors import InputError, Place, Problem
 from .hub import Listen
 from .parts import Companion, Generator
 from .schema_models import Generator as Allowed
@@ -40,17 +40,11 @@ def generate(
     lengths.refuse(prompts, model, Place(str(adapter)))
     models.complete(model, listen)
     files.make(out)
-    from safetensors import SafetensorError
+    from . import memory, visuals
 
-    from . import devices, memory, visuals
-
-    try:
+    when = f"painting {counted(len(prompts), 'picture')}"
+    with memory.told(when, chosen.device, lambda: "fewer prompts at once need less"):
         painted = _painted(adapter, replace(chosen, model=model, companions=companions), prompts, seed, scale)
-    except (MemoryError, RuntimeError, OSError, SafetensorError) as error:
-        if not memory.ran_out(error):
-            raise
-        message = f"painting {counted(len(prompts), 'picture')}: out of memory on {devices.device(chosen.device)}"
-        raise WorkError(message, "fewer prompts at once need less") from error
     paths: list[Path] = []
     for index, picture in enumerate(painted):
         paths.append(_free(out, f"seed{seed}_scale{scale:g}_{index}"))

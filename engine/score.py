@@ -12,7 +12,7 @@ from . import answers, assets, models
 from .counting import counted
 from .errors import InputError, Place, Problem, WorkError
 from .hub import Listen
-from .plan import Ask, Model
+from .plan import Ask, Critic, Model
 from .schema_models import Critic as Defaults
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def score(
 
     `address` is a model as recipes name it, a relative folder taken from the working folder. Raises `InputError` for
     files that are no pictures, a model that is no critic, and questions that it cannot read or whose answers it cannot
-    tell apart, all before torch is loaded; `WorkError` where memory runs out or weights cannot be had. `listen` is told
-    how far those of the hub have come.
+    tell apart, all before torch is loaded; `WorkError` where memory runs out, weights cannot be had or answers are not
+    finite. `listen` is told how far weights of the hub have come.
     """
     pictures = _pictures(images)
     model = models.locate(address, Path())
@@ -73,23 +73,18 @@ def score(
     _refuse_what_cannot_be_asked(model, asked, pictures)
     models.complete(model, listen)
 
-    from safetensors import SafetensorError
-
-    from . import devices, memory
+    from . import devices, memory, panel
 
     chosen = Defaults(model=address)
-    try:
-        critic = _loaded(model, chosen)
-        found: list[Score] = []
+    member = Critic("", model, chosen.weight, chosen.dtype, chosen.device)
+    found: list[Score] = []
+    when = f"asking about {counted(len(images), 'picture')}"
+    with memory.told(when, chosen.device, lambda: "smaller pictures need less"):
+        critic = panel.load(member)
         for start in range(0, len(images), AT_ONCE):
             some = slice(start, start + AT_ONCE)
             found += _asked(critic, images[some], pictures[some], asked, devices.device(chosen.device))
-        return found
-    except (MemoryError, RuntimeError, OSError, SafetensorError) as error:
-        if not memory.ran_out(error):
-            raise
-        message = f"asking about {counted(len(images), 'picture')}: out of memory on {devices.device(chosen.device)}"
-        raise WorkError(message, "smaller pictures need less") from error
+    return found
 
 
 def _pictures(images: Sequence[Path]) -> list[Image.Image]:
@@ -133,15 +128,6 @@ def _refuse_what_cannot_be_asked(model: Model, asked: Sequence[Question], pictur
         raise InputError(problems)
 
 
-def _loaded(model: Model, chosen: Defaults) -> critics.Critic:
-    from .. import critics
-    from . import devices
-    from .quiet import quiet
-
-    with quiet():
-        return critics.load(model.folder, model.family, chosen.dtype, str(devices.found(chosen.device)))
-
-
 def _asked(
     critic: critics.Critic,
     images: Sequence[Path],
@@ -153,7 +139,7 @@ def _asked(
     import torch
 
     from ..critics import View
-    from .loss import branches, heard, likelihood, total
+    from .loss import branches, heard, likelihood, right, total
 
     asks = [Ask("", (each.text,), (each.answer,), (each.against,) if each.against else (), ()) for each in asked]
     views = [
@@ -164,12 +150,14 @@ def _asked(
     with torch.inference_mode():
         told = critic.ask(views, [[branch for ask in asks for branch in branches(ask)]] * len(views))
         for image, view, tokens in zip(images, views, told, strict=True):
+            if not bool(torch.cat(tokens).isfinite().all()):
+                message = f"{image}: a log-probability of the critic's is not finite"
+                raise WorkError(message, "its files hold numbers that are not: try another --critic")
             rest = iter(tokens)
             for each, ask in zip(asked, asks, strict=True):
                 answer = heard(0, "", ask, [next(rest) for _ in branches(ask)])
                 p = math.exp(-float(likelihood(answer)))
                 against = math.exp(float(total(answer.against))) if answer.against else None
-                right = bool(total(answer.answers) > total(answer.against)) if answer.against else p >= 0.5
                 says = critic.reply(view, each.text)
-                found.append(Score(str(image), each.text, each.answer, p, each.against, against, right, says))
+                found.append(Score(str(image), each.text, each.answer, p, each.against, against, right(answer), says))
     return found

@@ -97,6 +97,23 @@ def test_pictures_of_other_sizes_and_kinds_are_shown_too(pictures: list[str], ca
     assert 0 < found["p"] < 1
 
 
+def test_numbers_that_are_none_are_no_scores(
+    pictures: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    load = critics.load
+
+    def broken(*given: Any) -> critics.Critic:
+        critic = load(*given)
+        next(critic.model.parameters()).data.fill_(math.nan)
+        return critic
+
+    monkeypatch.setattr(critics, "load", broken)
+    assert recipe("score", pictures[1], "--ask", BALL, "--json") == 3
+    captured = capsys.readouterr()
+    assert not json.loads(captured.out)["ok"]
+    assert f"{pictures[1]}: a log-probability of the critic's is not finite" in captured.err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -274,7 +274,7 @@ def test_what_cannot_be_had_is_said_before_anything_is_loaded(online: Hub, tmp_p
 
 def test_a_loader_alone_fetches_what_it_loads(online: Hub):
     critic = Critic("eyes", located(), 1.0, "float32", "cpu")
-    panel._load(critic, Turns(torch.device("cpu"), taken=False))
+    panel.load(critic, Turns(torch.device("cpu"), taken=False))
     assert weights(online) == [WEIGHTS]
     painter = located(PAINTER)
     generators.load(Generator(painter, 1, 32, 32, 0.0, "", "float32", "cpu", 16))

@@ -117,4 +117,4 @@ def test_a_model_that_changed_since_it_was_planned_is_refused_before_it_is_loade
     critic = plan.critics[0]
     (Path(critic.model.folder) / "more.json").write_text("{}", "utf-8")
     with pytest.raises(WorkError, match=r"critic: more\.json: has changed"):
-        panel._load(critic, Turns(torch.device("cpu"), taken=False))
+        panel.load(critic, Turns(torch.device("cpu"), taken=False))
