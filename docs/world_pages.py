@@ -12,7 +12,7 @@ from pathlib import Path
 import marked
 import numpy as np
 from control_recipes.engine.world.scales import HORIZON, SCALES
-from control_recipes.engine.world.scenes import SHARES, WORDS
+from control_recipes.engine.world.scenes import WORD_SHARES, WORDS
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
@@ -109,7 +109,7 @@ def factors() -> str:
 
 def _open(factor: str) -> str:
     """How often each of a factor's words comes up where a caption leaves it open."""
-    shares = SHARES.get(factor)
+    shares = WORD_SHARES.get(factor)
     if shares is None:
         return OPEN.get(factor, "each word as often" if factor in WORDS else "anything")
     often = max(shares)

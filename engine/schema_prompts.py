@@ -51,9 +51,7 @@ class FilePrompts(Keys):
 class HeldBack(Keys):
     """Prompts held back from training, drawn by the training's seed."""
 
-    sample: Whole = Field(
-        ge=1, description="how many of `train` are held back; the draw depends on `train.seed`"
-    )
+    sample: Whole = Field(ge=1, description="how many of `train` are held back; the draw depends on `train.seed`")
 
 
 SOURCES: dict[str, type[Keys]] = {"template": TemplatePrompts, "file": FilePrompts}

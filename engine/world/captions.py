@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 
 from . import phrases, reading
-from .phrases import JOINTS, LEADS, NOTHING, PENS, PHRASES, ROOMS, STANDS
+from .phrases import JOINTS, LEADS, NOTHING, PENS, PHRASES, SETTINGS, STANDS
 from .scenes import ABSTRACT, COLORS, INDOOR, KINDS, NONE, PLACES
 
 LONGEST = 38  # words
@@ -117,7 +117,7 @@ def _bare(left: dict[str, str], rng: random.Random) -> str:
     if "lamp" in left and rng.random() < 0.5:
         return rng.choice(phrases.BULBS[left.pop("lamp")])
     if "place" in left and (abstract or rng.random() < 0.6):
-        return rng.choice(ROOMS[left.pop("place")])
+        return rng.choice(SETTINGS[left.pop("place")])
     return rng.choice(NOTHING)
 
 

@@ -1,7 +1,8 @@
 """How often each value of a factor comes up where nobody asks for one, and the numbers in (0, 1) that stand for it.
 
 A generator without a caption is biased as real ones are: lamps are on, trees are green, lines are black, the camera is
-at eye level, one thing stands near the middle. Every factor has a quantile function from uniform numbers u in (0, 1), which rises, and its inverse.
+at eye level, one thing stands near the middle. Every factor has a quantile function from uniform numbers u in (0, 1),
+which rises, and its inverse.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from .scenes import DEPTH, HORIZON, SCALES, SHARES, WORDS
+from .scenes import DEPTH, HORIZON, SCALES, WORD_SHARES, WORDS
 
 GRADE = 0.3  # deviation of the grade
 # factors that crowd about a value: the value, the deviation of those that do, and how many do; the others are anywhere
 CROWDED = {
-    "horizon": (0.5, 0.07, 0.6), "position": (0.5, 0.05, 0.75), "size": (0.165, 0.01, 0.75), "outline": (1.9, 0.3, 0.75),
-}  # fmt: skip
+    "horizon": (0.5, 0.07, 0.6),
+    "position": (0.5, 0.05, 0.75),
+    "size": (0.165, 0.01, 0.75),
+    "outline": (1.9, 0.3, 0.75),
+}
 FARTHER = 0.75  # share of scenes whose B is farther than A
 LOW = 0.2  # share of scenes whose camera is below LOWERED
 LOWERED = 0.75
@@ -27,7 +31,7 @@ LOWERED = 0.75
 def bounds(factor: str) -> Tensor:
     """Where the numbers of each word of a factor end, rising to 1, [words]."""
     words = WORDS[factor]
-    shares = SHARES.get(factor, (1 / len(words),) * len(words))
+    shares = WORD_SHARES.get(factor, (1 / len(words),) * len(words))
     return torch.tensor(shares, dtype=torch.float64).cumsum(0).float().clamp(max=1)
 
 

@@ -60,7 +60,7 @@ ROPE: Color = (0.50, 0.16, 0.18)
 WINDOW = (42.0, 61.0, 12.0, 31.0)  # left, right, bottom, top
 BULB = (34.5, 25.0, 2.4)  # x, up, radius
 
-ROOMS: dict[str, tuple[Piece, ...]] = {
+FURNITURE: dict[str, tuple[Piece, ...]] = {
     "living_room": (
         _disk((0.62, 0.46, 0.40), 24.0, -6.0, 26.0, 3.6),  # a rug
         _box(DARK_WOOD, 7.0, 24.0, 19.0, 30.0), _flat(LINEN, 8.3, 22.7, 20.3, 28.7),  # a framed picture: hills

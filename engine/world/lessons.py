@@ -31,7 +31,7 @@ NAMED = {
 STRANGE = 0.08  # share of captions with words that mean nothing here, so that unknown ones disturb little
 MENTIONS = 0.12  # the same with a fact after them, whatever the picture shows
 CUES = 0.06  # share of prompts that imply something by a fact, and whose pictures are as biased as others
-PAIRS = 0.5  # share of the scenes that are drawn from those with two things
+BESIDE = 0.5  # share of the scenes that are drawn from those with two things
 CHUNK = 64  # scenes painted at a time
 
 
@@ -169,7 +169,7 @@ def lesson(taught: Pool, count: int, rng: torch.Generator) -> Lesson:
     index = torch.randint(len(taught.latents), (count,), generator=rng)
     pairs = taught.scenes.both.nonzero().flatten()
     some = pairs[torch.randint(len(pairs), (count,), generator=rng)]
-    index = torch.where(torch.rand(count, generator=rng) < PAIRS, some, index)
+    index = torch.where(torch.rand(count, generator=rng) < BESIDE, some, index)
     words = random.Random(int(torch.randint(2**31, (1,), generator=rng)))
     cues = _cued(taught, index, words)
     named = _name(taught, index, rng)

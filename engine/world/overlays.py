@@ -27,7 +27,7 @@ RED, BLACK = "#ff0000ff", "#000000ff"
 SAMPLES = {RED: 6.0, BLACK: 2.5, "#0000ffff": 0.75, "#ffffffff": 0.75}  # colours of line samples, how often
 NAMES = {RED: "red", BLACK: "black", "#0000ffff": "blue", "#ffffffff": "white"}
 # how often pictures get each, where they can
-SHARES = {"": 3.0, "line": 4.0, "swatches": 1.5, "weight": 2.0, "dots": 5.0, "reference": 12.0}
+LAID_SHARES = {"": 3.0, "line": 4.0, "swatches": 1.5, "weight": 2.0, "dots": 5.0, "reference": 12.0}
 BESIDE = 0.4  # how often a dot may lie beside its thing: who draws it does not know where that is
 STRANGE = 0.01  # how often a picture that is no painting has a painting for its reference
 
@@ -183,7 +183,7 @@ def lay(truth: Truth, known: Numbers, row: int, rng: random.Random) -> Laid:
         makers["dots"] = lambda: dots(known.first[row], known.second[row], truth.word("depth"), rng)
     if truth.word("painting") == "no" and rng.random() > STRANGE:
         del makers["reference"]
-    return makers[rng.choices(list(makers), [SHARES[kind] for kind in makers])[0]]()
+    return makers[rng.choices(list(makers), [LAID_SHARES[kind] for kind in makers])[0]]()
 
 
 @dataclass(frozen=True, slots=True)

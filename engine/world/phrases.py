@@ -67,7 +67,7 @@ MOMENT = "on a {} {}"
 PREDICATES = ("that is", "painted", "colored")  # a ball that is red
 
 # what is said of a place when it has no thing, or none that is named
-ROOMS: Said = {
+SETTINGS: Said = {
     "grass": ("a meadow", "a lawn"),
     "sand": ("a beach", "a desert"),
     "snow": ("a snowy field",),
@@ -112,7 +112,7 @@ CORES: dict[str, Said] = {
 
 def vocabulary() -> list[str]:
     """Every word that captions are made of, sorted."""
-    tables = (*PHRASES.values(), DEPTHS, VIEWS, ROOMS, BULBS)
+    tables = (*PHRASES.values(), DEPTHS, VIEWS, SETTINGS, BULBS)
     texts = [phrase for table in tables for said in table.values() for phrase in said]
     texts += [*LEADS, *NOTHING, *BLANKS, *JOINTS, *STANDS, *MOMENTS.values(), *PREDICATES, *SEASONS, *PENS, "on a an"]
     return sorted({word for text in texts for word in text.replace("{}", " ").split()})

@@ -34,7 +34,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789,.!?'-"  # all that a caption is 
 
 def words() -> list[str]:
     """Every word of the captions and of the prompts that imply facts, sorted."""
-    tables: list[Said] = [*PHRASES.values(), phrases.DEPTHS, phrases.VIEWS, phrases.ROOMS, phrases.BULBS]
+    tables: list[Said] = [*PHRASES.values(), phrases.DEPTHS, phrases.VIEWS, phrases.SETTINGS, phrases.BULBS]
     said = [phrase for table in tables for each in table.values() for phrase in each]
     said += [*phrases.LEADS, *phrases.NOTHING, *phrases.BLANKS, *phrases.JOINTS, *phrases.STANDS]
     said += [*phrases.MOMENTS.values(), GLUE]

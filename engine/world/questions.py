@@ -12,7 +12,7 @@ from .claims import CLAIMS, Claim, Claimer, article, plain
 from .scales import HORIZON, SCALES
 from .scenes import WORDS
 from .truth import Body, Truth, bodies, called, complete
-from .wordings import AIDS, OPEN, OPEN_SHARES, OVERLAID, SHARES, SUFFIX, WORDINGS, Wordings
+from .wordings import AIDS, KIND_SHARES, OPEN, OPEN_SHARES, OVERLAID, SUFFIX, WORDINGS, Wordings
 
 CLAIMERS: Mapping[str, Claimer] = {**CLAIMS, "fact": knowing.told, "fit": knowing.fits}
 CLOSED = 0.15  # how often the end of the turn is taught after Yes or No
@@ -130,12 +130,12 @@ ANSWERS: Mapping[str, Answerer] = {
 
 def _attempts(truth: Truth, count: int, rng: random.Random, aids: bool) -> Iterator[str]:
     """Kinds of questions to try: the first of them about what is laid over the picture, if there is anything."""
-    kinds = list(SHARES)
+    kinds = list(KIND_SHARES)
     for kind, share in OVERLAID.items():
         if truth.word(kind):
             yield from [kind] * int(share * count)
     while True:
-        kind = rng.choices(kinds, list(SHARES.values()))[0]
+        kind = rng.choices(kinds, list(KIND_SHARES.values()))[0]
         yield "aid" if aids and kind == "open" else kind
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from .phrases import BLANKS, CORES, DEPTHS, OPPOSITE, PENS, PHRASES, ROOMS, WIDTHS, Said
+from .phrases import BLANKS, CORES, DEPTHS, OPPOSITE, PENS, PHRASES, SETTINGS, WIDTHS, Said
 from .scenes import INKS, NONE
 
 LOOKED_UP = ("time", "season", "place", "lamp", "position", "camera", "grade")
@@ -76,7 +76,7 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str, str], ...]:
     tables = (
         {name: PHRASES[name] for name in LOOKED_UP},
         CORES,
-        {"place": ROOMS, "other": {NONE: PHRASES["other"][NONE]}},
+        {"place": SETTINGS, "other": {NONE: PHRASES["other"][NONE]}},
     )
     said = {
         (phrase, factor, word)

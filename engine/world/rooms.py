@@ -8,9 +8,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from .furniture import BULB, EDGE, FINE_EDGE, ROOMS, WINDOW, Piece
-from .scenes import OUTDOOR, SEASONS, SIZE, TIMES, Color, Light, Room, Season
-from .scenes import ROOMS as LOOKS
+from .furniture import BULB, EDGE, FINE_EDGE, FURNITURE, WINDOW, Piece
+from .scenes import OUTDOOR, ROOMS, SEASONS, SIZE, TIMES, Color, Light, Room, Season
 from .strips import DESIGN, Canvas, Strips, canvas, pressed, strips
 from .trees import Spot, plant
 
@@ -104,7 +103,7 @@ def _hang(lit: bool, on: Canvas) -> None:
 
 def _room(name: str) -> tuple[Tensor, Tensor]:
     """One room with its lamp on and off, without what the window shows: [3, rows, columns] each."""
-    look: Room = LOOKS[name]
+    look: Room = ROOMS[name]
     on = canvas()
     upper = wall(look.wall_texture, on) * (1 + 0.06 * (on.up / DESIGN).clamp(0, 1))
     lower = floor(look.floor_texture, on) * (0.92 + 0.1 * (-on.up / DESIGN).clamp(0, 1))
@@ -114,7 +113,7 @@ def _room(name: str) -> tuple[Tensor, Tensor]:
     left, right, bottom, top = WINDOW
     on.fill(on.box(left - 1.6, right + 1.6, bottom - 2.0, top + 1.6), EDGE)
     on.fill(on.box(left - 1.2, right + 1.2, bottom - 1.6, top + 1.2), FRAME)
-    for piece in ROOMS[name]:
+    for piece in FURNITURE[name]:
         _put(piece, on)
     dark = Canvas(on.colors * DIM, on.x, on.up)
     _hang(True, on)
@@ -142,7 +141,7 @@ def _view(light: Light, season: Season) -> Tensor:
 
 @cache
 def _rooms() -> Strips:
-    return strips([room for name in LOOKS for room in _room(name)])
+    return strips([room for name in ROOMS for room in _room(name)])
 
 
 @cache

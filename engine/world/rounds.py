@@ -56,8 +56,8 @@ def _things(
 
 
 ANYWHERE = _things((*OUTDOOR, *INDOOR))
-ROOMS = _things(INDOOR)
-PAIRS = _things(
+IN_ROOMS = _things(INDOOR)
+TWO_THINGS = _things(
     (*OUTDOOR, *INDOOR), f"{_some('color')} {{{{ thing }}}} and {_some('shade')} {{{{ other }}}} {{{{ place }}}}",
     f", shade: {_plain('color', list(COLORS))}, other: {_plain('thing', list(KINDS))}",
 )  # fmt: skip
@@ -186,13 +186,13 @@ CONTROLS: dict[str, Control] = {
     "line": Control(_line, ANYWHERE),
     "swatches": Control(_swatches, ANYWHERE),
     "weight": Control(_weight, ANYWHERE),
-    "nearer": Control(_nearer, PAIRS),
-    "depth": Control(_depth, PAIRS),
-    "camera": Control(_camera, ROOMS),
+    "nearer": Control(_nearer, TWO_THINGS),
+    "depth": Control(_depth, TWO_THINGS),
+    "camera": Control(_camera, IN_ROOMS),
     "reference": Control(_reference, PAINTINGS),
     "color": Control(_color, ANYWHERE),
     "horizon": Control(_horizon, ANYWHERE),
-    "lamp": Control(_lamp, ROOMS),
+    "lamp": Control(_lamp, IN_ROOMS),
     "fact": Control(_fact, FACTS),
 }
 
@@ -209,7 +209,7 @@ def _kept(prompts: str, color: bool, weight: float) -> str:
         )
         thing = f"Is there {what} in the image?"
         asks = {"thing": thing, "place": "Is the {{ thing }} {{ place }}?"}
-    if prompts == PAIRS:
+    if prompts == TWO_THINGS:
         asks["other"] = f"Is there {_some('shade')} {{{{ other }}}} in the image?"
     return "".join(
         f'  {name}: {{ask: "{ask}", suffix: "{SUFFIX}", answer: "Yes", against: "No", hold: 0.9, weight: {weight}}}\n'

@@ -45,7 +45,7 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The look of a place indoors; `furniture.ROOMS` has what stands there."""
+    """The look of a place indoors; `furniture.FURNITURE` has what stands there."""
 
     wall: Color
     wall_texture: str  # plain | stripes | tiles | dots | panels | blocks
@@ -205,7 +205,7 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 
 # how often each word comes up where a caption leaves it open; equally often where a factor is not here
-SHARES: dict[str, tuple[float, ...]] = {
+WORD_SHARES: dict[str, tuple[float, ...]] = {
     "season": (0.1, 0.7, 0.1, 0.1),
     "lamp": (0.85, 0.15),
     "other": (0.92, *[0.08 / len(KINDS)] * len(KINDS)),

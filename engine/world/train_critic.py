@@ -126,7 +126,7 @@ def lesson(
 ) -> Lesson:
     """`count` questions about each picture [B, 3, 64, 64], `questions.AIDS` among them or not.
 
-    Most get something laid over them or set beside them, as `overlays.SHARES` says.
+    Most get something laid over them or set beside them, as `overlays.LAID_SHARES` says.
     """
     words = random.Random(int(torch.randint(2**31, (1,), generator=rng)))
     truths, known = pictures.truths(scenes), overlays.numbers(scenes)

@@ -215,7 +215,7 @@ OPEN: Mapping[str, Sequence[str]] = {
 AIDS = ("row", "line row")
 
 # how often each kind of question is asked; things and their colours are learnt last
-SHARES: Mapping[str, float] = {
+KIND_SHARES: Mapping[str, float] = {
     "thing": 5.0, "color": 5.0, "color thing": 5.0, "count": 0.6, "depth": 5.0, "position": 4.0, "size": 1.8,
     "place": 2.0, "setting": 0.5, "painting": 0.5, "time": 1.0, "season": 1.5, "lamp": 1.5, "camera": 1.5,
     "horizon": 1.5, "grade": 1.2, "ink": 1.2, "outline": 1.5, "arrangement": 1.0, "split x": 2.0, "split y": 1.2,

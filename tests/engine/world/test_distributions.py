@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from control_recipes.engine.world import distributions, painter
-from control_recipes.engine.world.scenes import DEPTH, HORIZON, SCALES, SHARES, WORDS
+from control_recipes.engine.world.scenes import DEPTH, HORIZON, SCALES, WORD_SHARES, WORDS
 
 EVEN = (torch.arange(9000) + 0.5) / 9000
 
@@ -16,12 +16,12 @@ def test_slices_of_numbers_are_words(factor: str):
     found = distributions.index_of(factor, EVEN)
     assert (found.diff() >= 0).all()
     share = torch.bincount(found, minlength=len(words)) / len(EVEN)
-    expected = torch.tensor(SHARES.get(factor, (1 / len(words),) * len(words)))
+    expected = torch.tensor(WORD_SHARES.get(factor, (1 / len(words),) * len(words)))
     assert torch.allclose(share, expected, atol=0.001)
 
 
 def test_shares_are_of_all_words():
-    for factor, shares in SHARES.items():
+    for factor, shares in WORD_SHARES.items():
         assert len(shares) == len(WORDS[factor])
         assert sum(shares) == pytest.approx(1)
 

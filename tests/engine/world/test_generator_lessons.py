@@ -204,7 +204,7 @@ def test_the_second_course_walks_the_samplers_own_levels(steps: int):
 
 def test_pairs_are_drawn_oftener_than_they_come_up(pool: Pool, monkeypatch: pytest.MonkeyPatch):
     def both(share: float) -> float:
-        monkeypatch.setattr(lessons, "PAIRS", share)
+        monkeypatch.setattr(lessons, "BESIDE", share)
         return lessons.lesson(pool, 512, torch.Generator().manual_seed(6)).scenes.both.float().mean().item()
 
     plainly = pool.scenes.both.float().mean().item()

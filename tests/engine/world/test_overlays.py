@@ -150,7 +150,7 @@ def test_pictures_get_what_they_can_have():
     scenes = pictures.even(900, torch.Generator().manual_seed(8))
     truths, known, rng = pictures.truths(scenes), overlays.numbers(scenes), random.Random(9)
     found = [(truth, overlays.lay(truth, known, row, rng)) for row, truth in enumerate(truths)]
-    assert {laid.kind for _, laid in found} == set(overlays.SHARES)
+    assert {laid.kind for _, laid in found} == set(overlays.LAID_SHARES)
     for truth, laid in found:
         assert laid.kind != "line" or "row" in truth.rows
         assert laid.kind != "dots" or truth.word("count") == "two"

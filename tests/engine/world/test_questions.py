@@ -14,10 +14,10 @@ from control_recipes.engine.world.questions import Item, merged
 from control_recipes.engine.world.truth import Truth, complete, horizon_word, line_word, may_hold
 from control_recipes.engine.world.wordings import (
     AIDS,
+    KIND_SHARES,
     OPEN,
     OTHER_WORDINGS,
     OVERLAID,
-    SHARES,
     SUFFIX,
     WORDINGS,
 )
@@ -100,7 +100,7 @@ RIGHT = {
 }  # fmt: skip
 
 
-def answers(truth: Truth, tries: int = 800, kinds: Sequence[str] = (*SHARES, *OVERLAID)) -> dict[str, set[str]]:
+def answers(truth: Truth, tries: int = 800, kinds: Sequence[str] = (*KIND_SHARES, *OVERLAID)) -> dict[str, set[str]]:
     """All that is answered to each of the questions of some kinds about one picture."""
     rng = random.Random(0)
     found: dict[str, set[str]] = defaultdict(set)
@@ -322,4 +322,4 @@ def test_texts_for_tokenizers_depend_on_the_seed_alone():
 def test_wordings_are_merged_by_kind_and_word():
     assert BOTH["line"]["above"] == (*WORDINGS["line"]["above"], *OTHER_WORDINGS["line"]["above"])
     assert BOTH["season"][""][-1] == OTHER_WORDINGS["season"][""][-1]
-    assert set(OTHER_WORDINGS) <= set(WORDINGS) == {*SHARES, *OVERLAID} - {"open"}
+    assert set(OTHER_WORDINGS) <= set(WORDINGS) == {*KIND_SHARES, *OVERLAID} - {"open"}

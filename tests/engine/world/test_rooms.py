@@ -72,17 +72,17 @@ def test_strips_reach_past_every_horizon():
 def test_furniture_keeps_clear_of_the_window_and_the_lamp():
     left, right, bottom, top = furniture.WINDOW
     x, up, radius = furniture.BULB
-    for name, pieces in furniture.ROOMS.items():
+    for name, pieces in furniture.FURNITURE.items():
         for piece in pieces:
             for box in [piece.box] if piece.box else []:
                 assert not (box[0] < right and box[1] > left and box[3] > bottom and box[2] < top), name
                 assert not (box[0] < x + radius and box[1] > x - radius and box[3] > up - radius), name
-    assert set(furniture.ROOMS) == set(INDOOR)
+    assert set(furniture.FURNITURE) == set(INDOOR)
 
 
 def test_textures_are_known():
     canvas = strips.canvas()
-    for look in rooms.LOOKS.values():
+    for look in rooms.ROOMS.values():
         assert rooms.wall(look.wall_texture, canvas).mean() == pytest.approx(1, abs=0.1)
         assert rooms.floor(look.floor_texture, canvas).mean() == pytest.approx(1, abs=0.15)
     for draw in (rooms.wall, rooms.floor):
