@@ -11,7 +11,7 @@ import json
 import math
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -60,7 +60,7 @@ class Lora:
 
 def inject(generator: Generator, chosen: plan.Adapter, seed: int) -> Lora:
     """Add a fresh adapter at scale 1: A uniform within 1 / √in (Kaiming, a = √5), B zero, drawn from `seed` alone."""
-    names = targeted(generator, chosen.targets)
+    names = targeted(generator, chosen.targets, chosen.blocks)
     lora = _inject(generator, dict.fromkeys(names, chosen.rank), dict.fromkeys(names, chosen.alpha))
     stream = torch.Generator("cpu").manual_seed(seed)
     for name, weight in lora.weights().items():
@@ -72,14 +72,23 @@ def inject(generator: Generator, chosen: plan.Adapter, seed: int) -> Lora:
     return lora
 
 
-def targeted(generator: Generator, targets: str) -> list[str]:
-    """The linear layers of a bare backbone that an adapter of these targets takes, sorted."""
+def targeted(generator: Generator, targets: str, blocks: Sequence[str] = ()) -> list[str]:
+    """The linear layers of a bare backbone that an adapter of these targets takes, sorted; of `blocks` alone, if any.
+
+    Raises `InputError` for a block that has none of them.
+    """
     suffixes = tuple(f".{suffix}" for suffix in generator.lora_targets[targets])
-    return sorted(
+    layers = sorted(
         name
         for name, module in generator.backbone.named_modules()
         if isinstance(module, nn.Linear) and name.endswith(suffixes)
     )
+    inside = {block: [name for name in layers if name.startswith(f"{block}.")] for block in blocks}
+    for block, found in inside.items():
+        if not found:
+            message = f"nothing in `{block}` takes an adapter of `targets: {targets}`"
+            raise InputError([Problem(Place("recipe"), "adapter.blocks", message, "name a part around such layers")])
+    return sorted({name for found in inside.values() for name in found}) if blocks else layers
 
 
 def install(generator: Generator, tensors: Mapping[str, Tensor], factor: float = 1.0, file: str = "adapter") -> Lora:

@@ -147,6 +147,7 @@ class Adapter:
     alpha: float
     targets: str  # attention | all
     start: tuple[Asset, ...] = ()  # the one that training begins with, behind peft's its settings; empty: a fresh one
+    blocks: tuple[str, ...] = ()  # names of the backbone's parts whose layers are taken, sorted; empty: every part's
 
 
 @dataclass(frozen=True, slots=True)

@@ -503,7 +503,8 @@ def _facts(plan: Plan, found: Evaluation, lock: locks.Lock | None) -> list[dict[
     if one_picture.is_meant(plan):
         facts["noise"] = f"seed {plan.train.seed}, of “{one_picture.prompt(plan)}”"
     else:
-        facts["adapter"] = f"rank {plan.adapter.rank}, alpha {plan.adapter.alpha:g}, {plan.adapter.targets}"
+        inside = f" of {', '.join(plan.adapter.blocks)}" if plan.adapter.blocks else ""
+        facts["adapter"] = f"rank {plan.adapter.rank}, alpha {plan.adapter.alpha:g}, {plan.adapter.targets}{inside}"
     if start := beside.files(plan.adapter.start):
         facts["began as"] = _files(start)
     facts["plan"] = found.plan

@@ -234,12 +234,30 @@ def _adapter(
         if (rank := _rank(Path(one.source), model.family, adapter.rank)) > adapter.rank:
             message = f"{one.name} is of rank {rank}, of which `rank: {adapter.rank}` would lose some"
             problems.add(("adapter", "start"), message, f"write `rank: {rank}`, or more")
+    blocks = tuple(sorted(set(adapter.blocks or ())))
+    if adapter.blocks and model.folder:
+        _known_blocks(adapter.blocks, model, problems)
     return plan.Adapter(
         rank=adapter.rank,
         alpha=adapter.alpha_in_effect,
         targets=adapter.targets,
         start=start,
+        blocks=blocks,
     )
+
+
+def _known_blocks(blocks: Sequence[str], model: plan.Model, problems: Problems) -> None:
+    """Adds a problem for each that no weight of the backbone lies in."""
+    from .costing import shapes  # which knows of every family
+
+    weights = shapes(model, "transformer") or shapes(model, "unet")
+    parts = {name.rsplit(".", at)[0] for name in weights for at in range(1, name.count(".") + 1)}
+    for at, block in enumerate(blocks):
+        if weights and block not in parts:
+            numbered = sorted(part for part in parts if part.rpartition(".")[2].isdecimal() and part.count(".") == 1)
+            close = get_close_matches(block, parts, 1)
+            hint = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(numbered) or 'none with numbers'}"
+            problems.add(("adapter", "blocks", at), f"the generator has no part `{block}`", hint)
 
 
 def _rank(path: Path, family: str, wanted: int) -> int:

@@ -5,7 +5,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
-from .values import LARGEST_SCALE, LARGEST_SEED, MOST_PICTURES, Keys, Name, PartName, Probability, Text, Whole, given
+from .values import (
+    LARGEST_SCALE,
+    LARGEST_SEED,
+    MOST_BLOCKS,
+    MOST_PICTURES,
+    Keys,
+    Name,
+    PartName,
+    Probability,
+    Text,
+    Whole,
+    given,
+)
 
 
 class Adapter(Keys):
@@ -21,6 +33,11 @@ class Adapter(Keys):
     targets: Literal["attention", "all"] = Field(
         default="attention",
         description="which linear layers of the generator are adapted: those of `attention`, or `all`",
+    )
+    blocks: Annotated[list[Text], Field(min_length=1, max_length=MOST_BLOCKS)] | None = Field(
+        default=None,
+        description="the parts of the generator that they are taken of, by their names in its weights, such as "
+        "`transformer_blocks.0`; left out, every part",
     )
     start: Text | None = Field(
         default=None, description="the adapter to go on from, a file or peft's folder, relative to the recipe"

@@ -6,7 +6,7 @@ product is what it was, and all R directions learn. alpha / R is taken out of B,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from . import adapter, beside, foreign, given, headers, models
@@ -15,7 +15,7 @@ from .composing import Factors
 from .counting import counted
 from .errors import InputError, Place, Problem
 from .generators import Generator
-from .plan import Plan
+from .plan import Adapter, Plan
 from .streams import derived
 
 _SHOWN = 3  # names of matrices in a message
@@ -59,31 +59,36 @@ def _take(lora: Lora, factors: Mapping[str, Factors], scale: float) -> None:
 
 def _refuse(factors: Mapping[str, Factors], generator: Generator, plan: Plan, place: Place) -> None:
     """Raises `InputError` where something of the file would be lost."""
-    targets = plan.adapter.targets
-    if left_out := sorted(factors.keys() - _trained(generator, targets)):
-        message = f"`targets: {targets}` would lose {_told(left_out)} that the file has"
-        raise InputError([Problem(place, given.START, message, _cure(left_out, generator, targets))])
+    chosen = plan.adapter
+    if left_out := sorted(factors.keys() - _trained(generator, chosen.targets, chosen.blocks)):
+        written = f"`targets: {chosen.targets}`" + (f" of `blocks: [{', '.join(chosen.blocks)}]`" * bool(chosen.blocks))
+        message = f"{written} would lose {_told(left_out)} that the file has"
+        raise InputError([Problem(place, given.START, message, _cure(left_out, generator, chosen))])
     rank = max((len(down) for down, _ in factors.values()), default=0)
     if rank > plan.adapter.rank:
         message = f"is of rank {rank}, of which `rank: {plan.adapter.rank}` would lose some"
         raise InputError([Problem(place, given.START, message, f"write `adapter: {{rank: {rank}}}`, or more")])
 
 
-def _cure(left_out: list[str], generator: Generator, targets: str) -> str:
-    """What to write where the recipe's targets are too few."""
+def _cure(left_out: list[str], generator: Generator, chosen: Adapter) -> str:
+    """What to write where the recipe's targets or blocks are too few."""
     apart = "keep the file as it is, beside the adapter: `generator: {with: [FILE]}`"
-    if targets != "all" and _trained(generator, "all").issuperset(left_out):
+    if chosen.blocks and _trained(generator, chosen.targets).issuperset(left_out):
+        return f"leave `adapter.blocks` out; or {apart}"
+    if chosen.targets != "all" and _trained(generator, "all", chosen.blocks).issuperset(left_out):
         return f"write `adapter: {{targets: all}}`; or {apart}"
+    if _trained(generator, "all").issuperset(left_out):
+        return f"write `adapter: {{targets: all}}` and no `blocks`; or {apart}"
     return f"no adapter of this program takes them; {apart}"
 
 
-def _trained(generator: Generator, targets: str) -> set[str]:
-    """The matrices of these targets, by their names in a file."""
-    return {f"{generator.lora_prefix}.{name}" for name in adapter.targeted(generator, targets)}
+def _trained(generator: Generator, targets: str, blocks: Sequence[str] = ()) -> set[str]:
+    """The matrices of these targets in these blocks, by their names in a file."""
+    return {f"{generator.lora_prefix}.{name}" for name in adapter.targeted(generator, targets, blocks)}
 
 
 def _lacking(factors: Mapping[str, Factors], generator: Generator, plan: Plan) -> Iterator[str]:
-    trained = _trained(generator, plan.adapter.targets)
+    trained = _trained(generator, plan.adapter.targets, plan.adapter.blocks)
     if zero := sorted(trained - factors.keys()):
         yield f"has not all that is trained: {_told(zero)} of {len(trained)} start at zero"
 

@@ -107,9 +107,12 @@ def _train(parts: Parts, polish: Polish | None) -> Train:
 def _adapter(parts: Parts, rank: int, polish: Polish | None) -> Adapter:
     """Folded, so that alpha is the rank; while it is polished, the factors are as far apart as the first one's were."""
     targets = "all" if any(plan.adapter.targets == "all" for _, plan in parts) else "attention"
+    # of parts that were trained in blocks it has those of all, and where one was not, whatever its files hold
+    apart = all(plan.adapter.blocks for _, plan in parts)
+    blocks = sorted({block for _, plan in parts for block in plan.adapter.blocks}) if apart else ()
     first = next(plan.adapter for part, plan in parts if polish is None or part in polish.parts)
     scale = 1.0 if polish is None else first.alpha / first.rank
-    return Adapter(rank, scale * rank, targets)
+    return Adapter(rank, scale * rank, targets, blocks=tuple(blocks))
 
 
 def _taught(parts: Parts, polish: Polish, train: Train) -> Parts:

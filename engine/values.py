@@ -43,6 +43,7 @@ MOST_PICTURES = 65536  # of a batch, and batches of a step
 LARGEST_SCALE = 100  # of an adapter; a command may apply it the other way round too, down to -100
 POLISH_STEPS = 50  # of joint training on from what is composed, where nobody says how many
 EULER_STEP = 0.05  # of noise level, that `estimate: noisy` takes
+MOST_BLOCKS = 256  # parts of a generator
 MOST_TEXTS = 64  # wordings of a question, answers of a question
 MOST_NAMED = 256  # entries of a mapping that a person names: questions, visuals, points, …
 MOST_VARIABLES = 1000

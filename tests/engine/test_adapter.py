@@ -95,6 +95,28 @@ def test_targets(generator):
     assert "transformer_blocks.0.attn.add_q_proj" in attention
 
 
+def test_named_blocks_alone_take_an_adapter(generator):
+    def names(targets, *blocks):
+        lora = adapter.inject(generator, plan.Adapter(2, 2.0, targets, blocks=blocks), seed=0)
+        adapter.eject(lora)
+        return set(lora.layers)
+
+    everything = names("all")
+    for blocks in (["transformer_blocks.0"], ["single_transformer_blocks"], ["transformer_blocks.0.attn"]):
+        inside = {name for name in everything if name.startswith(f"{blocks[0]}.")}
+        assert inside
+        assert inside < everything
+        assert names("all", *blocks) == inside
+    both = names("all", "single_transformer_blocks.0", "transformer_blocks.0")
+    assert both == names("all", "single_transformer_blocks.0") | names("all", "transformer_blocks.0")
+    with pytest.raises(InputError, match="nothing in `x_embedder` takes an adapter of `targets: all`"):
+        names("all", "x_embedder")
+    with pytest.raises(
+        InputError, match=r"nothing in `transformer_blocks\.0\.ff` takes an adapter of `targets: attention`"
+    ):
+        names("attention", "transformer_blocks.0.ff")
+
+
 def test_lora_weights_are_float32_in_a_bfloat16_model_and_only_they_learn(folder):
     generator = generators.load(pico.generator(folder, dtype="bfloat16"))
     lora = adapter.inject(generator, plan.Adapter(2, 2.0, "all"), seed=0)

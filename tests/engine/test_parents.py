@@ -56,6 +56,15 @@ def test_its_plan_is_those_of_its_parents(folder: Path):
     assert plan.digest(both()) != plan.digest(made)
 
 
+def test_it_has_the_blocks_of_all_its_parents(folder: Path):
+    low, high = (Path(f"{name}.yaml").read_text("utf-8") for name in ("low", "high"))
+    blocks = ["single_transformer_blocks.0", "transformer_blocks.0"]
+    Path("high.yaml").write_text(high.replace("targets: all}", f"targets: all, blocks: [{blocks[1]}]}}"), "utf-8")
+    assert both().adapter.blocks == ()  # the other one has them everywhere
+    Path("low.yaml").write_text(f"{low}\nadapter: {{blocks: [{blocks[0]}]}}\n", "utf-8")
+    assert both().adapter.blocks == tuple(blocks)
+
+
 def test_short_and_long_forms_mean_the_same(folder: Path):
     listed = both("compose: [low.yaml, high.yaml]\n")
     assert listed == both("compose: {low.yaml: 1, high.yaml: 1.0}\n")

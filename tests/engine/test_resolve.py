@@ -10,7 +10,7 @@ from pathlib import Path
 
 import hollow
 import pytest
-from control_recipes.engine import plan
+from control_recipes.engine import gallery, plan
 from control_recipes.engine.errors import InputError
 from control_recipes.engine.plan import canonical, digest, parse
 from control_recipes.engine.recipe import read
@@ -309,3 +309,20 @@ def test_a_question_that_leaves_a_window_is_refused_at_its_place(file: Path) -> 
     data["text_config"] |= {"use_sliding_window": False}
     config.write_text(json.dumps(data), encoding="utf-8")
     assert hollow.problems(file) == []
+
+
+def test_blocks_are_parts_of_the_generator() -> None:
+    recipe = gallery.find("horizon_low.yaml").path
+    made = resolve(
+        read(recipe, ["adapter.blocks=[transformer_blocks.1, single_transformer_blocks, transformer_blocks.1]"])
+    )
+    assert made.adapter.blocks == ("single_transformer_blocks", "transformer_blocks.1")
+    for blocks, key, hint in (
+        ("[transformer_blocks.0, transformer_block.1]", "adapter.blocks.1", "did you mean `transformer_blocks.1`?"),
+        ("[mid_block]", "adapter.blocks.0", "there are single_transformer_blocks.0, single_transformer_blocks.1"),
+    ):
+        with pytest.raises(InputError) as caught:
+            resolve(read(recipe, [f"adapter.blocks={blocks}"]))
+        (problem,) = caught.value.problems
+        assert problem.key == key
+        assert problem.hint.startswith(hint)

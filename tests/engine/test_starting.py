@@ -151,6 +151,25 @@ def test_what_would_be_lost_is_refused_with_the_words_to_write(folders, tmp_path
         assert problem.key == "adapter.start"
         assert problem.place.file.endswith(f"{at}.safetensors")
         generator = generators.load(pico.generator(folders[0]))
+    in_first = ["transformer_blocks.0.attn.to_q", "transformer_blocks.0.ff.net.2"]
+    for ends, targets, left, hint in (
+        (["attn.to_q"], "attention", "of `blocks: [transformer_blocks.0]`", "leave `adapter.blocks` out; or"),
+        (
+            in_first,
+            "attention",
+            "would lose 1 matrix (transformer.transformer_blocks.0.ff",
+            "`adapter: {targets: all}`;",
+        ),
+        (["ff.net.2", "to_k"], "attention", "would lose", "write `adapter: {targets: all}` and no `blocks`; or"),
+    ):
+        file = factors.written(tmp_path / "blocks.safetensors", factors.drawn(generator, ends, 2))
+        wanted = planned(folders, file, targets=targets)
+        wanted = replace(wanted, adapter=replace(wanted.adapter, blocks=("transformer_blocks.0",)))
+        with pytest.raises(InputError) as caught:
+            starting.begin(generator, wanted)
+        assert left in caught.value.problems[0].message
+        assert hint in caught.value.problems[0].hint
+        generator = generators.load(pico.generator(folders[0]))
     file = factors.written(tmp_path / "z.safetensors", {"transformer.nowhere": (torch.ones(1, 2), torch.ones(2, 1))})
     with pytest.raises(InputError, match=r"adapter\.start: transformer\.nowhere fits no linear layer"):
         starting.begin(generator, planned(folders, file))
