@@ -205,7 +205,8 @@ class PaletteDistanceMeasure(Keys):
 
 class SharpnessMeasure(Keys):
     sharpness: Sharpness = Field(
-        description="whether pictures stay as sharp as the bare generator's: variance of the Laplacian (holds anywhere)"
+        description="whether pictures stay as sharp as the bare generator's: variance of the Laplacian over the luma's "
+        "(holds anywhere)"
     )
 
 

@@ -150,15 +150,20 @@ def _rgb(color: str) -> tuple[float, float, float]:
 
 
 def sharpness(batch: Batch, parameters: Sequence[Parameters]) -> Found:
-    """Variance of the Laplacian of the luma (Pech-Pacheco et al. 2000); score: its ratio to the bare picture's."""
-    score = _laplacian_variance(batch.pictures) / _laplacian_variance(batch.bare).clamp_min(1e-12)
+    """Variance of the Laplacian of the luma (Pech-Pacheco et al. 2000) over that of the luma: contrast is no sharpness.
+
+    A warm grade takes a painted picture to 0.89 of the former alone, and a high horizon to 0.83, though both are as
+    sharp as they were. Score: the ratio to the bare picture's.
+    """
+    score = _fineness(batch.pictures) / _fineness(batch.bare).clamp_min(1e-12)
     return Found(score >= _column(parameters, "at_least", score), score)
 
 
-def _laplacian_variance(pictures: Tensor) -> Tensor:
+def _fineness(pictures: Tensor) -> Tensor:
     luma = (pictures * pictures.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
     kernel = pictures.new_tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]]).view(1, 1, 3, 3)
-    return F.conv2d(luma, kernel).flatten(1).var(1, unbiased=False)
+    edges = F.conv2d(luma, kernel).flatten(1).var(1, unbiased=False)
+    return edges / luma.flatten(1).var(1, unbiased=False).clamp_min(1e-12)
 
 
 def drift(batch: Batch, parameters: Sequence[Parameters]) -> Found:

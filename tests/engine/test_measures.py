@@ -172,7 +172,14 @@ def test_sharpness_falls_with_blur_and_is_one_for_the_same_picture():
     assert not less.satisfied.any()
 
 
-def test_sharpness_is_the_variance_of_the_laplacian():
+def test_contrast_is_no_sharpness():
+    sharp = painter.paint(scenes())
+    target = [{"at_least": 0.9, "relative_to": "base"}] * 4
+    for fainter in (0.7 * sharp + 0.1, grading.graded(sharp, torch.full((4,), 0.9))):
+        assert measures.sharpness(batch(fainter, sharp), target).score.tolist() == pytest.approx([1.0] * 4, abs=0.08)
+
+
+def test_sharpness_is_the_variance_of_the_laplacian_over_that_of_the_luma():
     pictures = torch.rand(2, 3, 5, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     luma = 0.299 * pictures[:, 0] + 0.587 * pictures[:, 1] + 0.114 * pictures[:, 2]
     expected = [
@@ -182,7 +189,8 @@ def test_sharpness_is_the_variance_of_the_laplacian():
         ]).var(unbiased=False)
         for one in luma
     ]  # fmt: skip
-    assert torch.allclose(measures._laplacian_variance(pictures), torch.stack(expected))
+    expected = torch.stack(expected) / torch.stack([one.var(unbiased=False) for one in luma])
+    assert torch.allclose(measures._fineness(pictures), expected)
 
 
 def test_drift_is_the_mean_difference():
