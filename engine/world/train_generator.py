@@ -37,11 +37,12 @@ COURSES = Courses(
 )
 # from the weights of another generator
 WARM = Courses(
-    Course(steps=5000, lr=1.5e-3, save_every=100, seed=1), Course(steps=800, lr=8e-4, save_every=100, seed=11)
+    Course(steps=6000, lr=1.2e-3, save_every=100, seed=81, floor=0.05),
+    Course(steps=400, lr=7e-4, save_every=100, seed=91, floor=0.02),
 )
 BATCH = 40
 POOL = 24_000
-PURE = 0.6  # share of the first course at sigma = 1
+PURE = 0.75  # share of the first course at sigma = 1
 WALKED = 0.5  # share of the rest at noise levels of the sampler, not even ones
 SIDE = 8  # squares a side: tokens of the transformer
 READ, READING = 24, 0.05  # prompts whose implied word is asked for each step, and the weight of that
