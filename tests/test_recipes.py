@@ -236,10 +236,10 @@ def test_swatches_are_what_a_grade_makes_of_grays(stem: str, grade: float):
     assert SCALES["grade"].word(grade) == wanted(plan, plan.goal_measure, row)["grade"]
 
 
-def test_point_a_is_on_the_side_of_the_thing_that_is_named_first():
+def test_point_b_is_on_the_side_of_the_thing_that_is_named_first():
     plan = planned("nearer")
     for row in every_row(plan):
-        label, x, _, other, far, _ = _tuple(drawing(plan, goal(plan, row)).parameters, "points")
+        label, far, _, other, x, _ = _tuple(drawing(plan, goal(plan, row)).parameters, "points")
         left = "left" in str(dict(row.variables)["side"])
         assert (label, other) == ("A", "B")
         assert (float(x) < float(far)) == left
