@@ -21,7 +21,7 @@ from . import (
     schema_training,
 )
 from .kinds import MEASURES, OF_THE_WORLD, WORLD_SIZE
-from .problems import MOST_PROBLEMS, Problems
+from .problems import Problems
 from .recipe import Recipe
 from .rows import Row, Rows
 from .schema_composing import ComposingSchema
@@ -57,8 +57,8 @@ def gather(recipe: Recipe, chosen: schema.Schema, problems: Problems, revisions:
     _no_templates(chosen, problems)
     read: dict[str, str] = {}
     sets = prompts.rows(chosen.prompts, chosen.vars, chosen.train.seed, opened, problems, read)
-    # variables of prompts that are wrong themselves are no second mistake, nor is any listed beside so many others
-    complain = len(recipe.lost) < MOST_PROBLEMS and not any(map(_of_variables, recipe.lost)) and bool(sets.train)
+    # variables of prompts that are wrong themselves are no second mistake; no mistake is listed once problems are full
+    complain = not problems.full and not any(map(_of_variables, recipe.lost)) and bool(sets.train)
     if generator.model.folder:
         lengths.check(sets, generator, problems)
     if problems.found and not sets.train:
